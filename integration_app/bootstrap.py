@@ -1,0 +1,156 @@
+"""The only wiring: from the environment to services. Imported by the entry points alone; nothing here is global."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from integration_app import settings as settings_module
+from integration_app.model import Clock
+from integration_app.omi import IntegrationsClient
+from integration_app.pipeline.drain import Drain
+from integration_app.pipeline.intake import Intake
+from integration_app.pipeline.rules import Rules
+from integration_app.pipeline.story import Stories
+from integration_app.providers import registry
+from integration_app.providers.base import Provider
+from integration_app.queue import JobQueue
+from integration_app.settings import Reader, Settings
+from integration_app.store.deliveries import Deliveries
+from integration_app.store.due import DueSet
+from integration_app.store.gates import Gates
+from integration_app.store.health import Health
+from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations
+from integration_app.store.outbox import Outbox
+
+REDIS_CONNECT_SECONDS = 2.0
+REDIS_ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an entry point may use."""
+
+    settings: Settings
+    providers: Mapping[str, Provider]
+    intake: Intake
+    drain: Drain
+    stories: Stories
+    inbox: Inbox
+    outbox: Outbox
+    installations: Installations
+    due: DueSet
+    deliveries: Deliveries
+    gates: Gates
+    health: Health
+    jobs: JobQueue
+    omi: IntegrationsClient
+    queue_connection: Redis
+    clock: Clock
+
+
+def read_settings() -> tuple[Settings, Mapping[str, Provider]]:
+    """The settings and the configured providers. Raises `SettingsError` with every mistake in either."""
+    reader = Reader()
+    finish = settings_module.read(reader)
+    providers = registry.configured(reader.env)
+    reader.close()
+    return finish(), providers
+
+
+def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
+    """Wire everything from the environment. `connections`: how many calls to Omi may run at once.
+
+    Opens no connection yet.
+    """
+    settings, providers = read_settings()
+    clock = clock or (lambda: datetime.now(UTC))
+    redis = connect(settings.redis_url, decode=True)
+    queue_connection = connect(settings.redis_url, decode=False)
+    rules = _rules(settings)
+    inbox = Inbox(redis, timedelta(days=settings.text_retention_days))
+    outbox, installations = Outbox(redis), Installations(redis)
+    due, gates, health = DueSet(redis, settings.lease_seconds), Gates(redis), Health(redis)
+    deliveries = Deliveries(
+        redis,
+        lease_ms=due.lease_ms,
+        text_retention=timedelta(days=settings.text_retention_days),
+        parked_retention=timedelta(days=settings.dead_letter_retention_days),
+    )
+    jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
+    omi = IntegrationsClient(
+        settings.omi_app_id,
+        settings.omi_api_key,
+        base_url=settings.omi_base_url,
+        connect_timeout=settings.omi_connect_timeout_seconds,
+        read_timeout=settings.omi_read_timeout_seconds,
+        connections=connections,
+    )
+    return Services(
+        settings=settings,
+        providers=providers,
+        intake=Intake(
+            inbox=inbox, installations=installations, health=health, jobs=jobs, rules=rules, clock=clock
+        ),
+        drain=Drain(
+            omi=omi,
+            inbox=inbox,
+            outbox=outbox,
+            installations=installations,
+            due=due,
+            deliveries=deliveries,
+            gates=gates,
+            health=health,
+            rules=rules,
+            clock=clock,
+            chance=random.random,
+        ),
+        stories=Stories(inbox=inbox, gates=gates, due=due, clock=clock),
+        inbox=inbox,
+        outbox=outbox,
+        installations=installations,
+        due=due,
+        deliveries=deliveries,
+        gates=gates,
+        health=health,
+        jobs=jobs,
+        omi=omi,
+        queue_connection=queue_connection,
+        clock=clock,
+    )
+
+
+def connect(url: str, *, decode: bool) -> Redis:
+    """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text."""
+    return Redis.from_url(
+        url,
+        decode_responses=decode,
+        socket_connect_timeout=REDIS_CONNECT_SECONDS,
+        socket_timeout=REDIS_ANSWER_SECONDS,
+        health_check_interval=30,
+        # One quick second try: a connection that a restart has closed is no outage. Scripts are safe to repeat: an
+        # accept that was carried out and not answered is found again by its dedupe key.
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        sms_quiet=timedelta(seconds=settings.sms_quiet_seconds),
+        sms_max_wait=timedelta(seconds=settings.sms_max_wait_seconds),
+        retry_horizon=timedelta(hours=settings.retry_horizon_hours),
+        settle=timedelta(seconds=settings.omi_settle_seconds),
+        left_probe=timedelta(minutes=settings.left_probe_minutes),
+        left_retention=timedelta(days=settings.left_retention_days),
+        drain_budget=timedelta(seconds=settings.job_timeout_seconds - settings.request_timeout_seconds),
+    )

@@ -1,0 +1,37 @@
+"""`omi-inbox`: data to standard output, talk to standard error.
+
+Exit codes: 0 done · 1 failed · 2 wrong use or settings · 3 not found · 75 try again later (Redis is away).
+"""
+
+from __future__ import annotations
+
+import click
+
+from integration_app import __version__
+from integration_app.cli import dev, doctor, installations, messages, samples, sandbox
+from integration_app.cli.demo import demo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="omi-inbox")
+def main() -> None:
+    """Text it, e-mail it, and it is in your Omi.
+
+    Where a command needs settings and none are set, those of the local stack (`omi-inbox dev`) are used.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 not found, 75 try again later.
+    """
+
+
+for command in (
+    demo,
+    dev.dev,
+    doctor.doctor,
+    installations.installations,
+    installations.link,
+    installations.resume,
+    messages.messages,
+    samples.send_sample,
+    sandbox.sandbox,
+):
+    main.add_command(command)

@@ -1,0 +1,264 @@
+"""`omi-inbox demo`: the main job, from nothing, through the public doors, and a look at what Omi then holds.
+
+Exit code 0 when everything is as it should be, 1 with the reason when anything differs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+
+from integration_app import bootstrap
+from integration_app.bootstrap import Services
+from integration_app.cli.dev import redis_option
+from integration_app.cli.output import fail
+from integration_app.cli.samples import send
+from integration_app.cli.stack import Stack, StackError
+from integration_app.providers import registry
+from integration_app.providers.base import SampleMessage, Sender
+
+PHONE, LONER = "+15550001111", "+15550003333"
+ALICE, BOB, NOT_ENABLED = "uid-alice", "uid-bob", "uid-not-enabled"
+QUIET_SECONDS = 1.5
+PATIENCE_SECONDS = 30.0
+
+
+class Differs(Exception):  # noqa: N818 - it is a finding
+    """Something is not as it should be; the sentence says what."""
+
+
+@click.command()
+@redis_option
+def demo(redis: str) -> None:
+    """Show the main job: start everything, send signed webhooks, show what arrived in Omi, stop everything."""
+    began = time.monotonic()
+    click.echo("starting Valkey, the Omi sandbox, web and worker …")
+    settings = {"SMS_QUIET_SECONDS": f"{QUIET_SECONDS}", "SMS_MAX_WAIT_SECONDS": "20"}
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="omi-inbox-demo-") as folder,
+            Stack(Path(folder), settings=settings, redis=redis) as stack,
+        ):
+            click.echo(f"ready after {time.monotonic() - began:.1f} s\n")
+            _Demo(stack).run()
+    except (Differs, StackError) as error:
+        fail(click.style(f"\n✗ {error}", fg="red"))
+    click.echo(f"\nall as it should be; everything is stopped again ({time.monotonic() - began:.0f} s)")
+    sys.exit(0)
+
+
+class _Demo:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        os.environ.update(stack.env)
+        self._services: Services = bootstrap.build()
+        specs = registry.specs().values()
+        self._senders: dict[str, Sender] = {
+            channel: spec.sender(stack.env) for spec in specs if spec.sender for channel in spec.channels
+        }
+
+    def run(self) -> None:
+        self._people()
+        for scene in (
+            self._three_texts,
+            self._remember,
+            self._mail,
+            self._twice,
+            self._forged,
+            self._retry_after,
+            self._doubling,
+            self._not_enabled,
+        ):
+            scene()
+
+    def _people(self) -> None:
+        for uid in (ALICE, BOB):
+            self._control("POST", f"/users/{uid}/enable")
+        installations, now = self._services.installations, self._services.clock()
+        for uid, phone in ((ALICE, PHONE), (BOB, PHONE), (NOT_ENABLED, LONER)):
+            installations.add(uid, now=now)
+            installations.link_phone(uid, phone)
+
+    # --- scenes -------------------------------------------------------------------------------------------
+
+    def _three_texts(self) -> None:
+        words = ("Landed in Lisbon.", "The hotel moved us to room 12.", "Dinner with Mara at eight ☕")
+        for text in words:
+            self._text(text)
+        expected = "\n\n".join(f"Me: {text}" for text in words)
+        for uid in (ALICE, BOB):
+            held = self._until(partial(self._conversations, uid), "three texts as one conversation")
+            if len(held) != 1:
+                raise Differs(f"{uid} has {len(held)} conversations instead of one")
+            said = held[0]["external_data"]
+            self._same(said["text"], expected, "the text of the three")
+            self._same((said["text_source"], said["text_source_spec"]), ("message", "sms"), "its source")
+            if held[0]["finished_at"] < held[0]["started_at"]:
+                raise Differs("the conversation finished before it started")
+        _line(
+            "3 texts in a row from one phone linked to 2 uids",
+            f"1 conversation (message, sms) for each: {expected!r}",
+        )
+
+    def _remember(self) -> None:
+        self._text("remember: the spare key is with Mara #home #keys")
+        for uid in (ALICE, BOB):
+            held = self._until(partial(self._memories, uid), "the memory")
+            self._same(held[0]["content"], "the spare key is with Mara", "the memory")
+            self._same(held[0]["tags"], ["home", "keys"], "its tags")
+        _line('a text "remember: … #home #keys"', f"memory {held[0]['content']!r}, tags {held[0]['tags']}")
+
+    def _mail(self) -> None:
+        before = len(self._conversations(ALICE))
+        self._send(self._reply_mail(ALICE))
+        held = self._until(
+            lambda: self._conversations(ALICE)[before:] and self._conversations(ALICE), "the mail"
+        )
+        said = next(row["external_data"] for row in held if row["external_data"]["text_source_spec"] == "email")
+        self._same(said["text_source"], "other_text", "the source of the mail")
+        if "Shall we meet" in said["text"] or "wrote:" in said["text"]:
+            raise Differs(f"the quoted history is still there: {said['text']!r}")
+        for part in ("Subject: Re: Café menü ☕", "Friday at seven works for me."):
+            if part not in said["text"]:
+                raise Differs(f"{part!r} is missing in {said['text']!r}")
+        _line(
+            "an e-mail, HTML and plain, quoted reply, subject 'Re: Café menü ☕'",
+            f"conversation (other_text, email): {said['text']!r}",
+        )
+
+    def _twice(self) -> None:
+        before = len(self._memories(BOB))
+        message = self._text_message("remember: gate B at six")
+        message = replace(message, event_id=f"SM{os.urandom(16).hex()}")
+        statuses = [self._send(message).status_code for _ in range(2)]
+        self._until(lambda: len(self._memories(BOB)) > before, "the memory sent twice")
+        time.sleep(1.0)
+        stored = [row for row in self._services.stories.latest(limit=50) if row["event_id"] == message.event_id]
+        self._same((len(stored), len(self._memories(BOB)) - before), (1, 1), "messages stored, memories held")
+        _line(f"the same webhook delivered twice (answers {statuses})", "stored once, held once")
+
+    def _forged(self) -> None:
+        before = self._services.inbox.count()
+        message = self._text_message("I am not who I say I am")
+        outgoing = self._senders["sms"].compose(message, self._stack.env["PUBLIC_BASE_URL"])
+        forged = replace(outgoing, body=outgoing.body.replace(b"not", b"now"))
+        answer = send(self._stack.web_url, forged)
+        self._same(answer.status_code, 403, "the answer to a forged text")
+        self._same(self._services.inbox.count(), before, "the number of stored messages")
+        _line("a text whose body was changed after signing", f"refused ({answer.status_code}), nothing stored")
+
+    def _retry_after(self) -> None:
+        self._fault({"route": "create_memories", "fault": "429", "retry_after": 2, "times": 1, "uid": ALICE})
+        content = f"train at {time.time():.0f}"
+        calls = self._attempts("create_memories", ALICE, lambda: self._text(f"remember: {content}"), 2)
+        pause = calls[1]["at"] - calls[0]["at"]
+        if pause < 2.0:
+            raise Differs(f"sent again after {pause:.2f} s although Omi asked for 2 s")
+        self._until(lambda: any(row["content"] == content for row in self._memories(ALICE)), "the message")
+        _line("Omi answers 429 with Retry-After: 2", f"arrives after the pause: {_times(calls)}")
+
+    def _doubling(self) -> None:
+        self._fault({"route": "create_memories", "fault": "429", "times": 3, "uid": BOB})
+        calls = self._attempts("create_memories", BOB, lambda: self._text(f"remember: bus {time.time():.0f}"), 4)
+        pauses = [later["at"] - earlier["at"] for earlier, later in zip(calls, calls[1:], strict=False)]
+        for pause, least in zip(pauses, (1.0, 2.0, 4.0), strict=True):
+            if not least <= pause < least * 1.25 + 1.0:
+                raise Differs(f"waited {pause:.2f} s where {least:.0f} s and up to a quarter more are right")
+        _line("Omi answers 429 without Retry-After, three times", f"1, 2, 4 … s: {_times(calls)}")
+
+    def _not_enabled(self) -> None:
+        self._text("Is anybody there?", LONER)
+        state = self._until(
+            lambda: [row for row in self._services.installations.all() if row.left_at], "the refused uid"
+        )[0]
+        waiting = self._services.stories.latest(limit=1, uid=NOT_ENABLED)[0]["recipients"][0]
+        self._same(len(self._conversations(NOT_ENABLED)), 0, "conversations of a uid that is not enabled")
+        _line(
+            "a text for a uid that has not enabled the app",
+            f"nothing sent to it; installation {state.state}, message {waiting['state']}: {waiting['why']}",
+        )
+
+    # --- helpers ------------------------------------------------------------------------------------------
+
+    def _text_message(self, text: str, phone: str = PHONE) -> SampleMessage:
+        return SampleMessage(sender=phone, to="", text=text, channel="sms")
+
+    def _text(self, text: str, phone: str = PHONE) -> None:
+        self._send(self._text_message(text, phone))
+
+    def _reply_mail(self, uid: str) -> SampleMessage:
+        installation = self._services.installations.get(uid)
+        assert installation is not None  # noqa: S101 - made in _people
+        address = f"{installation.inbox_token}@{self._services.settings.inbox_domain}"
+        return replace(self._senders["email"].samples()["email"], to=address, channel="email")
+
+    def _send(self, message: SampleMessage) -> requests.Response:
+        sender = self._senders[message.channel or "sms"]
+        answer = send(self._stack.web_url, sender.compose(message, self._stack.env["PUBLIC_BASE_URL"]))
+        if answer.status_code != 200:
+            raise Differs(f"a genuine {message.channel} was answered {answer.status_code}")
+        return answer
+
+    def _control(self, method: str, path: str, json: Any = None) -> Any:
+        url = f"{self._stack.sandbox_url}/_sandbox{path}"
+        answer = requests.request(method, url, json=json, timeout=10)
+        if answer.status_code == 404:
+            return {"conversations": [], "memories": []}
+        answer.raise_for_status()
+        return answer.json()
+
+    def _fault(self, fault: dict[str, Any]) -> None:
+        self._control("POST", "/faults", fault)
+
+    def _conversations(self, uid: str) -> list[dict[str, Any]]:
+        return list(self._control("GET", f"/users/{uid}")["conversations"])
+
+    def _memories(self, uid: str) -> list[dict[str, Any]]:
+        return list(self._control("GET", f"/users/{uid}")["memories"])
+
+    def _attempts(self, route: str, uid: str, act: Callable[[], None], count: int) -> list[dict[str, Any]]:
+        """The next `count` calls on a route for a uid, as the sandbox logged them."""
+        since = time.time()
+        act()
+        query = f"/requests?route={route}&uid={uid}&since={since}"
+
+        def logged() -> list[dict[str, Any]]:
+            calls: list[dict[str, Any]] = self._control("GET", query)["requests"]
+            return calls if len(calls) >= count else []
+
+        return list(self._until(logged, f"{count} calls to Omi"))
+
+    def _until(self, look: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise Differs(f"{what} did not arrive within {PATIENCE_SECONDS:.0f} s")
+            time.sleep(0.1)
+        return found
+
+    def _same(self, actual: object, expected: object, what: str) -> None:
+        if actual != expected:
+            raise Differs(f"{what}: {actual!r} instead of {expected!r}")
+
+
+def _line(sent: str, held: str) -> None:
+    click.echo(f"{click.style('✓', fg='green')} sent  {sent}\n  Omi   {held}")
+
+
+def _times(calls: list[dict[str, Any]]) -> str:
+    def told() -> Iterator[str]:
+        for call in calls:
+            moment = time.strftime("%H:%M:%S", time.gmtime(call["at"]))
+            yield f"{moment}.{int(call['at'] % 1 * 1000):03d} → {call['status']}"
+
+    return ", ".join(told())

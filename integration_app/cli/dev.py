@@ -1,0 +1,109 @@
+"""`omi-inbox dev`: the whole stack on this machine, left running, with one screen of what to try."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+import requests
+
+from integration_app.cli.output import STACK_FILE, fail
+from integration_app.cli.stack import EMBEDDED, FROM_ENVIRONMENT, REDIS_CHOICES, Stack, StackError
+
+UID, PHONE = "demo-user", "+15550001111"
+
+redis_option = click.option(
+    "--redis",
+    type=click.Choice(REDIS_CHOICES),
+    default=EMBEDDED,
+    show_default=True,
+    help="An embedded Valkey, a valkey-server or redis-server on PATH, or the one at REDIS_URL.",
+)
+
+
+@click.command()
+@redis_option
+@click.option("--quiet", "quiet_seconds", default=5.0, show_default=True, help="SMS_QUIET_SECONDS of this stack.")
+@click.option("--boost", default=1.0, show_default=True, help="Multiplies the sandbox's rate limits.")
+def dev(redis: str, quiet_seconds: float, boost: float) -> None:
+    """Run everything here: Valkey, the Omi sandbox, web and workers. Ctrl-C stops all of it."""
+    if redis == FROM_ENVIRONMENT and not os.environ.get("REDIS_URL"):
+        fail("--redis env needs REDIS_URL")
+    folder = Path(".dev") / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = {"SMS_QUIET_SECONDS": f"{quiet_seconds:g}"}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    click.echo("starting Valkey, the Omi sandbox, web and worker …", err=True)
+    try:
+        with Stack(folder, settings=settings, redis=redis, default_ports=True, boost=boost) as stack:
+            address = _first_user(stack)
+            stack.write_description(STACK_FILE)
+            click.echo(_screen(stack, address, quiet_seconds))
+            _watch(stack)
+    except StackError as error:
+        fail(str(error))
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("\nstopped", err=True)
+    finally:
+        STACK_FILE.unlink(missing_ok=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as Python calls it
+    raise KeyboardInterrupt
+
+
+def _first_user(stack: Stack) -> str:
+    """A user who has enabled the app, with a phone and an inbox address, so that samples arrive somewhere."""
+    from integration_app import bootstrap
+
+    requests.post(f"{stack.sandbox_url}/_sandbox/users/{UID}/enable", timeout=5).raise_for_status()
+    os.environ.update(stack.env)
+    services = bootstrap.build()
+    installation = services.installations.add(UID, now=services.clock())
+    services.installations.link_phone(UID, PHONE)
+    return f"{installation.inbox_token}@{services.settings.inbox_domain}"
+
+
+def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
+    from integration_app.cli.samples import names
+
+    def title(words: str) -> str:
+        return click.style(words, bold=True)
+
+    return f"""
+{title("Omi Inbox is running")}
+
+  what has arrived in Omi   {stack.sandbox_url}/
+  webhooks                  {stack.web_url}/webhooks/<provider>
+  ready?                    {stack.web_url}/readyz
+  Redis                     {stack.env["REDIS_URL"]}
+  settings, credentials     {STACK_FILE}
+  logs                      {stack.folder}/*.log
+
+  the user {title(UID)} has enabled the app, owns the phone {title(PHONE)}
+  and the private inbox address {title(address)}
+
+{title("Try, in another terminal")} (with .venv/bin on PATH)
+
+  omi-inbox send-sample {names()[0]}     a text; in Omi {quiet_seconds:g} s after the last one
+  omi-inbox send-sample                all samples: {", ".join(names())}
+  omi-inbox messages                   what arrived and where it stands
+  omi-inbox messages show ID           the whole story of one message
+  omi-inbox doctor                     would this deployment lose messages?
+
+Ctrl-C stops everything.
+"""
+
+
+def _watch(stack: Stack) -> None:
+    while True:
+        for name, process in stack.processes.items():
+            if process.poll() is not None:
+                raise StackError(f"{name} ended (exit code {process.returncode}); its log: {stack.log_file(name)}")
+        time.sleep(0.5)

@@ -1,0 +1,75 @@
+"""What every command shares: services from the environment or the local stack, tables, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from redis.exceptions import RedisError
+
+from integration_app import bootstrap, logs
+from integration_app.bootstrap import Services
+from integration_app.errors import SettingsError
+
+FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
+
+STACK_FILE = Path(".dev") / "stack.json"
+
+
+@contextmanager
+def services() -> Iterator[Services]:
+    """Services for one command; settings mistakes and a missing Redis end it with a sentence and an exit code."""
+    use_local_stack()
+    logs.configure("text", "warning")
+    try:
+        yield bootstrap.build()
+    except SettingsError as error:
+        fail(str(error), USAGE)
+    except (RedisError, OSError) as error:
+        fail(f"Redis cannot be reached ({type(error).__name__}): see REDIS_URL", TRY_LATER)
+
+
+def local_stack() -> dict[str, Any] | None:
+    """What `omi-inbox dev` wrote down about the stack that it runs here."""
+    try:
+        found: dict[str, Any] = json.loads(STACK_FILE.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def use_local_stack() -> None:
+    """Take the settings of the local stack when the environment has none."""
+    if "OMI_APP_ID" in os.environ:
+        return
+    stack = local_stack()
+    if stack:
+        os.environ.update(stack["env"])
+        click.echo(f"(settings of the local stack, {STACK_FILE})", err=True)
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(code)
+
+
+def as_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as they need to be; an empty table says so on standard error."""
+    if not rows:
+        click.echo("nothing", err=True)
+        return
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for number, row in enumerate(cells):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)

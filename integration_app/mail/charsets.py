@@ -1,0 +1,59 @@
+"""Bytes to text under whatever charset label a mail claims. Never raises, never loses a byte silently twice.
+
+Labels are read the way browsers read them (https://encoding.spec.whatwg.org/#names-and-labels): mail that says
+latin-1 is nearly always windows-1252, mail that says gb2312 is nearly always GBK.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+_REALLY = {
+    "us-ascii": "cp1252",
+    "ascii": "cp1252",
+    "iso-8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "iso-8859-8-i": "iso-8859-8",
+    "iso-8859-9": "cp1254",
+    "iso-8859-11": "cp874",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "ks_c_5601": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "utf8mb4": "utf-8",
+    "unicode-1-1-utf-8": "utf-8",
+}
+
+
+def decode(data: bytes, label: str | None = None) -> str:
+    """Text of `data`: first as UTF-8 where the label is missing or ASCII, then as labelled, then as windows-1252."""
+    name = (label or "").strip().strip("\"'").lower()[:40]
+    codec = _REALLY.get(name, name)
+    attempts = [codec, "utf-8"] if codec not in ("", "cp1252") else ["utf-8"]
+    for attempt in attempts:
+        if not _is_text_codec(attempt):
+            continue
+        try:
+            return data.decode(attempt)
+        except (UnicodeDecodeError, ValueError):
+            continue
+    fallback = codec if _is_text_codec(codec) and codec != "utf-8" else "cp1252"
+    return data.decode(fallback, "replace")
+
+
+def _is_text_codec(name: str) -> bool:
+    """Python also has codecs that are not charsets (zip, rot13, idna …): a mail must not choose those."""
+    try:
+        info = codecs.lookup(name)
+    except (LookupError, ValueError, TypeError):
+        return False
+    return getattr(info, "_is_text_encoding", True) and info.name not in _NOT_CHARSETS
+
+
+_NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf-7"}

@@ -1,0 +1,159 @@
+"""HTML to readable text: lexbor parses, an iterative walker lays it out. No style sheet, no script, no network.
+
+Hidden text is dropped: it is either a preheader trick or an attempt to say something to the machine alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+HTML_MAX = 2_000_000
+"""Characters of HTML that are looked at."""
+
+_SKIP = frozenset(
+    "script style head title template svg math noscript iframe object embed select textarea button "
+    "canvas audio video -comment !doctype".split()
+)
+_BLOCKS = frozenset(
+    "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header "
+    "hr li main nav ol p pre section table tbody thead tfoot tr ul".split()
+)
+_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 table ul ol pre blockquote".split())
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
+    r"|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])|max-height\s*:\s*0(?![.\d]*[1-9])",
+    re.IGNORECASE,
+)
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+
+_QUOTES = ", ".join(
+    (
+        "blockquote[type=cite]",
+        ".gmail_quote",
+        ".moz-cite-prefix",
+        ".yahoo_quoted",
+        ".protonmail_quote",
+    )
+)
+_QUOTE_BEGINS = "#divRplyFwdMsg, #appendonsend, #mail-editor-reference-message-container"
+"""Outlook puts no container around history: everything from such a mark on is history."""
+
+
+def html_to_text(html: str, *, drop_history: bool = False) -> str:
+    """The text a reader would see, blocks on lines of their own, quotations behind `> `.
+
+    `drop_history` removes the containers in which mail programs put the mail that is answered.
+    """
+    parser = LexborHTMLParser(html[:HTML_MAX])
+    if drop_history:
+        _drop_history(parser)
+    root = parser.body or parser.root
+    return _layout(root) if root is not None else ""
+
+
+def _drop_history(parser: LexborHTMLParser) -> None:
+    for mark in parser.css(_QUOTE_BEGINS):
+        node: LexborNode | None = mark
+        while node is not None and node.tag not in ("body", "html"):
+            while (following := node.next) is not None:
+                following.decompose()
+            node = node.parent
+        mark.decompose()
+    for quote in parser.css(_QUOTES):
+        if quote.parent is not None:
+            quote.decompose()
+
+
+class _Page:
+    """Lines in the making. Runs of white space collapse across elements, as on a screen."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.line: list[str] = []
+        self.quotes = 0
+
+    def text(self, text: str) -> None:
+        collapsed = _SPACE.sub(" ", text)
+        if collapsed.startswith(" ") and (not self.line or self.line[-1].endswith(" ")):
+            collapsed = collapsed[1:]
+        if collapsed:
+            self.line.append(collapsed)
+
+    def end_line(self) -> None:
+        line = "".join(self.line).strip()
+        self.line = []
+        if line:
+            self.lines.append("> " * min(self.quotes, 5) + line)
+
+    def end_paragraph(self) -> None:
+        self.end_line()
+        if self.lines and self.lines[-1]:
+            self.lines.append("")
+
+
+def _layout(root: LexborNode) -> str:
+    page = _Page()
+    todo: list[tuple[LexborNode, bool]] = [(root, True)]
+    while todo:
+        node, opening = todo.pop()
+        tag = (node.tag or "").lower()
+        if not opening:
+            _close(page, tag)
+            continue
+        if tag == "-text":
+            _text(page, node)
+        elif tag == "br":
+            page.end_line()
+        elif tag == "img":
+            page.text(_alt(node))
+        elif tag not in _SKIP and not _is_hidden(node):
+            _open(page, tag)
+            todo.append((node, False))
+            todo.extend((child, True) for child in reversed(list(node.iter(include_text=True))))
+    page.end_line()
+    return "\n".join(page.lines).strip()
+
+
+def _text(page: _Page, node: LexborNode) -> None:
+    text = node.text(deep=False)
+    if node.parent is not None and node.parent.tag == "pre":
+        for line in text.split("\n"):
+            page.line.append(line)
+            page.end_line()
+    else:
+        page.text(text)
+
+
+def _open(page: _Page, tag: str) -> None:
+    if tag in _PARAGRAPHS:
+        page.end_paragraph()
+    elif tag in _BLOCKS:
+        page.end_line()
+    if tag == "li":
+        page.line.append("- ")
+    elif tag == "blockquote":
+        page.quotes += 1
+    elif tag in ("td", "th") and page.line:
+        page.line.append(" | " if "".join(page.line).strip() else "")
+
+
+def _close(page: _Page, tag: str) -> None:
+    if tag in _PARAGRAPHS:
+        page.end_paragraph()
+    elif tag in _BLOCKS:
+        page.end_line()
+    if tag == "blockquote":
+        page.quotes = max(0, page.quotes - 1)
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    return "hidden" in attributes or bool(_HIDDEN.search((attributes.get("style") or "")[:2000]))
+
+
+def _alt(node: LexborNode) -> str:
+    """Emoji are often images; a caption longer than one is decoration."""
+    alt = node.attributes.get("alt") or ""
+    return alt if 0 < len(alt) <= 4 else ""

@@ -1,0 +1,236 @@
+"""A raw mail's parts, headers and attachments, through the standard library's parser behind guards.
+
+The parser is asked for structure only (its header objects recurse and turn quadratic on hostile input); headers and
+charsets are decoded here, one by one, each within a limit.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
+
+from integration_app.mail.charsets import decode
+from integration_app.mail.clean import one_line
+from integration_app.mail.html import html_to_text
+from integration_app.mail.replies import is_forward
+from integration_app.model import Attachment
+
+TEXT_MAX = 1_000_000
+"""Characters of text taken out of one mail."""
+
+_HEADER_MAX = 4_000
+_DEPTH_MAX = 30
+_PARTS_MAX = 300
+_STUB_SHARE = 0.05
+
+_ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
+_LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype|html|body|div|p|table)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail says. `date` is the sender's claim, aware and UTC; addresses are claims too."""
+
+    subject: str | None = None
+    from_name: str | None = None
+    from_address: str | None = None
+    date: datetime | None = None
+    message_id: str | None = None
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    is_reply: bool = False
+
+    def with_text(self, text: str) -> Mail:
+        return replace(self, text=text)
+
+
+def read_mail(raw: bytes) -> Mail:
+    """Read one mail. A mail that cannot be taken apart comes back as its readable source rather than as nothing."""
+    try:
+        message = email.message_from_bytes(raw, policy=email.policy.compat32)
+        body = _Body()
+        text = body.render(message, 0)
+    except (RecursionError, MessageError, ValueError, LookupError, KeyError, IndexError, AttributeError, TypeError):
+        return Mail(text=decode(raw[:TEXT_MAX]))
+    name, address = _from(_header(message, "from"))
+    return Mail(
+        subject=_header(message, "subject") or None,
+        from_name=name,
+        from_address=address,
+        date=_date(_header(message, "date")),
+        message_id=_header(message, "message-id").strip() or None,
+        text=text[:TEXT_MAX],
+        attachments=tuple(body.attachments),
+        is_reply=bool(_header(message, "in-reply-to") or _header(message, "references")),
+    )
+
+
+def choose_body(plain: str | None, html: str | None) -> str:
+    """The plain text, unless it is empty, a stub ("view in browser") or HTML in disguise; then the HTML's text."""
+    plain, html = plain or "", html or ""
+    if plain.strip() and _LOOKS_LIKE_HTML.match(plain[:200]):
+        plain, html = "", html or plain
+    if not html.strip():
+        return plain[:TEXT_MAX]
+    if not plain.strip():
+        return _html_body(html)
+    if len(plain.strip()) < 400:
+        rendered = _html_body(html)
+        if len(plain.strip()) < _STUB_SHARE * len(rendered):
+            return rendered
+    return plain[:TEXT_MAX]
+
+
+def _html_body(html: str) -> str:
+    """Without history where something is left; mail programs wrap forwards into the same containers."""
+    whole = html_to_text(html)
+    if is_forward(whole):
+        return whole[:TEXT_MAX]
+    return (html_to_text(html, drop_history=True) or whole)[:TEXT_MAX]
+
+
+class _Body:
+    """One walk through a mail's parts: collects attachments, returns text."""
+
+    def __init__(self) -> None:
+        self.attachments: list[Attachment] = []
+        self._parts = 0
+
+    def render(self, part: Message, depth: int) -> str:
+        self._parts += 1
+        if depth > _DEPTH_MAX or self._parts > _PARTS_MAX:
+            return ""
+        kind = part.get_content_type()
+        if kind == "message/rfc822":
+            return self._forwarded(part, depth)
+        if part.is_multipart():
+            children = list(_children(part))
+            if kind == "multipart/alternative":
+                return self._alternative(children, depth)
+            texts = (self.render(child, depth + 1) for child in children)
+            return "\n\n".join(text for text in texts if text.strip())
+        if _is_attachment(part):
+            self._note(part)
+            return ""
+        if kind == "text/plain":
+            return choose_body(_text(part), None)
+        if kind == "text/html":
+            return choose_body(None, _text(part))
+        self._note(part)
+        return ""
+
+    def _alternative(self, children: list[Message], depth: int) -> str:
+        leaves = {child.get_content_type(): child for child in reversed(children) if not child.is_multipart()}
+        plain, html = leaves.get("text/plain"), leaves.get("text/html")
+        others = [child for child in children if child is not plain and child is not html]
+        rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
+        chosen = choose_body(_text(plain) if plain else None, _text(html) if html else None)
+        return chosen if chosen.strip() else "\n\n".join(rest)
+
+    def _forwarded(self, part: Message, depth: int) -> str:
+        """A mail attached to a mail: its head and its text."""
+        inner = next(_children(part), None)
+        if inner is None:
+            return ""
+        head = [
+            f"{name}: {one_line(value)}"
+            for name in ("From", "Date", "Subject")
+            if (value := _header(inner, name.lower()))
+        ]
+        text = self.render(inner, depth + 1)
+        return "\n".join(["---------- Forwarded message ----------", *head, "", text])
+
+    def _note(self, part: Message) -> None:
+        """Name an attachment. Images shown inside the text are part of its looks, not something that came along."""
+        kind = part.get_content_type()
+        inline = (part.get_content_disposition() or "inline") == "inline"
+        if kind.startswith("image/") and inline and part.get("content-id"):
+            return
+        payload = part.get_payload(decode=False)
+        size = len(payload) if isinstance(payload, str) else 0
+        if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
+            size = size * 3 // 4
+        self.attachments.append(Attachment(content_type=one_line(kind, 100), name=_file_name(part), size=size))
+
+
+def _children(part: Message) -> Iterator[Message]:
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (child for child in payload if isinstance(child, Message))
+
+
+def _is_attachment(part: Message) -> bool:
+    if part.get_content_disposition() == "attachment":
+        return True
+    return part.get_content_maintype() == "text" and bool(_file_name(part))
+
+
+def _file_name(part: Message) -> str | None:
+    """The bare file name, without any path, line breaks or control characters."""
+    try:
+        name = part.get_filename()
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return None
+    if not name:
+        return None
+    name = one_line(_decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
+    return name if name.strip(". ") else None
+
+
+def _text(part: Message) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    label = part.get_param("charset")
+    if isinstance(label, tuple):
+        label = label[2]
+    return decode(data[: TEXT_MAX * 4], str(label) if label else None)
+
+
+def _header(message: Message, name: str) -> str:
+    """The first header of that name: decoded, unfolded, cut to a sane length."""
+    for found, value in message.raw_items():
+        if found.lower() == name:
+            raw = str(value)[:_HEADER_MAX].encode("utf-8", "surrogateescape")
+            return one_line(_decode_words(decode(raw)), _HEADER_MAX)
+    return ""
+
+
+def _decode_words(value: str) -> str:
+    """RFC 2047 encoded words, through the same charset ladder as bodies."""
+    try:
+        parts = decode_header(value)
+    except (HeaderParseError, ValueError, LookupError, AttributeError):
+        return value
+    return "".join(
+        decode(part, label if label != "unknown-8bit" else None) if isinstance(part, bytes) else part
+        for part, label in parts
+    )
+
+
+def _from(value: str) -> tuple[str | None, str | None]:
+    """Display name and address. A display name that looks like an address is only a name."""
+    try:
+        name, address = parseaddr(value[:1000])
+    except (RecursionError, ValueError, IndexError):
+        name, address = "", ""
+    if not _ADDRESS.fullmatch(address):
+        found = _ADDRESS.search(value[:1000])
+        address = found.group() if found else ""
+    return one_line(name, 120) or None, address.lower() or None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value[:100])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,240 @@
+"""The words of the house as frozen values.
+
+Only data lives here: no I/O, no Flask, no Redis, no vendor's word. Times are aware and UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Clock = Callable[[], datetime]
+
+
+class Kind(StrEnum):
+    """What a message becomes in Omi; each kind has a quota, and so a gate, of its own."""
+
+    CONVERSATION = "conversation"
+    MEMORIES = "memories"
+
+
+class MessageState(StrEnum):
+    """Where one message stands for one uid."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    DONE = "done"
+    PARKED = "parked"
+    DROPPED = "dropped"
+
+
+class InstallationState(StrEnum):
+    """Whether Omi still accepts writes for a uid. `left` is only ever learned from a refused write."""
+
+    ENABLED = "enabled"
+    LEFT = "left"
+
+
+class Route(StrEnum):
+    """How a message finds its uids: by the proven phone that sent it, or by the private address it reached."""
+
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Something that came along and is named, never fetched. `size` in bytes."""
+
+    content_type: str
+    name: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was said, as the provider handed it over; erased as soon as the text has been prepared.
+
+    `mime` is a raw mail, base64 so that it stays byte-exact inside JSON; it wins over `text` and `html`.
+    """
+
+    text: str | None = None
+    html: str | None = None
+    subject: str | None = None
+    mime: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    is_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One genuine event of a provider.
+
+    `event_id` is the provider's own id and becomes `source_id` in Omi. `dedupe_keys` name the event so that a
+    second delivery of it is recognised; any one of them seen before means duplicate.
+    `sender` is an E.164 number or a mailbox, `recipients` what it was sent to (for mail: the envelope).
+    `speaker` names whose words these are when they are not the user's own; `control` is a word for the
+    carrier (STOP, HELP), which is recorded and never forwarded.
+    """
+
+    provider: str
+    event_id: str
+    dedupe_keys: tuple[str, ...]
+    channel: str
+    route: Route
+    sender: str
+    received_at: datetime
+    content: Content
+    recipients: tuple[str, ...] = ()
+    sender_name: str | None = None
+    sent_at: datetime | None = None
+    speaker: str | None = None
+    control: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedText:
+    """What of a message goes to Omi: clean text, what it becomes, its tags and its head (mail only)."""
+
+    text: str
+    kind: Kind
+    tags: tuple[str, ...] = ()
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """A message in one uid's outbox. `seq` counts up over all messages: the order of arrival."""
+
+    id: str
+    seq: int
+    message: InboundMessage
+    prepared: PreparedText | None = None
+    first_tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One uid that enabled the app in Omi."""
+
+    uid: str
+    state: InstallationState
+    created_at: datetime
+    inbox_token: str
+    phones: tuple[str, ...] = ()
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """Messages of one lane leave in the order of arrival and may be grouped."""
+
+    channel: str
+    sender: str
+    kind: Kind
+
+
+class GateScope(StrEnum):
+    """Whom a closed gate holds up."""
+
+    KIND = "kind"  # one uid, one kind: Omi's quota
+    UID = "uid"  # one uid: the user left
+    ALL = "all"  # everybody: our key, our app
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A time before which nothing is sent; `tries` counts how often in a row it was closed without a success."""
+
+    until: datetime
+    reason: str
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Messages of one lane as one request to Omi, written down before the call.
+
+    `body` is the exact JSON body; `started_at` with its unique microseconds plus the text is its fingerprint.
+    """
+
+    id: str
+    uid: str
+    lane: Lane
+    message_ids: tuple[str, ...]
+    body: dict[str, Any]
+    started_at: datetime
+    begun_at: datetime
+    state: str = "sending"
+    look_at: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to Omi, or one look at what Omi holds: what it said, never what we said."""
+
+    at: datetime
+    outcome: str
+    status: int | None = None
+    seconds: float | None = None
+
+
+# --- Decisions: what `pipeline.policy` answers; somebody else acts on them --------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    note: str = "accepted by Omi"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Certainly not stored. The messages wait on; where `scope` is given, behind a gate that closes until `at`.
+
+    `left`: the user has not enabled the app. `alarm`: an operator has to mend something.
+    """
+
+    at: datetime
+    reason: str
+    scope: GateScope | None = None
+    alarm: bool = False
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Outcome unknown: look into Omi before anything else, first at `look_at`."""
+
+    look_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    reason: str
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    reason: str
+
+
+Decision = Done | Retry | Reconcile | Park | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything known about one message, for a human: what it is, where it stands for each uid, what happened.
+
+    Never carries the text.
+    """
+
+    id: str
+    message: InboundMessage
+    states: dict[str, str]
+    events: tuple[dict[str, Any], ...] = field(default_factory=tuple)

@@ -1,0 +1,153 @@
+"""Omi's Data Import API, v2: act on every user who enabled the app, with the app's one key.
+
+https://docs.omi.me/doc/developer/apps/Import
+One attempt per call; raises by meaning (`integration_app.omi.errors`); never sleeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from marshmallow import Schema, ValidationError
+
+from integration_app.omi.errors import UnexpectedAnswer
+from integration_app.omi.schemas import (
+    ConversationSchema,
+    MemorySchema,
+    NewConversationSchema,
+    NewMemoriesSchema,
+)
+from integration_app.omi.transport import Transport
+from integration_app.omi.types import Conversation, Memory, NewConversation, NewMemories
+
+STALE_PAGES_MAX = 3
+
+_CONVERSATION, _MEMORY = ConversationSchema(), MemorySchema()
+_NEW_CONVERSATION, _NEW_MEMORIES = NewConversationSchema(), NewMemoriesSchema()
+
+
+def conversation_body(conversation: NewConversation) -> dict[str, Any]:
+    """The exact JSON body that `create_conversation` sends; what a caller writes down before the call."""
+    body: dict[str, Any] = _NEW_CONVERSATION.dump(conversation)
+    return body
+
+
+def memories_body(memories: NewMemories) -> dict[str, Any]:
+    """The exact JSON body that `create_memories` sends."""
+    body: dict[str, Any] = _NEW_MEMORIES.dump(memories)
+    return body
+
+
+class IntegrationsClient:
+    """The app's view of Omi.
+
+    `app_id` is a path segment, `api_key` an app-wide secret that can act on every enabled user.
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        api_key: str,
+        *,
+        base_url: str = "https://api.omi.me",
+        connect_timeout: float = 5.0,
+        read_timeout: float = 130.0,
+        connections: int = 16,
+    ) -> None:
+        self._transport = Transport(
+            base_url,
+            api_key,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            connections=connections,
+        )
+        self._base = f"/v2/integrations/{quote(app_id, safe='')}"
+
+    def __repr__(self) -> str:
+        return f"IntegrationsClient({self._transport.base_url + self._base!r})"
+
+    def create_conversation(self, uid: str, conversation: NewConversation | dict[str, Any]) -> None:
+        """Store one conversation. Takes seconds to two minutes; Omi answers `{}` and no id."""
+        body = conversation if isinstance(conversation, dict) else conversation_body(conversation)
+        self._transport.call("POST", f"{self._base}/user/conversations", params={"uid": uid}, json=body)
+
+    def create_memories(self, uid: str, memories: NewMemories | dict[str, Any]) -> None:
+        """Store memories. Success means accepted: Omi swallows extraction failures."""
+        body = memories if isinstance(memories, dict) else memories_body(memories)
+        self._transport.call("POST", f"{self._base}/user/memories", params={"uid": uid}, json=body)
+
+    def conversations(
+        self,
+        uid: str,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        include_discarded: bool = False,
+        statuses: Sequence[str] = (),
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> list[Conversation]:
+        """One page, newest first. `start` and `end` act on `created_at`, for imports equal to `started_at`."""
+        params: dict[str, Any] = {"uid": uid, "limit": limit, "offset": offset}
+        if include_discarded:
+            params["include_discarded"] = "true"
+        if statuses:
+            params["statuses"] = list(statuses)  # repeated: Omi does not split at commas
+        if start:
+            params["start_date"] = _moment(start)
+        if end:
+            params["end_date"] = _moment(end)
+        answer = self._transport.call("GET", f"{self._base}/conversations", params=params)
+        return _load_page(answer, "conversations", _CONVERSATION)
+
+    def iter_conversations(self, uid: str, *, page: int = 100, **filters: Any) -> Iterator[Conversation]:
+        """All pages, each conversation once, even when new ones push the pages along meanwhile."""
+        return _pages(lambda offset: self.conversations(uid, limit=page, offset=offset, **filters), page)
+
+    def memories(self, uid: str, *, limit: int = 100, offset: int = 0) -> list[Memory]:
+        """One page of memories."""
+        params = {"uid": uid, "limit": limit, "offset": offset}
+        answer = self._transport.call("GET", f"{self._base}/memories", params=params)
+        return _load_page(answer, "memories", _MEMORY)
+
+    def iter_memories(self, uid: str, *, page: int = 100) -> Iterator[Memory]:
+        """All pages, each memory once."""
+        return _pages(lambda offset: self.memories(uid, limit=page, offset=offset), page)
+
+    def notify(self, uid: str, message: str) -> None:
+        """Show a notification in the user's Omi app; nine an hour. Never put private words in it: it is a URL."""
+        self._transport.call("POST", f"{self._base}/notification", params={"uid": uid, "message": message})
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _load_page(answer: Any, name: str, schema: Schema) -> list[Any]:
+    try:
+        loaded: list[Any] = schema.load(answer[name], many=True)
+    except (KeyError, TypeError, ValidationError):
+        raise UnexpectedAnswer(f"Omi's list of {name} is not of the documented form") from None
+    return loaded
+
+
+def _pages(fetch: Callable[[int], list[Any]], page: int) -> Iterator[Any]:
+    """Follow offsets until a page is empty, or several in a row bring nothing new.
+
+    A short page is not the last one (Omi skips malformed rows). An insertion shifts every later offset, so one
+    stale page is no end; an Omi that ignores the offset would be asked for ever, so a few are.
+    """
+    seen: set[str] = set()
+    offset = stale = 0
+    while stale < STALE_PAGES_MAX and (rows := fetch(offset)):
+        fresh = [row for row in rows if row.id not in seen]
+        seen.update(row.id for row in fresh)
+        stale = 0 if fresh else stale + 1
+        yield from fresh
+        offset += page

@@ -1,0 +1,125 @@
+"""One HTTP call: kept-alive connections, both time-outs, an absolute deadline, no redirects, no retry, no sleep.
+
+Sorts what can go wrong on the wire by the one question that matters for a write: was it sent or not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from integration_app.omi.answers import from_response
+from integration_app.omi.errors import OmiError, OutcomeUnknown, UnexpectedAnswer, Unreachable
+
+ANSWER_MAX_BYTES = 64 * 1024 * 1024
+
+
+class Transport:
+    """Calls below one base URL with one bearer key. Safe to share between threads.
+
+    `connect_timeout` and `read_timeout` in seconds; together they are also the deadline of the whole call, so an
+    answer that only drips cannot hold a worker.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 130.0,
+        connections: int = 16,
+        user_agent: str = "omi-inbox",
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Accept": "application/json",
+            "User-Agent": user_agent,
+        }
+        self._timeout = (connect_timeout, read_timeout)
+        self._session = requests.Session()
+        # A pool smaller than the number of threads would throw connections away on every wave.
+        adapter = HTTPAdapter(pool_maxsize=connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url!r})"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Any:
+        """Return the decoded JSON answer, or raise an `OmiError` by meaning."""
+        deadline = time.monotonic() + sum(self._timeout)
+        try:
+            with self._session.request(
+                method,
+                self.base_url + path,
+                params=params,
+                json=json,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                body = _read(answer, deadline)
+                return from_response(answer.status_code, answer.headers, body)
+        except OmiError:
+            raise
+        except requests.RequestException as error:
+            # `from None`: the chain would carry the URL, and with it the uid, into tracebacks.
+            raise _by_meaning(error) from None
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for part in answer.iter_content(64 * 1024):
+            parts.append(part)
+            size += len(part)
+            if size > ANSWER_MAX_BYTES:
+                raise UnexpectedAnswer("Omi's answer is larger than any it documents", status=answer.status_code)
+            if time.monotonic() > deadline:
+                raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status_code)
+    except (requests.RequestException, HTTPError, OSError):
+        raise OutcomeUnknown("the connection broke while Omi answered", status=answer.status_code) from None
+    return b"".join(parts)
+
+
+def _by_meaning(error: requests.RequestException) -> OmiError:
+    if isinstance(error, requests.ConnectTimeout):
+        return Unreachable("no connection to Omi in time")
+    if isinstance(error, requests.exceptions.SSLError):
+        return Unreachable("no secure connection to Omi")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return Unreachable("no connection to Omi through the proxy")
+    if isinstance(error, requests.Timeout):
+        return OutcomeUnknown("Omi did not answer in time")
+    if isinstance(error, requests.ConnectionError):
+        if _never_connected(error):
+            return Unreachable("no connection to Omi")
+        return OutcomeUnknown("the connection to Omi dropped after sending")
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return Unreachable("Omi's address is not usable")
+    return OutcomeUnknown("the exchange with Omi broke")
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """urllib3 wraps a failed connect (refused, DNS) in MaxRetryError(reason=NewConnectionError)."""
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)

@@ -1,0 +1,107 @@
+"""From a group to the exact request. Pure.
+
+Omi has no speaker field: who said what stands in the text, as `Name: line` blocks separated by blank lines, `Me:` for
+the user (https://docs.omi.me/doc/developer/apps/Import).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from integration_app.model import Kind, WaitingMessage
+from integration_app.omi import (
+    CONVERSATION_TEXT_MAX,
+    MEMORY_CONTENT_MAX,
+    NewConversation,
+    NewMemories,
+    NewMemory,
+    conversation_body,
+    memories_body,
+)
+from integration_app.pipeline.group import CHAT_CHANNELS, Group
+from integration_app.pipeline.prepare import said_at
+
+_CUT_NOTE = "\n\n[Cut here: Omi takes {limit} characters, {missing} more were left out]"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`body` is sent as it is. `started_at` identifies it: no two deliveries of a uid share its microseconds."""
+
+    body: dict[str, Any]
+    started_at: datetime
+
+
+def compose(group: Group) -> Request:
+    """The request for a group. Raises ValueError when Omi would refuse it."""
+    started = _fingerprint(group)
+    if group.lane.kind is Kind.MEMORIES:
+        return Request(memories_body(_memories(group)), started)
+    channel = group.lane.channel
+    finished = max(said_at(item.message) for item in group.messages)
+    conversation = NewConversation(
+        text=_cut("\n\n".join(_block(item) for item in group.messages)),
+        text_source="message" if channel in CHAT_CHANNELS else "other_text",
+        text_source_spec=channel,
+        started_at=started,
+        finished_at=max(started, finished),
+    )
+    return Request(conversation_body(conversation), started)
+
+
+def _fingerprint(group: Group) -> datetime:
+    """When the first message was said, to the second; its number in the order of arrival as microseconds."""
+    first = group.messages[0]
+    begun = min(said_at(item.message) for item in group.messages)
+    return begun.replace(microsecond=first.seq % 1_000_000)
+
+
+def _block(item: WaitingMessage) -> str:
+    assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
+    if item.prepared.head:
+        return f"{item.prepared.head}\n\n{item.prepared.text}".strip()
+    return f"{item.message.speaker or 'Me'}: {item.prepared.text}"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= CONVERSATION_TEXT_MAX:
+        return text
+    note = _CUT_NOTE.format(limit=f"{CONVERSATION_TEXT_MAX:,}", missing=f"{len(text):,}")
+    kept = text[: CONVERSATION_TEXT_MAX - len(note)]
+    return kept + _CUT_NOTE.format(limit=f"{CONVERSATION_TEXT_MAX:,}", missing=f"{len(text) - len(kept):,}")
+
+
+def _memories(group: Group) -> NewMemories:
+    channel = group.lane.channel
+    return NewMemories(
+        memories=tuple(memory for item in group.messages for memory in _pieces(item)),
+        text_source="email" if channel == "email" else "other",
+        text_source_spec=channel,
+    )
+
+
+def _pieces(item: WaitingMessage) -> list[NewMemory]:
+    assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
+    return [
+        NewMemory(content=piece, tags=item.prepared.tags, source_id=item.message.event_id)
+        for piece in split(item.prepared.text, MEMORY_CONTENT_MAX)
+    ]
+
+
+def split(text: str, limit: int) -> list[str]:
+    """`text` in pieces of at most `limit` characters, at the best border: paragraph, line, sentence, word."""
+    pieces: list[str] = []
+    rest = text.strip()
+    while len(rest) > limit:
+        window = rest[: limit + 1]
+        at = 0
+        for border in ("\n\n", "\n", ". ", " "):
+            at = window.rfind(border, 1) + (1 if border == ". " else 0)
+            if at > limit // 3:
+                break
+        at = at if at > 0 else limit
+        pieces.append(rest[:at].strip())
+        rest = rest[at:].strip()
+    return [piece for piece in (*pieces, rest) if piece]

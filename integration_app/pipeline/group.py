@@ -1,0 +1,102 @@
+"""Which waiting messages leave together, and when. Pure.
+
+Texts of one sender wait for a quiet window, but no longer than a maximum; mails and memories do not wait. What
+waits behind a closed gate grows into one group instead of queueing up, because Omi counts calls, not words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from integration_app.model import Kind, Lane, WaitingMessage
+from integration_app.omi import CONVERSATION_TEXT_MAX
+from integration_app.pipeline.rules import Rules
+
+CHAT_CHANNELS = frozenset({"sms", "mms", "whatsapp", "rcs"})
+"""Channels in which people say one thing in several messages."""
+
+_BLOCK_OVERHEAD = 400
+"""Characters that a block may add to its text: the head of a mail, a speaker's name, blank lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Messages of one lane in the order of arrival; complete at `closes_at`."""
+
+    lane: Lane
+    messages: tuple[WaitingMessage, ...]
+    closes_at: datetime
+
+
+def wait_for(channel: str, kind: Kind, rules: Rules) -> tuple[timedelta, timedelta]:
+    """The quiet window and the maximum wait of a lane."""
+    if channel in CHAT_CHANNELS and kind is Kind.CONVERSATION:
+        return rules.sms_quiet, rules.sms_max_wait
+    return timedelta(0), timedelta(0)
+
+
+def plan(
+    waiting: Iterable[WaitingMessage], gates: Mapping[Kind, datetime], rules: Rules
+) -> tuple[Group, ...]:
+    """Group prepared messages, in the order in which the groups begin.
+
+    `gates` holds, per kind, until when nothing may leave (lately opened gates too: what they held up belongs
+    together).
+    """
+    growing: dict[Lane, _Growing] = {}
+    closed: list[_Growing] = []
+    for message in sorted(waiting, key=lambda item: item.seq):
+        lane = lane_of(message)
+        group = growing.get(lane)
+        if group is None or not group.takes(message):
+            if group is not None:
+                closed.append(group)
+            group = growing[lane] = _Growing(lane, gates.get(lane.kind), rules)
+        group.add(message)
+    groups = [*closed, *growing.values()]
+    groups.sort(key=lambda item: item.messages[0].seq)
+    return tuple(Group(item.lane, tuple(item.messages), item.closes_at()) for item in groups)
+
+
+def lane_of(message: WaitingMessage) -> Lane:
+    assert message.prepared is not None  # noqa: S101 - only prepared messages are grouped
+    return Lane(message.message.channel, message.message.sender, message.prepared.kind)
+
+
+class _Growing:
+    def __init__(self, lane: Lane, gate: datetime | None, rules: Rules) -> None:
+        self.lane = lane
+        self.messages: list[WaitingMessage] = []
+        self._gate = gate
+        self._quiet, self._longest = wait_for(lane.channel, lane.kind, rules)
+        self._span = rules.group_span
+        self._size = 0
+
+    def add(self, message: WaitingMessage) -> None:
+        self.messages.append(message)
+        self._size += _size(message)
+
+    def takes(self, message: WaitingMessage) -> bool:
+        arrived = message.message.received_at
+        return (
+            arrived <= self.closes_at()
+            and arrived - self._first <= self._span
+            and self._size + _size(message) <= CONVERSATION_TEXT_MAX
+        )
+
+    def closes_at(self) -> datetime:
+        last = max(item.message.received_at for item in self.messages)
+        natural = min(last + self._quiet, self._first + self._longest)
+        if self._gate is not None and self._first < self._gate:
+            return max(natural, self._gate)
+        return max(natural, self._first)
+
+    @property
+    def _first(self) -> datetime:
+        return self.messages[0].message.received_at
+
+
+def _size(message: WaitingMessage) -> int:
+    return len(message.prepared.text if message.prepared else "") + _BLOCK_OVERHEAD

@@ -1,0 +1,106 @@
+"""Intake: find whose message it is and write it down once. No outbound call, nothing parsed that can wait."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from integration_app import logs
+from integration_app.errors import MalformedPayload, UnknownRecipient
+from integration_app.model import Clock, InboundMessage, Kind, Route
+from integration_app.pipeline import group, prepare
+from integration_app.pipeline.rules import Rules
+from integration_app.queue import QUEUE_ERRORS, JobQueue
+from integration_app.store.health import Health
+from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations, inbox_tokens
+
+log = logs.get(__name__)
+
+
+class Receipt(StrEnum):
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    RECORDED = "recorded"  # a word for the carrier: kept for the record, never forwarded
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    receipt: Receipt
+    message_id: str
+
+
+class Intake:
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        installations: Installations,
+        health: Health,
+        jobs: JobQueue,
+        rules: Rules,
+        clock: Clock,
+        new_id: Callable[[datetime], str] | None = None,
+    ) -> None:
+        self._inbox = inbox
+        self._installations = installations
+        self._health = health
+        self._jobs = jobs
+        self._rules = rules
+        self._clock = clock
+        self._new_id = new_id or message_id
+
+    def accept(self, message: InboundMessage) -> Accepted:
+        """Store a genuine message for every uid it belongs to.
+
+        Raises `MalformedPayload` when nothing was said, `UnknownRecipient` when it is for nobody. A Redis error
+        comes through: then nothing is stored and the provider must send it again.
+        """
+        if prepare.is_empty(message.content):
+            raise MalformedPayload("the message is empty")
+        uids = [] if message.control else self._recipients(message)
+        now = self._clock()
+        due = now + self._delay(message)
+        accepted = self._inbox.accept(
+            self._new_id(now),
+            message,
+            [(uid, due) for uid in uids],
+            now=now,
+            event={"provider": message.provider, "channel": message.channel, "uids": uids}
+            | ({"control": message.control} if message.control else {}),
+        )
+        if not accepted.new:
+            return Accepted(Receipt.DUPLICATE, accepted.id)
+        log.info("accepted", message=accepted.id, provider=message.provider, uids=len(uids))
+        if due <= now:
+            self._hint(uids)
+        return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, accepted.id)
+
+    def _recipients(self, message: InboundMessage) -> list[str]:
+        if message.route is Route.SENDER:
+            uids = self._installations.with_phone(message.sender)
+        else:
+            tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
+            uids = self._installations.with_inbox(list(tokens)[:50])
+        if not uids:
+            raise UnknownRecipient("no installation has this address")
+        return list(uids)
+
+    def _delay(self, message: InboundMessage) -> timedelta:
+        kind = prepare.kind_of(message.content.text or "") if message.content.text else Kind.CONVERSATION
+        return group.wait_for(message.channel, kind, self._rules)[0]
+
+    def _hint(self, uids: list[str]) -> None:
+        """Ask for a worker at once. Only a hint: the due set already has it, and the pump reads that."""
+        try:
+            self._jobs.enqueue_drains(uids)
+        except QUEUE_ERRORS as error:
+            log.warning("hint not enqueued", error=type(error).__name__)
+
+
+def message_id(now: datetime) -> str:
+    """Sortable by time, unguessable, and fit for a URL."""
+    return f"m{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}"

@@ -1,0 +1,113 @@
+"""One table: what happened → what we do. All such decisions live here; nothing here acts.
+
+`docs/operations.md` shows the same table, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from integration_app.model import Decision, Done, GateScope, Kind, Park, Reconcile, Retry
+from integration_app.omi import (
+    AppMisconfigured,
+    AppNotEnabled,
+    BadCredentials,
+    InvalidRequest,
+    OmiError,
+    OutcomeUnknown,
+    RateLimited,
+    Unavailable,
+    Unreachable,
+)
+from integration_app.pipeline.rules import Rules
+
+FIRST_WAIT = timedelta(seconds=1)
+RATE_LIMIT_WAIT_MAX = timedelta(minutes=15)
+OUTAGE_WAIT_MAX = timedelta(minutes=5)
+ALARM_WAIT = timedelta(minutes=1)
+ALARM_WAIT_MAX = timedelta(minutes=15)
+JITTER = 0.25
+"""Share of a wait that is added at random. Added, never taken off: Omi documents the wait as a minimum."""
+EXACT_JITTER = timedelta(milliseconds=250)
+"""Spread after a time that Omi itself named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision depends on besides the answer itself.
+
+    `tries`: how often in a row the gate in question was closed before. `chance`: a random number in [0, 1).
+    """
+
+    now: datetime
+    kind: Kind
+    first_tried_at: datetime
+    tries: int = 0
+    tries_for_all: int = 0
+    chance: float = 0.0
+
+
+def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:
+    """What to do after a call; `error` is None after a success."""
+    decision = _by_meaning(error, at, rules)
+    if isinstance(decision, Retry) and decision.scope is GateScope.KIND and _too_old(at, rules):
+        return Park(f"gave up after {rules.retry_horizon}: {decision.reason}")
+    return decision
+
+
+def _by_meaning(error: OmiError | None, at: Situation, rules: Rules) -> Decision:
+    match error:
+        case None:
+            return Done()
+        case RateLimited(retry_after=None):
+            return Retry(_backoff(at, RATE_LIMIT_WAIT_MAX), "Omi's rate limit", GateScope.KIND)
+        case RateLimited(retry_after=float(seconds)):
+            return Retry(_exactly(at, seconds), "Omi's rate limit", GateScope.KIND)
+        case Unreachable():
+            return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
+        case Unavailable(retry_after=float(seconds)):
+            return Retry(_exactly(at, seconds), error.reason, GateScope.KIND)
+        case Unavailable():
+            return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
+        case OutcomeUnknown() if at.kind is Kind.MEMORIES:
+            # explicit memories: the same content gets the same id, so sending again cannot double it
+            return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
+        case OutcomeUnknown():
+            return Reconcile(at.now, error.reason)
+        case AppNotEnabled():
+            return Retry(at.now + rules.left_probe, "not enabled in Omi", GateScope.UID, left=True)
+        case BadCredentials() | AppMisconfigured():
+            return Retry(_alarm_wait(at), error.reason, GateScope.ALL, alarm=True)
+        case InvalidRequest():
+            return Park(error.reason)
+        case _:
+            return Park(error.reason, alarm=True)
+
+
+def look_again(at: datetime, begun_at: datetime, rules: Rules) -> datetime | None:
+    """When to look again for a delivery that is not in Omi yet; None once it can no longer turn up.
+
+    Omi works on for up to two minutes after it has stopped answering.
+    """
+    settled = begun_at + rules.settle
+    return settled if at < settled else None
+
+
+def _backoff(at: Situation, longest: timedelta) -> datetime:
+    """1, 2, 4 … s and up to a quarter more, as Omi documents it."""
+    wait = min(FIRST_WAIT * float(2 ** min(at.tries, 20)), longest)
+    return at.now + wait * (1 + JITTER * at.chance)
+
+
+def _exactly(at: Situation, seconds: float) -> datetime:
+    return at.now + timedelta(seconds=seconds) + EXACT_JITTER * at.chance
+
+
+def _alarm_wait(at: Situation) -> datetime:
+    """How long everybody waits for an operator before one of us tries whether it has been mended."""
+    return at.now + min(ALARM_WAIT * float(2 ** min(at.tries_for_all, 10)), ALARM_WAIT_MAX)
+
+
+def _too_old(at: Situation, rules: Rules) -> bool:
+    return at.now - at.first_tried_at > rules.retry_horizon

@@ -1,0 +1,19 @@
+"""The figures that the pipeline goes by; `bootstrap` fills them from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    sms_quiet: timedelta = timedelta(seconds=20)
+    sms_max_wait: timedelta = timedelta(seconds=180)
+    group_span: timedelta = timedelta(days=1)
+    retry_horizon: timedelta = timedelta(hours=24)
+    settle: timedelta = timedelta(seconds=150)
+    left_probe: timedelta = timedelta(hours=6)
+    left_retention: timedelta = timedelta(days=7)
+    drain_budget: timedelta = timedelta(seconds=25)
+    """No new call is begun in a drain that is older than this: the job must end before its time-out."""

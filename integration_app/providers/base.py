@@ -1,0 +1,166 @@
+"""What a provider is: functions from a request to a message, and from an outcome to the vendor's status.
+
+No Flask here: a request is a value, so a provider is tested with bytes and no server.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl
+
+from environs import Env
+
+from integration_app.errors import MalformedPayload
+from integration_app.model import InboundMessage
+
+FORM_FIELDS_MAX = 2000
+
+
+class Outcome(StrEnum):
+    """What became of a webhook, in our words; each provider says which status makes the vendor do the right thing."""
+
+    PROBE = "probe"
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    RECORDED = "recorded"
+    BAD_SIGNATURE = "bad signature"
+    NOT_CONFIGURED = "not configured"
+    MALFORMED = "malformed"
+    UNKNOWN_RECIPIENT = "unknown recipient"
+    TOO_LARGE = "too large"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """One HTTP request. `url` is the public one: the configured base plus the target exactly as it was sent."""
+
+    method: str
+    url: str
+    query: str
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    received_at: datetime
+
+    @cached_property
+    def form(self) -> list[tuple[str, str]]:
+        """Fields of an urlencoded body in the order sent, values decoded and untrimmed."""
+        return _pairs(self.body)
+
+    @cached_property
+    def query_fields(self) -> list[tuple[str, str]]:
+        return _pairs(self.query.encode("latin-1", "replace"))
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request as the vendor would send it to us."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMessage:
+    """What a sender is to say: from whom, to whom, what. `event_id` None means a new one."""
+
+    sender: str
+    to: str
+    text: str
+    html: str | None = None
+    subject: str | None = None
+    media: tuple[str, ...] = ()
+    in_reply_to: str | None = None
+    event_id: str | None = None
+    channel: str | None = None
+
+
+class Provider(ABC):
+    """One vendor's webhook, configured. Subclasses decide nothing beyond `verify`, `parse` and the two tables."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    max_body_bytes: ClassVar[int] = 1_000_000
+    statuses: ClassVar[Mapping[Outcome, int]]
+
+    @abstractmethod
+    def verify(self, request: WebhookRequest) -> None:
+        """Raise `BadSignature` unless the request provably comes from the vendor."""
+
+    @abstractmethod
+    def parse(self, request: WebhookRequest) -> InboundMessage:
+        """What a genuine request means. Raises `MalformedPayload` when it is not what the vendor documents."""
+
+    def is_probe(self, request: WebhookRequest) -> bool:
+        """A request that carries no event: answered 200, without effect."""
+        return request.method in ("GET", "HEAD")
+
+    def reply(self, outcome: Outcome) -> Reply:
+        """The vendor's status for an outcome, with a body that cannot be taken for a message."""
+        return Reply(self.status_of(outcome), f'{{"outcome":"{outcome}"}}\n'.encode(), "application/json")
+
+
+    def status_of(self, outcome: Outcome) -> int:
+        """A probe is nobody's event and always fine."""
+        return 200 if outcome is Outcome.PROBE else self.statuses[outcome]
+
+
+class Sender(ABC):
+    """Signs and builds requests as the vendor does, with the same settings as the provider."""
+
+    @abstractmethod
+    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+        """The request with which the vendor would deliver `message` to the webhook below `base_url`."""
+
+    @abstractmethod
+    def samples(self) -> Mapping[str, SampleMessage]:
+        """Messages worth trying, by name; `{phone}` and `{inbox}` in their addresses are filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """What the registry finds in a folder.
+
+    `from_env` returns None when the provider's settings are not set: it is off then.
+    `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    settings: tuple[str, ...]
+    from_env: Callable[[Env], Provider | None]
+    sender: Callable[[Mapping[str, str]], Sender] | None = None
+    local_env: Callable[[], dict[str, str]] = dict
+    credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            raw.decode("utf-8", "replace"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="replace",
+            max_num_fields=FORM_FIELDS_MAX,
+        )
+    except ValueError:
+        raise MalformedPayload(f"a form of more than {FORM_FIELDS_MAX} fields") from None

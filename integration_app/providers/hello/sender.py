@@ -1,0 +1,25 @@
+"""Says hello."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+
+from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+
+
+class HelloSender(Sender):
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._token = env["HELLO_TOKENS"].split(",")[0]
+
+    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+        event_id = message.event_id or secrets.token_hex(8)
+        return OutgoingRequest(
+            path="/webhooks/hello",
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            body=json.dumps({"id": event_id, "inbox": message.to, "text": message.text}).encode(),
+        )
+
+    def samples(self) -> Mapping[str, SampleMessage]:
+        return {"note": SampleMessage(sender="hello", to="{inbox}", text="Hello from the smallest provider.")}

@@ -1,0 +1,200 @@
+"""Postmark inbound: one JSON object, one mail.
+
+https://postmarkapp.com/developer/webhooks/inbound-webhook
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from environs import Env, ValidationError
+from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import ValidationError as Invalid
+
+from integration_app.errors import BadSignature, MalformedPayload
+from integration_app.model import Attachment, Content, InboundMessage, Route
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.postmark.sender import PostmarkSender
+from integration_app.providers.postmark.signature import is_genuine
+
+_RECIPIENTS_MAX = 50
+
+
+class _Tolerant(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class _Address(_Tolerant):
+    Email = fields.Str(load_default="", allow_none=True)
+    Name = fields.Str(load_default="", allow_none=True)
+    MailboxHash = fields.Str(load_default="", allow_none=True)
+
+
+class _Header(_Tolerant):
+    Name = fields.Str(required=True)
+    Value = fields.Str(load_default="", allow_none=True)
+
+
+class _Attachment(_Tolerant):
+    Name = fields.Str(load_default=None, allow_none=True)
+    ContentType = fields.Str(load_default="", allow_none=True)
+    ContentLength = fields.Int(load_default=None, allow_none=True)
+    ContentID = fields.Str(load_default=None, allow_none=True)
+
+
+class _Mail(_Tolerant):
+    MessageID = fields.Str(required=True, validate=validate.Length(min=1, max=200))
+    RecordType = fields.Str(load_default=None, allow_none=True)
+    From = fields.Str(load_default="", allow_none=True)
+    FromName = fields.Str(load_default="", allow_none=True)
+    FromFull = fields.Nested(_Address, load_default=None, allow_none=True)
+    ToFull = fields.List(fields.Nested(_Address), load_default=list, allow_none=True)
+    CcFull = fields.List(fields.Nested(_Address), load_default=list, allow_none=True)
+    BccFull = fields.List(fields.Nested(_Address), load_default=list, allow_none=True)
+    OriginalRecipient = fields.Str(load_default="", allow_none=True)
+    MailboxHash = fields.Str(load_default="", allow_none=True)
+    Subject = fields.Str(load_default="", allow_none=True)
+    Date = fields.Str(load_default="", allow_none=True)
+    TextBody = fields.Str(load_default="", allow_none=True)
+    HtmlBody = fields.Str(load_default="", allow_none=True)
+    RawEmail = fields.Str(load_default=None, allow_none=True)
+    Headers = fields.List(fields.Nested(_Header), load_default=list, allow_none=True)
+    Attachments = fields.List(fields.Nested(_Attachment), load_default=list, allow_none=True)
+
+
+_MAIL = _Mail()
+
+
+class Postmark(Provider):
+    name = "postmark"
+    title = "Postmark inbound"
+    max_body_bytes = 100_000_000  # 35 MB of attachments in base64, and RawEmail has them once more
+    statuses = {  # noqa: RUF012 - typed in the base class
+        Outcome.STORED: 200,
+        Outcome.DUPLICATE: 200,
+        Outcome.RECORDED: 200,
+        Outcome.BAD_SIGNATURE: 401,  # tried again for ten hours; 403 would stop it at once
+        Outcome.NOT_CONFIGURED: 404,
+        Outcome.MALFORMED: 403,  # never again
+        Outcome.UNKNOWN_RECIPIENT: 403,
+        Outcome.TOO_LARGE: 403,
+        Outcome.UNAVAILABLE: 503,
+    }
+
+    def __init__(self, credentials: tuple[str, ...]) -> None:
+        self._credentials = credentials
+
+    def verify(self, request: WebhookRequest) -> None:
+        if not is_genuine(request.headers.get("authorization"), self._credentials):
+            raise BadSignature("the Basic credentials are missing or wrong")
+
+    def parse(self, request: WebhookRequest) -> InboundMessage:
+        mail = _load(request.body)
+        if mail["RecordType"] not in (None, "", "Inbound"):
+            raise MalformedPayload("this is an event webhook, not an inbound mail")
+        sender = mail["FromFull"] or {}
+        recipients = _recipients(mail)
+        return InboundMessage(
+            provider=self.name,
+            event_id=mail["MessageID"],
+            # one mail to two private addresses is two deliveries of the same MessageID
+            dedupe_keys=(f"{self.name}:{mail['MessageID']}:{'|'.join(sorted(recipients))}",),
+            channel="email",
+            route=Route.RECIPIENT,
+            sender=(sender.get("Email") or mail["From"] or "")[:320].lower(),
+            sender_name=(sender.get("Name") or mail["FromName"] or "")[:200] or None,
+            recipients=recipients,
+            received_at=request.received_at,
+            sent_at=_date(mail["Date"]),
+            content=_content(mail),
+        )
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    try:
+        mail: dict[str, Any] = _MAIL.loads(body)
+    except Invalid as error:
+        names = ", ".join(sorted(map(str, error.messages_dict))[:10])
+        raise MalformedPayload(f"these fields are missing or wrong: {names}") from None
+    except (ValueError, RecursionError):
+        raise MalformedPayload("the body is not JSON") from None
+    return mail
+
+
+def _recipients(mail: Mapping[str, Any]) -> tuple[str, ...]:
+    """The envelope's recipient. Only where an older hook does not name it, the addresses in the headers."""
+    envelope = [mail["OriginalRecipient"], mail["MailboxHash"]]
+    if not any(envelope):
+        rows = [*(mail["ToFull"] or ()), *(mail["CcFull"] or ()), *(mail["BccFull"] or ())]
+        envelope = [part for row in rows[:_RECIPIENTS_MAX] for part in (row["Email"], row["MailboxHash"])]
+    return tuple(dict.fromkeys(part.strip().lower()[:320] for part in envelope if part and part.strip()))
+
+
+def _content(mail: Mapping[str, Any]) -> Content:
+    headers = {row["Name"].lower() for row in mail["Headers"] or ()}
+    raw = mail["RawEmail"]
+    if raw:
+        # JSON text of a mail: back to the bytes that it was before
+        encoded = base64.b64encode(raw.encode("utf-8", "surrogateescape" if raw.isascii() else "replace"))
+        return Content(subject=mail["Subject"] or None, mime=encoded.decode())
+    return Content(
+        text=mail["TextBody"] or None,
+        html=mail["HtmlBody"] or None,
+        subject=mail["Subject"] or None,
+        attachments=tuple(
+            Attachment(
+                content_type=(row["ContentType"] or "application/octet-stream")[:200],
+                name=(row["Name"] or "")[:300] or None,
+                size=row["ContentLength"],
+            )
+            for row in (mail["Attachments"] or ())[:_RECIPIENTS_MAX]
+            if not (row["ContentID"] and (row["ContentType"] or "").startswith("image/"))
+        ),
+        is_reply=bool(headers & {"in-reply-to", "references"}),
+    )
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime((value or "")[:100])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+def _from_env(env: Env) -> Provider | None:
+    pairs = env.list("POSTMARK_WEBHOOK_USERS", None, subcast=str, validate=_user_and_password)
+    return Postmark(tuple(pairs)) if pairs else None
+
+
+def _user_and_password(pairs: list[str]) -> None:
+    for pair in pairs:
+        user, colon, password = pair.partition(":")
+        if not (user.strip() and colon and len(password) >= 8):
+            raise ValidationError("must be user:password, several separated by commas, passwords of 8 or more")
+
+
+def _local_env() -> dict[str, str]:
+    return {"POSTMARK_WEBHOOK_USERS": f"postmark:{secrets.token_hex(16)}"}
+
+
+def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
+    user, _, password = env["POSTMARK_WEBHOOK_USERS"].split(",")[0].partition(":")
+    return {"username": user, "password": password}
+
+
+SPEC = ProviderSpec(
+    name="postmark",
+    channels=("email",),
+    settings=("POSTMARK_WEBHOOK_USERS",),
+    from_env=_from_env,
+    sender=PostmarkSender,
+    local_env=_local_env,
+    credentials=_credentials,
+)

@@ -1,0 +1,37 @@
+"""Finds the provider folders and configures those whose settings are set."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from environs import Env
+
+from integration_app import providers
+from integration_app.providers.base import Provider, ProviderSpec
+
+
+@cache
+def specs() -> Mapping[str, ProviderSpec]:
+    """Every provider folder, by name: a package below this one with a `SPEC`."""
+    found = {}
+    for module in pkgutil.iter_modules(providers.__path__):
+        if module.ispkg:
+            spec: ProviderSpec = importlib.import_module(f"{providers.__name__}.{module.name}").SPEC
+            found[spec.name] = spec
+    return dict(sorted(found.items()))
+
+
+def configured(env: Env) -> dict[str, Provider]:
+    """The providers that are on. Mistakes stay with `env`, to be reported together with all others."""
+    made = {name: spec.from_env(env) for name, spec in specs().items()}
+    return {name: provider for name, provider in made.items() if provider is not None}
+
+
+def setup_text(name: str) -> str:
+    """The folder's `setup.md`."""
+    folder = resources.files(f"{providers.__name__}.{specs()[name].name.replace('-', '_')}")
+    return folder.joinpath("setup.md").read_text(encoding="utf-8")

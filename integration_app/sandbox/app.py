@@ -1,0 +1,92 @@
+"""The sandbox's Flask app: routes, a log of every call, and Omi's own words for unknown paths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask, Response, g, jsonify, redirect, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from integration_app.sandbox import control_api, integrations_api
+from integration_app.sandbox.faults import Faults
+from integration_app.sandbox.faulty import Dropped, Faulty
+from integration_app.sandbox.limits import Limits
+from integration_app.sandbox.state import Call, State
+
+API = "/v2/"
+
+
+def create_app(
+    app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable[[], float] = time.time
+) -> Flask:
+    state, limits, faults = State(app_id, api_key, clock), Limits(clock, boost), Faults()
+    faulty = Faulty(faults)
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.strict_slashes = False
+    integrations_api.install(app, state, limits, faulty)
+    control_api.install(app, state, limits, faults)
+
+    @app.before_request
+    def _begin() -> AnyResponse | None:
+        g.began = time.monotonic()
+        if not request.path.startswith(API):
+            return None
+        if request.path.endswith("/"):
+            return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
+        faulty.arm(_route(), request.args.get("uid"))
+        return None
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        if request.path.startswith(API):
+            dropped = g.get("dropped", False)
+            _log(None if dropped else response.status_code, "dropped" if dropped else None)
+        return response
+
+    @app.errorhandler(Dropped)
+    def _dropped(_: Dropped) -> Response:
+        g.dropped = True  # the socket is shut: whatever is answered here reaches nobody
+        return Response("", 500)
+
+    @app.errorhandler(HTTPException)
+    def _framework(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(detail=error.name), error.code or 500
+
+    @app.get("/")
+    def inspector() -> str:
+        with state.lock:
+            return render_template(
+                "inspector.html",
+                app_id=app_id,
+                users=sorted(state.users.values(), key=lambda user: user.uid),
+                calls=list(state.calls)[:-101:-1],
+                total=len(state.calls),
+                faults=faults.view(),
+                limits=limits.snapshot(),
+                boost=limits.boost,
+                when=lambda at: time.strftime("%H:%M:%S", time.gmtime(at)),
+            )
+
+    def _route() -> str:
+        return (request.endpoint or "unknown").rpartition(".")[2]
+
+    def _log(status: int | None, error: str | None) -> None:
+        fault = g.get("fault")
+        seconds = round(time.monotonic() - g.began, 4)
+        call = Call(
+            at=clock() - seconds,
+            method=request.method,
+            route=_route(),
+            uid=request.args.get("uid"),
+            status=status,
+            seconds=seconds,
+            fault=fault.fault if fault else None,
+            error=error,
+        )
+        with state.lock:
+            state.calls.append(call)
+
+    return app

@@ -1,0 +1,134 @@
+"""The hand on the sandbox: `/_sandbox/…`. JSON in and out, no key: it listens on the local machine only.
+
+    POST   /_sandbox/reset                   forget everything but the app and its key
+    POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)
+    POST   /_sandbox/users/{uid}/disable     the user disables it
+    GET    /_sandbox/users                   every user with conversations and memories
+    GET    /_sandbox/users/{uid}             one user
+    GET    /_sandbox/requests                every call: time, route, uid, status (?since=<unix>, ?route=, ?uid=)
+    GET    /_sandbox/notifications?uid=      what the app sent to a user
+    GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`)
+    POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
+    POST   /_sandbox/app {"actions": [...], "api_keys": [...]}   capabilities and keys of the app
+    GET    /_sandbox/limits                  the windows that are running
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from integration_app.sandbox.faults import Faults
+from integration_app.sandbox.limits import Limits
+from integration_app.sandbox.state import CAPABILITIES, State, User, digest
+
+
+def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  # noqa: C901 - a list of routes
+    control = Blueprint("control", __name__, url_prefix="/_sandbox")
+
+    @control.post("/reset")
+    def reset() -> Response:
+        state.reset()
+        limits.reset()
+        faults.clear()
+        return jsonify(status="ok")
+
+    @control.post("/users/<uid>/<any(enable, disable):action>")
+    def switch(uid: str, action: str) -> Response:
+        with state.lock:
+            state.user(uid).enabled = action == "enable"
+        return jsonify(uid=uid, enabled=action == "enable")
+
+    @control.get("/users")
+    def users() -> Response:
+        with state.lock:
+            return jsonify(users=[_user(user) for user in state.users.values()])
+
+    @control.get("/users/<uid>")
+    def one_user(uid: str) -> tuple[Response, int]:
+        with state.lock:
+            found = state.users.get(uid)
+            return (jsonify(_user(found)), 200) if found else (jsonify(error="no such user"), 404)
+
+    @control.get("/requests")
+    def requests() -> Response:
+        since = request.args.get("since", 0.0, type=float)
+        wanted = {name: request.args[name] for name in ("route", "uid") if name in request.args}
+        with state.lock:
+            rows = [asdict(call) for call in state.calls if call.at >= since]
+        fits = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+        return jsonify(requests=fits)
+
+    @control.get("/notifications")
+    def notifications() -> Response:
+        uid = request.args.get("uid", "")
+        with state.lock:
+            found = state.users.get(uid)
+            return jsonify(notifications=list(found.notifications) if found else [])
+
+    @control.route("/faults", methods=["GET", "POST", "DELETE"])
+    def all_faults() -> tuple[Response, int]:
+        if request.method == "DELETE":
+            faults.clear()
+        if request.method == "POST":
+            try:
+                return jsonify(faults.add(_json()).view()), 201
+            except ValueError as error:
+                return jsonify(error=str(error)), 400
+        return jsonify(faults=faults.view()), 200
+
+    @control.post("/boost")
+    def boost() -> tuple[Response, int]:
+        try:
+            limits.boost = float(_json().get("boost", 1))
+        except (TypeError, ValueError):
+            return jsonify(error="boost is a number"), 400
+        return jsonify(boost=limits.boost), 200
+
+    @control.post("/app")
+    def change_app() -> tuple[Response, int]:
+        asked = _json()
+        unknown = set(asked.get("actions") or ()) - {*CAPABILITIES, "create_memories", "read_facts"}
+        if unknown:
+            return jsonify(error=f"unknown actions: {', '.join(sorted(map(str, unknown)))}"), 400
+        with state.lock:
+            for found in state.apps.values():
+                if "actions" in asked:
+                    found.actions = set(asked["actions"])
+                if "api_keys" in asked:
+                    found.key_digests = {digest(str(key)) for key in asked["api_keys"]}
+        return jsonify(status="ok"), 200
+
+    @control.get("/limits")
+    def windows() -> Response:
+        return jsonify(boost=limits.boost, windows=limits.snapshot())
+
+    app.register_blueprint(control)
+
+
+def _json() -> dict[str, Any]:
+    value = request.get_json(silent=True)
+    return value if isinstance(value, dict) else {}
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "uid": user.uid,
+        "enabled": user.enabled,
+        "conversations": [_times(row) for row in user.conversations],
+        "memories": [_times(row) for row in user.memories.values()],
+        "notifications": len(user.notifications),
+    }
+
+
+def _times(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _times(value)
+        if isinstance(value, dict)
+        else value.isoformat()
+        if hasattr(value, "isoformat")
+        else value
+        for name, value in row.items()
+    }

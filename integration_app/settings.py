@@ -1,0 +1,178 @@
+"""The environment, read once and checked as a whole.
+
+Every mistake is reported at once, by the name of the setting. What a provider needs is read by the provider's own
+folder, through the same reader, so its mistakes stand in the same report.
+Any name may be given as NAME_FILE instead: the value is then the content of that file (for secrets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from environs import EnvValidationError, FileAwareEnv, ValidationError
+from environs import validate as check
+
+from integration_app.errors import SettingsError
+
+T = TypeVar("T")
+
+LOG_FORMATS = ("json", "text")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _secret() -> Any:
+    return field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Names and units as in `.env.example`; secrets never show in `repr`."""
+
+    omi_base_url: str
+    omi_app_id: str
+    omi_api_key: str = _secret()
+    omi_connect_timeout_seconds: float
+    omi_read_timeout_seconds: float
+    omi_settle_seconds: float
+    redis_url: str = _secret()
+    public_base_url: str
+    inbox_domain: str
+    secret_key: str = _secret()
+    sms_quiet_seconds: float
+    sms_max_wait_seconds: float
+    job_timeout_seconds: float
+    lease_seconds: float
+    retry_horizon_hours: float
+    text_retention_days: float
+    dead_letter_retention_days: float
+    left_retention_days: float
+    left_probe_minutes: float
+    log_format: str
+    log_level: str
+    port: int
+
+    @property
+    def request_timeout_seconds(self) -> float:
+        """The longest that one call to Omi may take."""
+        return self.omi_connect_timeout_seconds + self.omi_read_timeout_seconds
+
+
+class Reader:
+    """An environs reader that collects mistakes instead of stopping at the first one."""
+
+    def __init__(self) -> None:
+        self.env = FileAwareEnv(eager=False, strip_whitespace=True)
+        self.mistakes: dict[str, list[str]] = {}
+
+    def mistake(self, name: str, what: str) -> None:
+        self.mistakes.setdefault(name, []).append(what)
+
+    def close(self) -> None:
+        """Raise everything that was wrong, whoever read it."""
+        try:
+            self.env.seal()
+        except EnvValidationError as error:
+            messages = error.error_messages if isinstance(error.error_messages, Mapping) else {}
+            for name, what in messages.items():
+                self.mistakes.setdefault(name, [])[:0] = [_plain(sentence) for sentence in what]
+        if self.mistakes:
+            raise SettingsError(self.mistakes)
+
+
+def read(reader: Reader) -> Callable[[], Settings]:
+    """Read every setting; call the result after `reader.close()`, when all of them are known to be good."""
+    env = reader.env
+    not_negative, positive = check.Range(min=0), check.Range(min=0, min_inclusive=False)
+    values: dict[str, Any] = {
+        "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=_base_url),
+        "omi_app_id": env.str("OMI_APP_ID", validate=_not_blank),
+        "omi_api_key": env.str("OMI_API_KEY", validate=_not_blank),
+        "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
+        "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
+        "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
+        "redis_url": env.str("REDIS_URL", validate=_redis_url),
+        "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
+        "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
+        "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
+        "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
+        "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
+        "job_timeout_seconds": env.float("JOB_TIMEOUT_SECONDS", 160.0, validate=positive),
+        "lease_seconds": env.float("LEASE_SECONDS", 180.0, validate=positive),
+        "retry_horizon_hours": env.float("RETRY_HORIZON_HOURS", 24.0, validate=positive),
+        "text_retention_days": env.float("TEXT_RETENTION_DAYS", 7.0, validate=positive),
+        "dead_letter_retention_days": env.float("DEAD_LETTER_RETENTION_DAYS", 30.0, validate=positive),
+        "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
+        "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
+        "log_format": env.str("LOG_FORMAT", "json", validate=check.OneOf(LOG_FORMATS)),
+        "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
+        "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
+    }
+    _cross_check(values, reader)
+
+    def build() -> Settings:
+        for name in ("omi_base_url", "public_base_url"):
+            values[name] = values[name].rstrip("/")
+        values["inbox_domain"] = values["inbox_domain"].lower()
+        return Settings(**values)
+
+    return build
+
+
+def names() -> list[str]:
+    """Every setting of the application itself, as it is spelled in the environment."""
+    return [item.name.upper() for item in fields(Settings)]
+
+
+def _cross_check(values: dict[str, Any], reader: Reader) -> None:
+    """Settings that are fine alone and wrong together. Overlapping time-outs are how deliveries get doubled."""
+
+    def number(name: str) -> float | None:
+        value = values[name]
+        return float(value) if isinstance(value, int | float) else None
+
+    request = (number("omi_connect_timeout_seconds"), number("omi_read_timeout_seconds"))
+    job, lease = number("job_timeout_seconds"), number("lease_seconds")
+    if None not in request and job is not None and sum(part or 0.0 for part in request) >= job:
+        reader.mistake(
+            "JOB_TIMEOUT_SECONDS",
+            "must be more than OMI_CONNECT_TIMEOUT_SECONDS + OMI_READ_TIMEOUT_SECONDS, "
+            "or a job would be given up while its call is still running",
+        )
+    if job is not None and lease is not None and job >= lease:
+        reader.mistake(
+            "LEASE_SECONDS",
+            "must be more than JOB_TIMEOUT_SECONDS, or a second worker would take over a running call",
+        )
+    quiet, wait = number("sms_quiet_seconds"), number("sms_max_wait_seconds")
+    if quiet is not None and wait is not None and quiet > wait:
+        reader.mistake("SMS_MAX_WAIT_SECONDS", "must not be less than SMS_QUIET_SECONDS")
+
+
+def _plain(sentence: str) -> str:
+    return "is not set" if sentence == "Environment variable not set." else sentence.rstrip(".")
+
+
+def _not_blank(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("must not be empty")
+
+
+def _base_url(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
+    if parts.username or parts.password:
+        raise ValidationError("must not carry credentials")
+
+
+def _redis_url(value: str) -> None:
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValidationError("must be a redis://, rediss:// or unix:// URL")
+
+
+def _domain(value: str) -> None:
+    if "." not in value or any(sign in value for sign in "@/: "):
+        raise ValidationError("must be a bare mail domain, such as in.example.com")

@@ -1,0 +1,96 @@
+"""Frozen values to JSON and back. ASCII-only JSON, so that even a lone surrogate survives the trip to Redis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from integration_app.model import (
+    Attachment,
+    Content,
+    Delivery,
+    InboundMessage,
+    Kind,
+    Lane,
+    PreparedText,
+    Route,
+)
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
+def ms(moment: datetime) -> int:
+    """Milliseconds since the epoch: how times are kept where Redis compares them."""
+    return int(moment.timestamp() * 1000)
+
+
+def from_ms(value: str | float) -> datetime:
+    return datetime.fromtimestamp(float(value) / 1000, UTC)
+
+
+def moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def dump_envelope(message: InboundMessage) -> str:
+    """Everything but what was said."""
+    values = asdict(message)
+    del values["content"]
+    return dumps(values)
+
+
+def dump_content(content: Content) -> str:
+    return dumps(asdict(content))
+
+
+def load_message(envelope: str, content: str | None) -> InboundMessage:
+    values = json.loads(envelope)
+    said = json.loads(content) if content else {}
+    said["attachments"] = tuple(Attachment(**row) for row in said.get("attachments", ()))
+    values |= {
+        "dedupe_keys": tuple(values["dedupe_keys"]),
+        "recipients": tuple(values["recipients"]),
+        "route": Route(values["route"]),
+        "received_at": datetime.fromisoformat(values["received_at"]),
+        "sent_at": moment(values["sent_at"]),
+    }
+    return InboundMessage(**values, content=Content(**said))
+
+
+def load_prepared(raw: str | None) -> PreparedText | None:
+    if not raw:
+        return None
+    values = json.loads(raw)
+    return PreparedText(**values | {"kind": Kind(values["kind"]), "tags": tuple(values["tags"])})
+
+
+def load_delivery(raw: dict[str, str]) -> Delivery:
+    """From the delivery's hash: `data` as it was begun, the rest as it changed since."""
+    values = json.loads(raw["data"])
+    values |= {
+        "lane": Lane(**values["lane"] | {"kind": Kind(values["lane"]["kind"])}),
+        "message_ids": tuple(values["message_ids"]),
+        "started_at": datetime.fromisoformat(values["started_at"]),
+        "begun_at": datetime.fromisoformat(values["begun_at"]),
+        "state": raw.get("state", "sending"),
+        "look_at": moment(raw.get("look_at")),
+        "reason": raw.get("reason"),
+    }
+    return Delivery(**values)
+
+
+def dump_delivery(delivery: Delivery) -> str:
+    values = asdict(delivery)
+    for changing in ("state", "look_at", "reason"):
+        del values[changing]
+    return dumps(values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in the store")

@@ -1,0 +1,156 @@
+"""Deliveries: written down before the call, settled after it. Both steps are fenced by the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+
+from integration_app.errors import LeaseLost
+from integration_app.model import Delivery, MessageState
+from integration_app.store import codec, keys
+from integration_app.store.due import Lease
+
+_BEGIN = """
+-- KEYS: lease, due, delivery, open · ARGV: uid, token, lease ms, now ms, delivery id, data, seq, now iso,
+--       message prefix, then message ids
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
+redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending')
+redis.call('ZADD', KEYS[4], ARGV[7], ARGV[5])
+for i = 10, #ARGV do
+  redis.call('HSET', ARGV[9] .. ARGV[i], 'state:' .. ARGV[1], 'sending')
+  redis.call('HSETNX', ARGV[9] .. ARGV[i], 'tried:' .. ARGV[1], ARGV[8])
+end
+return 1
+"""
+
+_SETTLE = """
+-- KEYS: lease, delivery, open, outbox, parked · ARGV: uid, token, delivery id, delivery state, message state,
+--       reason, look at iso or '', final 0/1, ttl s, now ms, story event, message prefix, story prefix, ids
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 1 end
+redis.call('HSET', KEYS[2], 'state', ARGV[4], 'reason', ARGV[6], 'look_at', ARGV[7])
+if ARGV[4] ~= 'unknown' then
+  redis.call('ZREM', KEYS[3], ARGV[3])
+  redis.call('EXPIRE', KEYS[2], ARGV[9])
+end
+if ARGV[4] == 'parked' then redis.call('ZADD', KEYS[5], ARGV[10], ARGV[3]) end
+for i = 14, #ARGV do
+  local message, story = ARGV[12] .. ARGV[i], ARGV[13] .. ARGV[i]
+  redis.call('HSET', message, 'state:' .. ARGV[1], ARGV[5])
+  redis.call('RPUSH', story, ARGV[11])
+  if ARGV[8] == '1' then
+    redis.call('ZREM', KEYS[4], ARGV[i])
+    if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
+      redis.call('EXPIRE', message, ARGV[9])
+      redis.call('EXPIRE', story, ARGV[9])
+    end
+  end
+end
+return 1
+"""
+
+_STATES = {
+    "done": (MessageState.DONE, True),
+    "parked": (MessageState.PARKED, True),
+    "dropped": (MessageState.DROPPED, True),
+    "withdrawn": (MessageState.WAITING, False),
+    "unknown": (MessageState.SENDING, False),
+}
+"""Delivery state → state of its messages, and whether they leave the outbox."""
+
+
+class Deliveries:
+    def __init__(
+        self, redis: Redis, *, lease_ms: int, text_retention: timedelta, parked_retention: timedelta
+    ) -> None:
+        self._redis = redis
+        self._lease_ms = lease_ms
+        self._retention = {
+            "done": text_retention,
+            "dropped": text_retention,
+            "withdrawn": text_retention,
+            "parked": parked_retention,
+            "unknown": parked_retention,
+        }
+        self._begin = redis.register_script(_BEGIN)
+        self._settle = redis.register_script(_SETTLE)
+
+    def begin(self, lease: Lease, delivery: Delivery, *, seq: int, now: datetime) -> None:
+        """Write the intent down and renew the lease for the call. Raises `LeaseLost`."""
+        done = self._begin(
+            keys=[
+                keys.lease(lease.uid),
+                keys.DUE,
+                keys.delivery(delivery.id),
+                keys.open_deliveries(lease.uid),
+            ],
+            args=[
+                lease.uid,
+                lease.token,
+                self._lease_ms,
+                codec.ms(now),
+                delivery.id,
+                codec.dump_delivery(delivery),
+                seq,
+                now.isoformat(),
+                keys.MESSAGE,
+                *delivery.message_ids,
+            ],
+        )
+        if not done:
+            raise LeaseLost(f"the lease of {lease.uid} was lost before a call")
+
+    def settle(
+        self,
+        lease: Lease,
+        delivery: Delivery,
+        state: str,
+        *,
+        reason: str,
+        event: dict[str, Any],
+        now: datetime,
+        look_at: datetime | None = None,
+    ) -> None:
+        """Record what became of a delivery, in it and in the story of each of its messages. Raises `LeaseLost`."""
+        message_state, final = _STATES[state]
+        done = self._settle(
+            keys=[
+                keys.lease(lease.uid),
+                keys.delivery(delivery.id),
+                keys.open_deliveries(lease.uid),
+                keys.outbox(lease.uid),
+                keys.PARKED,
+            ],
+            args=[
+                lease.uid,
+                lease.token,
+                delivery.id,
+                state,
+                message_state,
+                reason,
+                look_at.isoformat() if look_at else "",
+                int(final),
+                int(self._retention[state].total_seconds()),
+                codec.ms(now),
+                codec.dumps({"at": now, "uid": lease.uid, "delivery": delivery.id, **event}),
+                keys.MESSAGE,
+                keys.STORY,
+                *delivery.message_ids,
+            ],
+        )
+        if not done:
+            raise LeaseLost(f"the lease of {lease.uid} was lost before an outcome was recorded")
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.delivery(delivery_id)).items()}
+        return codec.load_delivery(raw) if raw else None
+
+    def parked(self, limit: int = 100) -> Sequence[Delivery]:
+        """Dead letters, newest first."""
+        ids = self._redis.zrevrange(keys.PARKED, 0, max(0, limit - 1))
+        return [delivery for delivery_id in map(str, ids) if (delivery := self.get(delivery_id))]

@@ -1,0 +1,109 @@
+"""The due set and its leases: the only truth about which outbox has to be looked at, when, and by whom.
+
+A uid's score is the next time at which somebody must look. Taking a lease moves it to the lease's end, so whatever
+dies, the uid comes due again. Every lease has a fencing token; a worker whose token is no longer the lease's may
+neither send nor record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis import Redis
+
+from integration_app.store import codec, keys
+
+_CLAIM = """
+-- KEYS: lease, due, fence · ARGV: uid, now ms, lease ms, salt
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then
+  -- somebody is at it: come back when that lease ends (its holder moves this when it is done)
+  redis.call('ZADD', KEYS[2], 'XX', string.format('%d', ARGV[2] + left), ARGV[1])
+  return false
+end
+local token = redis.call('INCR', KEYS[3]) .. '-' .. ARGV[4]
+redis.call('SET', KEYS[1], token, 'PX', ARGV[3])
+redis.call('ZADD', KEYS[2], string.format('%d', ARGV[2] + ARGV[3]), ARGV[1])
+return token
+"""
+
+_RELEASE = """
+-- KEYS: lease, due, outbox · ARGV: uid, token, next ms or '', newest seq seen, now ms
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[1])
+local newest = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
+local next = ARGV[3]
+if newest and tonumber(newest) > tonumber(ARGV[4]) then next = ARGV[5] end
+if next == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', KEYS[2], next, ARGV[1]) end
+return 1
+"""
+
+_PROMOTE = """
+-- KEYS: due · ARGV: now ms, ms until an unheeded hint is repeated, how many at the most
+local uids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, uid in ipairs(uids) do
+  redis.call('ZADD', KEYS[1], string.format('%d', ARGV[1] + ARGV[2]), uid)
+end
+return uids
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    uid: str
+    token: str
+
+
+class DueSet:
+    def __init__(self, redis: Redis, lease_seconds: float) -> None:
+        self._redis = redis
+        self.lease_ms = int(lease_seconds * 1000)
+        self._claim = redis.register_script(_CLAIM)
+        self._release = redis.register_script(_RELEASE)
+        self._promote = redis.register_script(_PROMOTE)
+
+    def claim(self, uid: str, *, now: datetime, salt: str) -> Lease | None:
+        """Take the outbox; None while another worker has it. `salt` keeps tokens unique if Redis forgets a second."""
+        token = self._claim(
+            keys=[keys.lease(uid), keys.DUE, keys.FENCE],
+            args=[uid, codec.ms(now), self.lease_ms, salt],
+        )
+        return Lease(uid, token) if token else None
+
+    def release(self, lease: Lease, *, next_at: datetime | None, last_seq: int, now: datetime) -> bool:
+        """Give the outbox back, due again at `next_at` (None: nothing left).
+
+        A message that arrived after the holder's last look makes it due at once. False when the lease was lost.
+        """
+        return bool(
+            self._release(
+                keys=[keys.lease(lease.uid), keys.DUE, keys.outbox(lease.uid)],
+                args=[
+                    lease.uid,
+                    lease.token,
+                    codec.ms(next_at) if next_at else "",
+                    last_seq,
+                    codec.ms(now),
+                ],
+            )
+        )
+
+    def promote(self, *, now: datetime, repeat_ms: int, limit: int) -> Sequence[str]:
+        """The uids whose time has come; each is named again after `repeat_ms` unless somebody takes it."""
+        uids: list[str] = self._promote(keys=[keys.DUE], args=[codec.ms(now), repeat_ms, limit])
+        return uids
+
+    def set(self, uid: str, at: datetime) -> None:
+        """Have somebody look at `uid` at `at`, whatever was planned before."""
+        self._redis.zadd(keys.DUE, {uid: codec.ms(at)})
+
+    def at(self, uid: str) -> datetime | None:
+        score = self._redis.zscore(keys.DUE, uid)
+        return None if score is None else codec.from_ms(score)
+
+    def oldest(self) -> datetime | None:
+        """The time of the longest overdue (or next) look."""
+        first = self._redis.zrange(keys.DUE, 0, 0, withscores=True)
+        return codec.from_ms(first[0][1]) if first else None

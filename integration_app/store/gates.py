@@ -1,0 +1,69 @@
+"""Gates: times before which nothing is sent, for one kind of one uid, for one uid, or for everybody."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from redis import Redis
+
+from integration_app.model import Gate, GateScope, Kind
+from integration_app.store import codec, keys
+
+_REMEMBER = timedelta(hours=1)
+"""How long an opened gate is remembered: messages that it held up are still grouped by it, and `tries` goes on."""
+
+_CLOSE = """
+-- KEYS: gate · ARGV: until iso, reason, ttl s
+local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
+redis.call('HSET', KEYS[1], 'until', ARGV[1], 'reason', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return tries
+"""
+
+
+class Gates:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._close = redis.register_script(_CLOSE)
+
+    def of(self, uid: str) -> dict[str, Gate]:
+        """The gates that concern a uid, closed or lately opened, by name: `all`, `uid`, and one per kind."""
+        names = {"all": _scope(GateScope.ALL, uid, None), "uid": _scope(GateScope.UID, uid, None)}
+        names |= {kind.value: _scope(GateScope.KIND, uid, kind) for kind in Kind}
+        pipe = self._redis.pipeline(transaction=False)
+        for scope in names.values():
+            pipe.hgetall(keys.gate(scope))
+        rows = zip(names, pipe.execute(), strict=True)
+        return {
+            name: Gate(datetime.fromisoformat(raw["until"]), raw["reason"], int(raw["tries"]))
+            for name, raw in rows
+            if raw
+        }
+
+    def close(
+        self, scope: GateScope, uid: str, kind: Kind, *, until: datetime, reason: str, now: datetime
+    ) -> int:
+        """Close a gate until `until`. Returns how many times in a row it has been closed."""
+        ttl = max(timedelta(0), until - now) + _REMEMBER
+        return int(
+            self._close(
+                keys=[keys.gate(_scope(scope, uid, kind))],
+                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1],
+            )
+        )
+
+    def reset(self, uid: str, kind: Kind) -> None:
+        """After a success: the next closing counts from one, for this kind, this uid and everybody."""
+        scopes = (GateScope.KIND, GateScope.UID, GateScope.ALL)
+        self._redis.delete(*(keys.gate(_scope(scope, uid, kind)) for scope in scopes))
+
+    def open(self, uid: str) -> None:
+        """Forget every gate of one uid (an operator's hand, or the user is back)."""
+        names = [_scope(GateScope.UID, uid, None), *(_scope(GateScope.KIND, uid, kind) for kind in Kind)]
+        self._redis.delete(*(keys.gate(name) for name in names))
+
+
+def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:
+    if scope is GateScope.ALL:
+        return "all"
+    return f"uid:{uid}" if scope is GateScope.UID or kind is None else f"uid:{uid}:{kind.value}"

@@ -1,0 +1,102 @@
+"""Signs of life, counters, and what Redis says about itself."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from integration_app.store import codec, keys
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """What decides whether this Redis may hold messages."""
+
+    version: str
+    append_only: bool | None
+    append_fsync: str | None
+    save_points: bool | None
+    eviction_policy: str | None
+    max_memory: int | None
+
+    def mistakes(self) -> list[str]:
+        """Why this Redis would lose messages, each as a sentence; empty when it would not.
+
+        None means that the server does not tell (a managed one may forbid CONFIG): nothing is claimed then.
+        """
+        found: list[str] = []
+        if tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < (6, 2):
+            found.append(f"Redis {self.version} is too old: 6.2 or newer, or Valkey, is needed")
+        if self.eviction_policy and self.eviction_policy != "noeviction" and self.max_memory != 0:
+            found.append(
+                f"maxmemory-policy is {self.eviction_policy}: under memory pressure this Redis throws messages away; "
+                "set maxmemory-policy noeviction"
+            )
+        if self.append_only is False:
+            what = "only snapshots" if self.save_points else "nothing"
+            found.append(
+                f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes"
+            )
+        return found
+
+
+class Health:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def write_and_read_back(self) -> bool:
+        """Prove that Redis takes a write: a full or read-only one still answers PING."""
+        value = secrets.token_hex(8)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(keys.PROBE, value, ex=60)
+        pipe.get(keys.PROBE)
+        return bool(pipe.execute()[1] == value)
+
+    def beat(self, worker: str, *, now: datetime) -> None:
+        """A worker process is alive."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zadd(keys.WORKERS, {worker: codec.ms(now)})
+        pipe.zremrangebyscore(keys.WORKERS, "-inf", codec.ms(now - timedelta(days=1)))
+        pipe.execute()
+
+    def silence(self, worker: str) -> None:
+        """A worker process stops by its own will."""
+        self._redis.zrem(keys.WORKERS, worker)
+
+    def workers(self, *, since: datetime) -> int:
+        """How many worker processes gave a sign of life since then."""
+        return int(self._redis.zcount(keys.WORKERS, codec.ms(since), "+inf"))
+
+    def count(self, name: str, by: int = 1) -> None:
+        self._redis.hincrby(keys.COUNTERS, name, by)
+
+    def counters(self) -> dict[str, int]:
+        return {str(name): int(value) for name, value in sorted(self._redis.hgetall(keys.COUNTERS).items())}
+
+    def facts(self) -> RedisFacts:
+        info = self._redis.info()
+        config = self._config()
+        return RedisFacts(
+            version=str(info.get("valkey_version") or info.get("redis_version") or "0"),
+            append_only=_yes(config.get("appendonly")),
+            append_fsync=config.get("appendfsync"),
+            save_points=bool(config["save"].strip()) if "save" in config else None,
+            eviction_policy=config.get("maxmemory-policy") or info.get("maxmemory_policy"),
+            max_memory=int(info["maxmemory"]) if "maxmemory" in info else None,
+        )
+
+    def _config(self) -> dict[str, str]:
+        """CONFIG GET, where the server allows it."""
+        try:
+            wanted = ("appendonly", "appendfsync", "save", "maxmemory-policy")
+            return {name: str(value) for name in wanted for value in self._redis.config_get(name).values()}
+        except ResponseError:
+            return {}
+
+
+def _yes(value: str | None) -> bool | None:
+    return None if value is None else value == "yes"

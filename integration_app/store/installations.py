@@ -1,0 +1,107 @@
+"""Installations: the uids that enabled the app, their proven phones and their private inbox addresses."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from redis import Redis
+
+from integration_app.model import Installation, InstallationState
+from integration_app.store import codec, keys
+
+TOKEN_BYTES = 10  # 80 bits: an inbox address is a capability and must not be guessable
+TOKEN_LENGTH = 16  # in base32
+
+UID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+_ADD = """
+-- KEYS: installation, installations, inbox · ARGV: uid, token, now iso
+if redis.call('HSETNX', KEYS[1], 'inbox_token', ARGV[2]) == 1 then
+  redis.call('HSET', KEYS[1], 'state', 'enabled', 'created_at', ARGV[3])
+  redis.call('SADD', KEYS[2], ARGV[1])
+  redis.call('SET', KEYS[3], ARGV[1])
+end
+return redis.call('HGETALL', KEYS[1])
+"""
+
+
+class Installations:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add = redis.register_script(_ADD)
+
+    def add(self, uid: str, *, now: datetime) -> Installation:
+        """The installation of `uid`, made now if there is none yet, with a private inbox address."""
+        if not UID_PATTERN.fullmatch(uid):
+            raise ValueError("a uid is 1 to 128 letters, digits, - and _")
+        token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
+        self._add(
+            keys=[keys.installation(uid), keys.INSTALLATIONS, keys.inbox(token)],
+            args=[uid, token, now.isoformat()],
+        )
+        found = self.get(uid)
+        assert found is not None  # noqa: S101 - it has just been written
+        return found
+
+    def get(self, uid: str) -> Installation | None:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(keys.installation(uid))
+        pipe.smembers(keys.phones(uid))
+        raw, phones = pipe.execute()
+        if not raw:
+            return None
+        return Installation(
+            uid=uid,
+            state=InstallationState(raw["state"]),
+            created_at=datetime.fromisoformat(raw["created_at"]),
+            inbox_token=raw["inbox_token"],
+            phones=tuple(sorted(phones)),
+            left_at=codec.moment(raw.get("left_at")),
+        )
+
+    def all(self) -> Sequence[Installation]:
+        uids = sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
+        return [found for uid in uids if (found := self.get(uid))]
+
+    def link_phone(self, uid: str, number: str) -> None:
+        """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.sadd(keys.phone(number), uid)
+        pipe.sadd(keys.phones(uid), number)
+        pipe.execute()
+
+    def with_phone(self, number: str) -> Sequence[str]:
+        """The uids that proved to own this phone."""
+        return sorted(map(str, self._redis.smembers(keys.phone(number))))
+
+    def with_inbox(self, tokens: Iterable[str]) -> Sequence[str]:
+        """The uids to whose private addresses these tokens belong."""
+        wanted = [keys.inbox(token) for token in tokens]
+        return sorted({str(uid) for uid in self._redis.mget(wanted) if uid}) if wanted else []
+
+    def mark_left(self, uid: str, *, now: datetime) -> None:
+        """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(keys.installation(uid), "state", InstallationState.LEFT.value)
+        pipe.hsetnx(keys.installation(uid), "left_at", now.isoformat())
+        pipe.execute()
+
+    def mark_enabled(self, uid: str) -> None:
+        """Omi accepts writes for this uid (again)."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(keys.installation(uid), "state", InstallationState.ENABLED.value)
+        pipe.hdel(keys.installation(uid), "left_at")
+        pipe.execute()
+
+
+def inbox_tokens(address: str) -> list[str]:
+    """What in an address may be a private token: the local part, and each part between plus signs.
+
+    `k7…q@in.example.com`, `k7…q+note@in.example.com` and `<account>+k7…q@inbound.example.com` all carry one.
+    """
+    local = address.rpartition("@")[0] or address
+    return [part for part in local.lower().split("+") if len(part) == TOKEN_LENGTH and part.isalnum()]

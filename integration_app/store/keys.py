@@ -1,0 +1,91 @@
+"""Every key of ours in Redis, in one place. All start with one prefix, so that RQ's keys beside them are apart.
+
+    oi:seq                     counter: the order of arrival over all messages
+    oi:fence                   counter: fencing tokens of leases
+    oi:seen:<dedupe key>       id of the message that this event became; expires
+    oi:message:<id>            hash: envelope, body (raw, until prepared), text (prepared), state:<uid> …
+    oi:story:<id>              list: what happened to the message, as JSON
+    oi:messages                sorted set: message id by time of arrival
+    oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
+    oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
+    oi:delivery:<id>           hash: one delivery
+    oi:parked                  sorted set: parked deliveries (dead letters) by time
+    oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
+    oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
+    oi:gate:<scope>            hash: until, reason, tries
+    oi:installation:<uid>      hash · oi:installations: set of uids
+    oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
+    oi:inbox:<digest of token> uid
+    oi:counters                hash: what was counted
+    oi:workers                 sorted set: worker process by its last sign of life
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+PREFIX = "oi:"
+
+SEQ = f"{PREFIX}seq"
+FENCE = f"{PREFIX}fence"
+MESSAGES = f"{PREFIX}messages"
+PARKED = f"{PREFIX}parked"
+DUE = f"{PREFIX}due"
+INSTALLATIONS = f"{PREFIX}installations"
+COUNTERS = f"{PREFIX}counters"
+WORKERS = f"{PREFIX}workers"
+PROBE = f"{PREFIX}probe"
+
+MESSAGE = f"{PREFIX}message:"
+STORY = f"{PREFIX}story:"
+OUTBOX = f"{PREFIX}outbox:"
+
+
+def seen(dedupe_key: str) -> str:
+    """Dedupe keys are made of what a provider sent, so they are hashed to a fixed size."""
+    return f"{PREFIX}seen:{hashlib.sha256(dedupe_key.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def message(message_id: str) -> str:
+    return f"{MESSAGE}{message_id}"
+
+
+def story(message_id: str) -> str:
+    return f"{STORY}{message_id}"
+
+
+def outbox(uid: str) -> str:
+    return f"{OUTBOX}{uid}"
+
+
+def open_deliveries(uid: str) -> str:
+    return f"{PREFIX}open:{uid}"
+
+
+def delivery(delivery_id: str) -> str:
+    return f"{PREFIX}delivery:{delivery_id}"
+
+
+def lease(uid: str) -> str:
+    return f"{PREFIX}lease:{uid}"
+
+
+def gate(scope: str) -> str:
+    return f"{PREFIX}gate:{scope}"
+
+
+def installation(uid: str) -> str:
+    return f"{PREFIX}installation:{uid}"
+
+
+def phones(uid: str) -> str:
+    return f"{PREFIX}phones:{uid}"
+
+
+def phone(number: str) -> str:
+    return f"{PREFIX}phone:{number}"
+
+
+def inbox(token: str) -> str:
+    """The private token is a capability: only its digest is a key, so a lookup compares nothing secret."""
+    return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'replace')).hexdigest()}"

@@ -1,0 +1,65 @@
+"""One uid's outbox: the messages that wait for it, in the order of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from integration_app.model import Delivery, WaitingMessage
+from integration_app.store import codec, keys
+
+BATCH = 1000
+"""Messages looked at in one go; what lies behind them waits for the next look."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxView:
+    """`last_seq` is the newest message seen: whatever is newer arrived after this look."""
+
+    waiting: tuple[WaitingMessage, ...]
+    open: tuple[Delivery, ...]
+    last_seq: int
+    more: bool
+
+
+class Outbox:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def view(self, uid: str) -> OutboxView:
+        """What waits and what is in the air. Messages of an open delivery are not among the waiting ones."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zrange(keys.outbox(uid), 0, BATCH - 1, withscores=True)
+        pipe.zcard(keys.outbox(uid))
+        pipe.zrange(keys.open_deliveries(uid), 0, -1)
+        entries, size, open_ids = pipe.execute()
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id, _ in entries:
+            names = ("envelope", "content", "prepared", f"tried:{uid}")
+            pipe.hmget(keys.message(message_id), names)
+        for delivery_id in open_ids:
+            pipe.hgetall(keys.delivery(delivery_id))
+        rows = pipe.execute()
+        deliveries = tuple(codec.load_delivery(raw) for raw in rows[len(entries) :] if raw)
+        flying = {message_id for delivery in deliveries for message_id in delivery.message_ids}
+        waiting = tuple(
+            WaitingMessage(
+                id=message_id,
+                seq=int(seq),
+                message=codec.load_message(envelope, content),
+                prepared=codec.load_prepared(prepared),
+                first_tried_at=codec.moment(tried),
+            )
+            for (message_id, seq), (envelope, content, prepared, tried) in zip(entries, rows, strict=False)
+            if envelope and message_id not in flying
+        )
+        return OutboxView(
+            waiting=waiting,
+            open=deliveries,
+            last_seq=int(entries[-1][1]) if entries else 0,
+            more=int(size) > len(entries),
+        )
+
+    def size(self, uid: str) -> int:
+        return int(self._redis.zcard(keys.outbox(uid)))

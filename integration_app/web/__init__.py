@@ -1,0 +1,1 @@
+"""The doors over HTTP. Flask stays in here."""

@@ -1,0 +1,50 @@
+"""Is the process alive, and can it do its work. Omi is not asked: its outage must not take our doors down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+from redis.exceptions import RedisError
+
+from integration_app.bootstrap import Services
+
+WORKER_SEEN = timedelta(minutes=1)
+
+
+def blueprint(services: Services) -> Blueprint:
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/livez")
+    def livez() -> Response:
+        return jsonify(status="ok")
+
+    @pages.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        try:
+            answer = _ready(services)
+        except (RedisError, OSError) as error:
+            return jsonify(status="unavailable", redis=type(error).__name__), 503
+        return jsonify(answer), 200 if answer["status"] == "ok" else 503
+
+    return pages
+
+
+def _ready(services: Services) -> dict[str, Any]:
+    now = services.clock()
+    oldest = services.due.oldest()
+    workers = services.health.workers(since=now - WORKER_SEEN)
+    written = services.health.write_and_read_back()
+    problems = services.health.facts().mistakes()
+    if not workers:
+        problems.append("no worker was seen in the last minute")
+    if not written:
+        problems.append("Redis did not give back what was written")
+    return {
+        "status": "ok" if not problems else "unavailable",
+        "problems": problems,
+        "redis": "ok" if written else "lost a write",
+        "workers": workers,
+        "oldest_due_seconds": round(max(0.0, (now - oldest).total_seconds()), 1) if oldest else 0.0,
+    }

@@ -1,0 +1,110 @@
+"""`/webhooks/<provider>`: from an HTTP request to a stored message, and back to the status the vendor needs.
+
+Order: known provider → size → raw body, once → genuine → readable → written down → answered. No outbound call.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+from redis.exceptions import RedisError
+from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from integration_app.errors import BadSignature, DoorError, MalformedPayload, UnknownRecipient
+from integration_app.pipeline.intake import Receipt
+from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
+
+log = logs.get(__name__)
+
+_REFUSED: tuple[tuple[type[Exception], Outcome], ...] = (
+    (BadSignature, Outcome.BAD_SIGNATURE),
+    (MalformedPayload, Outcome.MALFORMED),
+    (UnknownRecipient, Outcome.UNKNOWN_RECIPIENT),
+)
+_ACCEPTED = {
+    Receipt.STORED: Outcome.STORED,
+    Receipt.DUPLICATE: Outcome.DUPLICATE,
+    Receipt.RECORDED: Outcome.RECORDED,
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""All of them: a framework's own 405 would be an answer that the provider did not choose."""
+
+
+def blueprint(services: Services) -> Blueprint:
+    doors = Blueprint("webhooks", __name__)
+
+    @doors.route("/webhooks/<name>", methods=METHODS, provide_automatic_options=False)
+    def webhook(name: str) -> Response:
+        provider = services.providers.get(name)
+        if provider is None:
+            raise NotFound
+        return _response(_receive(provider, services))
+
+    return doors
+
+
+def _receive(provider: Provider, services: Services) -> Reply:
+    request.max_content_length = provider.max_body_bytes
+    try:
+        outcome = _outcome(provider, services)
+    except RequestEntityTooLarge:
+        outcome = Outcome.TOO_LARGE
+    except ClientDisconnected:
+        outcome = Outcome.MALFORMED
+    except DoorError as refusal:
+        outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
+        log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
+    except (RedisError, OSError) as error:
+        log.error("store unavailable", provider=provider.name, error=type(error).__name__)
+        return provider.reply(Outcome.UNAVAILABLE)
+    except Exception as error:  # noqa: BLE001 - a crash of ours must not make the vendor drop the message
+        log.error("crash at the door", provider=provider.name, error=type(error).__name__)
+        outcome = Outcome.UNAVAILABLE
+    _count(provider, services, outcome)
+    return provider.reply(outcome)
+
+
+def _outcome(provider: Provider, services: Services) -> Outcome:
+    event = _webhook_request(services)
+    if provider.is_probe(event):
+        return Outcome.PROBE
+    provider.verify(event)
+    if event.method not in ("POST", "GET"):
+        raise MalformedPayload(f"{event.method} carries no event")
+    accepted = services.intake.accept(provider.parse(event))
+    return _ACCEPTED[accepted.receipt]
+
+
+def _webhook_request(services: Services) -> WebhookRequest:
+    target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path
+    if not target.startswith("/"):  # absolute form, as some proxies send it
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return WebhookRequest(
+        method=request.method,
+        # From the configured base, never from Host or X-Forwarded-*: those are the caller's to choose.
+        url=services.settings.public_base_url + target,
+        query=target.partition("?")[2],
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(cache=False),
+        received_at=services.clock(),
+    )
+
+
+def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
+    """Refusals leave no message behind, so they are counted. An answer does not wait for a Redis that is away."""
+    if outcome in (Outcome.PROBE, Outcome.UNAVAILABLE):
+        return
+    try:
+        services.health.count(f"webhooks:{provider.name}:{outcome}")
+    except (RedisError, OSError):
+        log.warning("not counted", provider=provider.name)
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    if reply.content_type:
+        response.headers["Content-Type"] = reply.content_type
+    if reply.status == 503:
+        response.headers["Retry-After"] = "30"
+    return response
