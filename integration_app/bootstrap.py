@@ -98,9 +98,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     return Services(
         settings=settings,
         providers=providers,
-        intake=Intake(
-            inbox=inbox, installations=installations, health=health, jobs=jobs, rules=rules, clock=clock
-        ),
+        intake=Intake(inbox=inbox, installations=installations, health=health, jobs=jobs, rules=rules, clock=clock),
         drain=Drain(
             omi=omi,
             inbox=inbox,

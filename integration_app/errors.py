@@ -1,12 +1,12 @@
 """Errors of the door: what can be wrong with a request or with the settings.
 
-    InboxError
-    ├── SettingsError        the environment is incomplete or contradicts itself
-    ├── DoorError            a webhook is refused
-    │   ├── BadSignature     not proven to come from the provider
-    │   ├── MalformedPayload proven, but not what the provider documents
-    │   └── UnknownRecipient proven and readable, but for nobody we know
-    └── LeaseLost            another worker has taken over this outbox
+InboxError
+├── SettingsError        the environment is incomplete or contradicts itself
+├── DoorError            a webhook is refused
+│   ├── BadSignature     not proven to come from the provider
+│   ├── MalformedPayload proven, but not what the provider documents
+│   └── UnknownRecipient proven and readable, but for nobody we know
+└── LeaseLost            another worker has taken over this outbox
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def run(services: Services, threads: int) -> None:
     stop = threading.Event()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as Python calls it
+    def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

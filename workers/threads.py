@@ -11,11 +11,11 @@ import threading
 from typing import Any
 
 from redis import Redis
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
-from rq.exceptions import StopRequested
 from rq.worker import SimpleWorker
 
 POLL_SECONDS = 1
@@ -64,13 +64,11 @@ class ThreadWorker(SimpleWorker):
 
     def dequeue_job_and_maintain_ttl(
         self,
-        timeout: int | None,  # noqa: ARG002 - as RQ calls it
-        max_idle_time: int | None = None,  # noqa: ARG002
+        timeout: int | None,
+        max_idle_time: int | None = None,
     ) -> tuple[Job, Queue] | None:
         while not self._stop.is_set():
-            taken: tuple[Job, Queue] | None = super().dequeue_job_and_maintain_ttl(
-                POLL_SECONDS, POLL_SECONDS
-            )
+            taken: tuple[Job, Queue] | None = super().dequeue_job_and_maintain_ttl(POLL_SECONDS, POLL_SECONDS)
             if taken is not None:
                 return taken
         raise StopRequested

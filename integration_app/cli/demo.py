@@ -5,6 +5,7 @@ Exit code 0 when everything is as it should be, 1 with the reason when anything 
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
@@ -121,9 +122,7 @@ class _Demo:
     def _mail(self) -> None:
         before = len(self._conversations(ALICE))
         self._send(self._reply_mail(ALICE))
-        held = self._until(
-            lambda: self._conversations(ALICE)[before:] and self._conversations(ALICE), "the mail"
-        )
+        held = self._until(lambda: self._conversations(ALICE)[before:] and self._conversations(ALICE), "the mail")
         said = next(row["external_data"] for row in held if row["external_data"]["text_source_spec"] == "email")
         self._same(said["text_source"], "other_text", "the source of the mail")
         if "Shall we meet" in said["text"] or "wrote:" in said["text"]:
@@ -170,7 +169,7 @@ class _Demo:
     def _doubling(self) -> None:
         self._fault({"route": "create_memories", "fault": "429", "times": 3, "uid": BOB})
         calls = self._attempts("create_memories", BOB, lambda: self._text(f"remember: bus {time.time():.0f}"), 4)
-        pauses = [later["at"] - earlier["at"] for earlier, later in zip(calls, calls[1:], strict=False)]
+        pauses = [later["at"] - earlier["at"] for earlier, later in itertools.pairwise(calls)]
         for pause, least in zip(pauses, (1.0, 2.0, 4.0), strict=True):
             if not least <= pause < least * 1.25 + 1.0:
                 raise Differs(f"waited {pause:.2f} s where {least:.0f} s and up to a quarter more are right")

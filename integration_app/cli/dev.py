@@ -54,7 +54,7 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
         STACK_FILE.unlink(missing_ok=True)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as Python calls it
+def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

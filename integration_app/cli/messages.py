@@ -17,9 +17,7 @@ from integration_app.model import MessageState
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--json", "want_json", is_flag=True)
 @click.pass_context
-def messages(
-    context: click.Context, uid: str | None, state: str | None, limit: int, want_json: bool
-) -> None:
+def messages(context: click.Context, uid: str | None, state: str | None, limit: int, want_json: bool) -> None:
     """List the latest messages, newest first."""
     if context.invoked_subcommand:
         return

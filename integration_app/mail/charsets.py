@@ -32,7 +32,8 @@ _REALLY = {
 
 
 def decode(data: bytes, label: str | None = None) -> str:
-    """Text of `data`: first as UTF-8 where the label is missing or ASCII, then as labelled, then as windows-1252."""
+    """Text of `data`: first as UTF-8 where the label is missing or ASCII, then as labelled, then
+    with replacement characters for what does not fit."""
     name = (label or "").strip().strip("\"'").lower()[:40]
     codec = _REALLY.get(name, name)
     attempts = [codec, "utf-8"] if codec not in ("", "cp1252") else ["utf-8"]
@@ -43,7 +44,7 @@ def decode(data: bytes, label: str | None = None) -> str:
             return data.decode(attempt)
         except (UnicodeDecodeError, ValueError):
             continue
-    fallback = codec if _is_text_codec(codec) and codec != "utf-8" else "cp1252"
+    fallback = codec if _is_text_codec(codec) else "cp1252"
     return data.decode(fallback, "replace")
 
 

@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.h\u6642\u65f6]\s?\d{2}(?!\d)")
 _DATE = re.compile(
     r"(?<!\d)(?:\d{4}|\d{1,2})\s?[-/.\u5e74\ub144]\s?\d{1,2}(?:\s?[-/.\u6708\uc6d4]\s?\d{1,4})?"
-    r"|(?<!\d)\d{1,2}\.?\s+(?:de\s+)?[^\W\d_]{3,12}\.?,?\s+(?:de\s+)?\d{4}(?!\d)"
+    r"|(?<!\d)\d{1,2}\.?\s+(?:de\s+)?[^\W\d_]{3,12}[.'\u05f3]?,?\s+(?:de\s+)?\d{4}(?!\d)"
     r"|[^\W\d_]{3,12}\.?\s+\d{1,2},?\s+\d{4}(?!\d)"
 )
 _HEADER = re.compile(r"\s{0,4}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24})\*{0,2}\s?[:\uff1a]\*{0,2}\s*(\S.*)")
@@ -80,7 +80,7 @@ def is_forward(text: str, subject: str = "") -> bool:
         return True
     for line in text[:LOOKED_AT_MAX].split("\n")[:2000]:
         low = line[:200].strip(" *>-_:").lower()
-        if low and len(low) < 80 and low.startswith(_FORWARD_WORDS + ("begin forwarded message",)):
+        if low and len(low) < 80 and low.startswith((*_FORWARD_WORDS, "begin forwarded message")):
             return True
     return False
 

@@ -18,9 +18,7 @@ OUTCOME_UNKNOWN = frozenset({500, 502, 504})
 """After these nobody can tell whether a write was carried out: Omi works on after it has answered."""
 
 
-def from_response(
-    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None
-) -> Any:
+def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> Any:
     """Return the decoded JSON of a success, else raise the error by meaning.
 
     `headers` must be case-insensitive or lower-cased. Raises a subclass of `errors.OmiError`.
@@ -48,9 +46,7 @@ def from_response(
     if status == 404:
         raise errors.AppMisconfigured("Omi does not know this app or route", status=status)
     if status in (400, 422):
-        raise errors.InvalidRequest(
-            "Omi could not use our request", status=status, fields=_fields(detail)
-        )
+        raise errors.InvalidRequest("Omi could not use our request", status=status, fields=_fields(detail))
     raise errors.UnexpectedAnswer("Omi gave an answer that it does not document", status=status)
 
 

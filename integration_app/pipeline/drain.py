@@ -207,9 +207,7 @@ class Drain:
             self._apply(look, delivery, Park(_crash("call", crash)), attempt)
             return True
         seconds = round(time.monotonic() - started, 3)
-        attempt = Attempt(
-            now, error.reason if error else "accepted", error.status if error else 200, seconds
-        )
+        attempt = Attempt(now, error.reason if error else "accepted", error.status if error else 200, seconds)
         decision = decide(error, self._situation(look, group), self._rules)
         self._apply(look, delivery, decision, attempt)
         return not isinstance(decision, Reconcile)
@@ -274,9 +272,7 @@ class Drain:
             "tried_at": attempt.at,
         } | ({"until": until} if until else {})
         now = self._clock()
-        self._deliveries.settle(
-            look.lease, delivery, state, reason=reason, event=event, now=now, look_at=until
-        )
+        self._deliveries.settle(look.lease, delivery, state, reason=reason, event=event, now=now, look_at=until)
         self._health.count(f"deliveries:{state}")
         log.info(
             "delivery",
@@ -313,10 +309,7 @@ class Drain:
     def _has_left_for_good(self, look: _Pass) -> bool:
         found = look.installation
         return bool(
-            found
-            and found.left_at
-            and look.view.waiting
-            and self._clock() - found.left_at > self._rules.left_retention
+            found and found.left_at and look.view.waiting and self._clock() - found.left_at > self._rules.left_retention
         )
 
     def _drop_all(self, look: _Pass) -> None:

@@ -37,9 +37,7 @@ def wait_for(channel: str, kind: Kind, rules: Rules) -> tuple[timedelta, timedel
     return timedelta(0), timedelta(0)
 
 
-def plan(
-    waiting: Iterable[WaitingMessage], gates: Mapping[Kind, datetime], rules: Rules
-) -> tuple[Group, ...]:
+def plan(waiting: Iterable[WaitingMessage], gates: Mapping[Kind, datetime], rules: Rules) -> tuple[Group, ...]:
     """Group prepared messages, in the order in which the groups begin.
 
     `gates` holds, per kind, until when nothing may leave (lately opened gates too: what they held up belongs

@@ -27,9 +27,7 @@ class Stories:
         story = self._inbox.story(message_id)
         return self._tell(story) | {"events": list(story.events)} if story else None
 
-    def latest(
-        self, *, limit: int, uid: str | None = None, state: str | None = None
-    ) -> list[dict[str, Any]]:
+    def latest(self, *, limit: int, uid: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
         """The newest messages, one row each, of one uid and in one state where asked."""
         rows = []
         for story in self._inbox.latest(self._inbox.count() if uid or state else limit):
@@ -53,8 +51,7 @@ class Stories:
             "received_at": message.received_at.isoformat(),
             "state": _overall(story.states, message.control),
             "recipients": [
-                {"uid": uid, "state": state} | self._waiting(uid, state)
-                for uid, state in story.states.items()
+                {"uid": uid, "state": state} | self._waiting(uid, state) for uid, state in story.states.items()
             ],
         }
 

@@ -118,7 +118,6 @@ class Provider(ABC):
         """The vendor's status for an outcome, with a body that cannot be taken for a message."""
         return Reply(self.status_of(outcome), f'{{"outcome":"{outcome}"}}\n'.encode(), "application/json")
 
-
     def status_of(self, outcome: Outcome) -> int:
         """A probe is nobody's event and always fine."""
         return 200 if outcome is Outcome.PROBE else self.statuses[outcome]

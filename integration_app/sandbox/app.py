@@ -18,9 +18,7 @@ from integration_app.sandbox.state import Call, State
 API = "/v2/"
 
 
-def create_app(
-    app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable[[], float] = time.time
-) -> Flask:
+def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable[[], float] = time.time) -> Flask:
     state, limits, faults = State(app_id, api_key, clock), Limits(clock, boost), Faults()
     faulty = Faulty(faults)
     app = Flask(__name__)

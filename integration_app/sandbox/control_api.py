@@ -1,16 +1,16 @@
 """The hand on the sandbox: `/_sandbox/…`. JSON in and out, no key: it listens on the local machine only.
 
-    POST   /_sandbox/reset                   forget everything but the app and its key
-    POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)
-    POST   /_sandbox/users/{uid}/disable     the user disables it
-    GET    /_sandbox/users                   every user with conversations and memories
-    GET    /_sandbox/users/{uid}             one user
-    GET    /_sandbox/requests                every call: time, route, uid, status (?since=<unix>, ?route=, ?uid=)
-    GET    /_sandbox/notifications?uid=      what the app sent to a user
-    GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`)
-    POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
-    POST   /_sandbox/app {"actions": [...], "api_keys": [...]}   capabilities and keys of the app
-    GET    /_sandbox/limits                  the windows that are running
+POST   /_sandbox/reset                   forget everything but the app and its key
+POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)
+POST   /_sandbox/users/{uid}/disable     the user disables it
+GET    /_sandbox/users                   every user with conversations and memories
+GET    /_sandbox/users/{uid}             one user
+GET    /_sandbox/requests                every call: time, route, uid, status (?since=<unix>, ?route=, ?uid=)
+GET    /_sandbox/notifications?uid=      what the app sent to a user
+GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`)
+POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
+POST   /_sandbox/app {"actions": [...], "api_keys": [...]}   capabilities and keys of the app
+GET    /_sandbox/limits                  the windows that are running
 """
 
 from __future__ import annotations
@@ -125,10 +125,6 @@ def _user(user: User) -> dict[str, Any]:
 
 def _times(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: _times(value)
-        if isinstance(value, dict)
-        else value.isoformat()
-        if hasattr(value, "isoformat")
-        else value
+        name: _times(value) if isinstance(value, dict) else value.isoformat() if hasattr(value, "isoformat") else value
         for name, value in row.items()
     }

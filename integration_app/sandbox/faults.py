@@ -1,17 +1,17 @@
 """Faults on demand: what a slow, overloaded or crashing Omi does, so many times, on one route, for one uid or all.
 
-    rate_limited         429 before anything else is looked at; `retry_after` seconds, or no header when left out
-    rate_limited_object  429 with an object as detail and no Retry-After (the user's own model is limited)
-    error_before         500, nothing stored
-    error_plain          500 in text/plain, nothing stored
-    error_after          500, stored all the same
-    unavailable          503, nothing stored
-    timeout_after        504 with an empty body, stored all the same
-    drop_before          the connection is dropped, nothing stored
-    drop_after           the connection is dropped after storing
-    slow                 answers after `seconds`, stores then
-    slow_after           stores at once, answers after `seconds`
-    swallowed            200 {}, nothing stored
+rate_limited         429 before anything else is looked at; `retry_after` seconds, or no header when left out
+rate_limited_object  429 with an object as detail and no Retry-After (the user's own model is limited)
+error_before         500, nothing stored
+error_plain          500 in text/plain, nothing stored
+error_after          500, stored all the same
+unavailable          503, nothing stored
+timeout_after        504 with an empty body, stored all the same
+drop_before          the connection is dropped, nothing stored
+drop_after           the connection is dropped after storing
+slow                 answers after `seconds`, stores then
+slow_after           stores at once, answers after `seconds`
+swallowed            200 {}, nothing stored
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-FAULTS = (
-    "rate_limited rate_limited_object error_before error_plain error_after unavailable timeout_after drop_before "
-    "drop_after slow slow_after swallowed"
-).split()
+FAULTS = [
+    "rate_limited",
+    "rate_limited_object",
+    "error_before",
+    "error_plain",
+    "error_after",
+    "unavailable",
+    "timeout_after",
+    "drop_before",
+    "drop_after",
+    "slow",
+    "slow_after",
+    "swallowed",
+]
 
 ALIASES = {"429": "rate_limited", "500": "error_before", "503": "unavailable", "504": "timeout_after"}
 

@@ -161,9 +161,7 @@ class _Api:
         self._capability(app_id, "read conversations", "read_conversations")
         start, end = _bound("start_date"), _bound("end_date")
         with self._state.lock:
-            rows = sorted(
-                self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True
-            )
+            rows = sorted(self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True)
         found = [
             row
             for row in rows
@@ -185,9 +183,7 @@ class _Api:
         self._enabled(app_id, uid)
         self._capability(app_id, "read memories", "read_memories", "read_facts")
         with self._state.lock:
-            rows = sorted(
-                self._state.user(uid).memories.values(), key=lambda row: row["created_at"], reverse=True
-            )
+            rows = sorted(self._state.user(uid).memories.values(), key=lambda row: row["created_at"], reverse=True)
         page = rows[offset : offset + limit]
         return self._faulty.read(jsonify(memories=[_plain(row) for row in page]))
 

@@ -65,9 +65,7 @@ _STATES = {
 
 
 class Deliveries:
-    def __init__(
-        self, redis: Redis, *, lease_ms: int, text_retention: timedelta, parked_retention: timedelta
-    ) -> None:
+    def __init__(self, redis: Redis, *, lease_ms: int, text_retention: timedelta, parked_retention: timedelta) -> None:
         self._redis = redis
         self._lease_ms = lease_ms
         self._retention = {

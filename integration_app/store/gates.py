@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from integration_app.model import Gate, GateScope, Kind
-from integration_app.store import codec, keys
+from integration_app.store import keys
 
 _REMEMBER = timedelta(hours=1)
 """How long an opened gate is remembered: messages that it held up are still grouped by it, and `tries` goes on."""
@@ -40,9 +40,7 @@ class Gates:
             if raw
         }
 
-    def close(
-        self, scope: GateScope, uid: str, kind: Kind, *, until: datetime, reason: str, now: datetime
-    ) -> int:
+    def close(self, scope: GateScope, uid: str, kind: Kind, *, until: datetime, reason: str, now: datetime) -> int:
         """Close a gate until `until`. Returns how many times in a row it has been closed."""
         ttl = max(timedelta(0), until - now) + _REMEMBER
         return int(

@@ -38,9 +38,7 @@ class RedisFacts:
             )
         if self.append_only is False:
             what = "only snapshots" if self.save_points else "nothing"
-            found.append(
-                f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes"
-            )
+            found.append(f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes")
         return found
 
 

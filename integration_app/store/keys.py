@@ -1,23 +1,23 @@
 """Every key of ours in Redis, in one place. All start with one prefix, so that RQ's keys beside them are apart.
 
-    oi:seq                     counter: the order of arrival over all messages
-    oi:fence                   counter: fencing tokens of leases
-    oi:seen:<dedupe key>       id of the message that this event became; expires
-    oi:message:<id>            hash: envelope, body (raw, until prepared), text (prepared), state:<uid> …
-    oi:story:<id>              list: what happened to the message, as JSON
-    oi:messages                sorted set: message id by time of arrival
-    oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
-    oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
-    oi:delivery:<id>           hash: one delivery
-    oi:parked                  sorted set: parked deliveries (dead letters) by time
-    oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
-    oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
-    oi:gate:<scope>            hash: until, reason, tries
-    oi:installation:<uid>      hash · oi:installations: set of uids
-    oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
-    oi:inbox:<digest of token> uid
-    oi:counters                hash: what was counted
-    oi:workers                 sorted set: worker process by its last sign of life
+oi:seq                     counter: the order of arrival over all messages
+oi:fence                   counter: fencing tokens of leases
+oi:seen:<dedupe key>       id of the message that this event became; expires
+oi:message:<id>            hash: envelope, body (raw, until prepared), text (prepared), state:<uid> …
+oi:story:<id>              list: what happened to the message, as JSON
+oi:messages                sorted set: message id by time of arrival
+oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
+oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
+oi:delivery:<id>           hash: one delivery
+oi:parked                  sorted set: parked deliveries (dead letters) by time
+oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
+oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
+oi:gate:<scope>            hash: until, reason, tries
+oi:installation:<uid>      hash · oi:installations: set of uids
+oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
+oi:inbox:<digest of token> uid
+oi:counters                hash: what was counted
+oi:workers                 sorted set: worker process by its last sign of life
 """
 
 from __future__ import annotations

@@ -20,7 +20,21 @@ from integration_app.providers.twilio.signature import is_genuine
 
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: whole message, any case
 CONTROL_WORDS = frozenset(
-    "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT START YES UNSTOP HELP INFO".split()
+    [
+        "STOP",
+        "STOPALL",
+        "UNSUBSCRIBE",
+        "CANCEL",
+        "END",
+        "QUIT",
+        "REVOKE",
+        "OPTOUT",
+        "START",
+        "YES",
+        "UNSTOP",
+        "HELP",
+        "INFO",
+    ]
 )
 
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
@@ -58,9 +72,7 @@ class Twilio(Provider):
             raise BadSignature("X-Twilio-Signature does not fit: wrong token, or PUBLIC_BASE_URL is another")
 
     def is_probe(self, request: WebhookRequest) -> bool:
-        return request.method == "HEAD" or (
-            request.method == "GET" and "MessageSid" not in dict(request.query_fields)
-        )
+        return request.method == "HEAD" or (request.method == "GET" and "MessageSid" not in dict(request.query_fields))
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
         fields = dict(request.form if request.method == "POST" else request.query_fields)

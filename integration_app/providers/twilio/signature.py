@@ -27,9 +27,7 @@ def sign(token: str, url: str, params: Iterable[tuple[str, str]]) -> str:
     return base64.b64encode(mac.digest()).decode()
 
 
-def is_genuine(
-    signature: str, tokens: Sequence[str], url: str, params: Iterable[tuple[str, str]], body: bytes
-) -> bool:
+def is_genuine(signature: str, tokens: Sequence[str], url: str, params: Iterable[tuple[str, str]], body: bytes) -> bool:
     """Whether one of `tokens` made `signature`. Every combination is tried, so that the time tells nothing.
 
     Twilio signs with or without a default port. A JSON body is not signed itself: its digest stands in the query.

@@ -1,0 +1,106 @@
+"""What tests share: one real Valkey and one sandbox process for the run, each emptied before every test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from integration_app import bootstrap
+from integration_app.bootstrap import Services
+from integration_app.cli.stack import Stack
+from tests.sandbox_control import SandboxControl
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+class Clock:
+    """The time as a value: a test moves it, nobody waits."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 8, 0, 0, 123456, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture(scope="session")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Valkey and the sandbox as processes, without web and workers."""
+    stack = Stack(tmp_path_factory.mktemp("backing"), boost=1.0)
+    stack.folder.mkdir(exist_ok=True)
+    try:
+        stack.start_redis()
+        stack.start_sandbox()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def redis(backing: Stack) -> Iterator[Redis]:
+    with bootstrap.connect(backing.env["REDIS_URL"], decode=True) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def sandbox(backing: Stack) -> SandboxControl:
+    control = SandboxControl(backing.sandbox_url, backing.env["OMI_APP_ID"], backing.env["OMI_API_KEY"])
+    control.reset()
+    return control
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(backing: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a complete deployment, nothing else set."""
+    env = backing.env | {
+        "PUBLIC_BASE_URL": "https://inbox.example.com",
+        "SECRET_KEY": secrets.token_hex(16),
+        "OMI_CONNECT_TIMEOUT_SECONDS": "1",
+        "OMI_READ_TIMEOUT_SECONDS": "2",
+        "JOB_TIMEOUT_SECONDS": "30",
+        "LEASE_SECONDS": "60",
+    }
+    for name in env:
+        monkeypatch.setenv(name, env[name])
+    for name in [name for name in os.environ if name.endswith("_FILE") and name[:-5] in env]:
+        monkeypatch.delenv(name)
+    return env
+
+
+@pytest.fixture
+def build(
+    redis: Redis, settings: dict[str, str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Services]]:
+    """Services over the real Valkey and the real sandbox, with settings changed as named and the clock in hand."""
+    made: list[Services] = []
+
+    def make(*, real_time: bool = False, **changed: str) -> Services:
+        for name, value in changed.items():
+            monkeypatch.setenv(name, value)
+        made.append(bootstrap.build(clock=None if real_time else clock))
+        return made[-1]
+
+    yield make
+    for services in made:
+        services.omi.close()
+        services.queue_connection.close()
+
+
+@pytest.fixture
+def services(build: Callable[..., Services]) -> Services:
+    return build()

@@ -1,0 +1,182 @@
+"""One suite for every provider folder: each sample, through the running app, must end as it says."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+from werkzeug.test import EnvironBuilder
+
+from integration_app.bootstrap import Services
+from integration_app.model import InboundMessage
+from integration_app.providers import registry
+from integration_app.providers.base import Outcome
+from integration_app.store import codec, keys
+from integration_app.web.app import create_app
+
+UID, PHONE, TOKEN = "uid-of-the-samples", "+15550001111", "abcdefghij234567"
+WANTED = ("genuine", "tampered", "missing_header", "wrong_secret", "odd", "empty", "huge", "unknown")
+
+
+def _folder(provider: str) -> Any:
+    return resources.files(f"integration_app.providers.{provider}").joinpath("samples")
+
+
+def _read(provider: str, name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(_folder(provider).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def _samples(provider: str) -> list[str]:
+    names = sorted(item.name.removesuffix(".json") for item in _folder(provider).iterdir())
+    return [name for name in names if name != "settings"]
+
+
+ALL = [(provider, name) for provider in registry.specs() for name in _samples(provider)]
+
+
+class Door:
+    """The app with all providers on, and one installation that the samples are meant for."""
+
+    def __init__(self, services: Services, redis: Redis) -> None:
+        self.client: FlaskClient = create_app(services).test_client()
+        self.redis = redis
+        services.installations.add(UID, now=services.clock())
+        services.installations.link_phone(UID, PHONE)
+        redis.set(keys.inbox(TOKEN), UID)
+
+    def send(self, sample: dict[str, Any]) -> Any:
+        builder = EnvironBuilder(
+            path=sample["target"], method=sample["method"], headers=sample["headers"], data=_body(sample)
+        )
+        builder.request_uri = sample["target"]
+        return self.client.open(builder)
+
+    def stored(self) -> list[InboundMessage]:
+        ids = map(str, self.redis.zrange(keys.MESSAGES, 0, -1))
+        rows = [self.redis.hgetall(keys.message(message_id)) for message_id in ids]
+        return [codec.load_message(str(row["envelope"]), str(row["content"])) for row in rows]
+
+
+@pytest.fixture
+def door(build: Callable[..., Services], redis: Redis) -> Door:
+    env = {name: value for provider in registry.specs() for name, value in _read(provider, "settings").items()}
+    return Door(build(**env), redis)
+
+
+def _body(sample: dict[str, Any]) -> bytes:
+    if "body_base64" in sample:
+        return base64.b64decode(sample["body_base64"])
+    if "body" in sample:
+        return str(sample["body"]).encode()
+    fields = dict(sample.get("form") or sample.get("json") or {})
+    if repeat := sample.get("repeat"):
+        fields[repeat["field"]] *= repeat["times"]
+    if "form" in sample:
+        return urlencode(fields).encode()
+    return json.dumps(fields).encode() if "json" in sample else b""
+
+
+@pytest.mark.parametrize(("provider", "name"), ALL)
+def test_a_sample_ends_as_it_says(door: Door, provider: str, name: str) -> None:
+    sample = _read(provider, name)
+    answer = door.send(sample)
+    assert answer.status_code == sample["status"], sample["why"]
+    kept = door.stored()
+    assert len(kept) == (1 if sample["outcome"] in ("stored", "recorded") else 0), sample["why"]
+    counted = door.redis.hget(keys.COUNTERS, f"webhooks:{provider}:{sample['outcome']}")
+    assert counted == "1", f"counted as {door.redis.hgetall(keys.COUNTERS)}"
+    for field, expected in sample.get("message", {}).items():
+        assert _field(kept[0], field) == expected
+
+
+def _field(message: InboundMessage, field: str) -> Any:
+    content = message.content
+    if field == "attachments":
+        return [attachment.content_type for attachment in content.attachments]
+    if field == "has_mime":
+        return content.mime is not None
+    if field == "sent_at":
+        return message.sent_at.isoformat() if message.sent_at else None
+    return getattr(content, field) if hasattr(content, field) else getattr(message, field)
+
+
+@pytest.mark.parametrize("provider", registry.specs())
+def test_a_genuine_event_delivered_twice_is_stored_once(door: Door, provider: str) -> None:
+    sample = _read(provider, next(name for name in _samples(provider) if name.startswith("genuine")))
+    statuses = [door.send(sample).status_code for _ in range(2)]
+    assert statuses == [sample["status"]] * 2
+    assert len(door.stored()) == 1
+
+
+@pytest.mark.parametrize("provider", registry.specs())
+def test_a_probe_is_answered_without_effect(door: Door, provider: str) -> None:
+    for method in ("GET", "HEAD"):
+        assert door.client.open(f"/webhooks/{provider}", method=method).status_code == 200
+    assert door.stored() == []
+
+
+@pytest.mark.parametrize("provider", registry.specs())
+def test_every_method_gets_a_status_that_the_provider_chose(door: Door, provider: str) -> None:
+    chosen = {*registry_statuses(provider), 200}
+    for method in ("PUT", "PATCH", "DELETE", "POST"):
+        assert door.client.open(f"/webhooks/{provider}", method=method).status_code in chosen
+
+
+def registry_statuses(provider: str) -> set[int]:
+    from environs import Env
+
+    made = registry.specs()[provider].from_env(Env())
+    assert made is not None
+    return set(made.statuses.values())
+
+
+@pytest.mark.parametrize("provider", registry.specs())
+def test_every_outcome_has_a_status(door: Door, provider: str) -> None:
+    from environs import Env
+
+    made = registry.specs()[provider].from_env(Env())
+    assert made is not None
+    assert {made.reply(outcome).status for outcome in Outcome} >= {200, 503}
+    assert set(made.statuses) == set(Outcome) - {Outcome.PROBE}
+
+
+@pytest.mark.parametrize("provider", registry.specs())
+def test_a_folder_is_complete(provider: str) -> None:
+    names = _samples(provider)
+    assert len(names) >= 8
+    for kind in WANTED:
+        assert any(name.startswith(kind) for name in names), f"{provider} has no sample of the kind {kind}"
+    assert "{url" in registry.setup_text(provider)
+
+
+def test_an_unknown_provider_is_a_plain_404(door: Door) -> None:
+    assert door.client.post("/webhooks/nobody", data=b"x").status_code == 404
+
+
+def test_what_a_sender_composes_is_taken_for_genuine(door: Door) -> None:
+    import os
+    from dataclasses import replace
+
+    for name, spec in registry.specs().items():
+        assert spec.sender is not None
+        sender = spec.sender(os.environ)
+        for sample in sender.samples().values():
+            message = replace(
+                sample,
+                sender=sample.sender.replace("{phone}", PHONE),
+                to=sample.to.replace("{inbox}", f"{TOKEN}@in.example.com"),
+            )
+            made = sender.compose(message, "https://inbox.example.com")
+            answer = door.client.post(made.path, headers=dict(made.headers), data=made.body)
+            assert 200 <= answer.status_code < 300, name
+    assert len(door.stored()) == sum(
+        len(spec.sender(os.environ).samples()) for spec in registry.specs().values() if spec.sender
+    )

@@ -1,0 +1,226 @@
+"""Mails to text: what people's programs really write, and what nobody should be able to do to us."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integration_app.mail import mail_of
+from integration_app.mail.charsets import decode
+from integration_app.mail.clean import clean, one_line
+from integration_app.mail.html import html_to_text
+from integration_app.mail.mime import choose_body, read_mail
+from integration_app.mail.replies import strip_history
+from integration_app.model import Content
+
+REPLIES = {
+    "gmail en": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Ana <ana@example.com> wrote:\n\n> old\n> older\n",
+    "gmail en wrapped": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Ana Maria de la Cruz <ana@example.com>\nwrote:\n\n> old\n",
+    "gmail de": "Sounds good.\n\nAm Mo., 16. Nov. 2026 um 09:14 Uhr schrieb Ana <ana@example.com>:\n\n> alt\n",
+    "thunderbird de": "Sounds good.\n\nAm 16.11.2026 um 09:14 schrieb Ana:\n> alt\n> älter\n",
+    "gmail fr": "Sounds good.\n\nLe lun. 16 nov. 2026 à 09:14, Ana <ana@example.com> a écrit :\n\n> vieux\n",
+    "gmail es": "Sounds good.\n\nEl lun, 16 nov 2026 a las 9:14, Ana (<ana@example.com>) escribió:\n\n> viejo\n",
+    "gmail pt": "Sounds good.\n\nEm seg., 16 de nov. de 2026 às 09:14, Ana <ana@example.com> escreveu:\n\n> velho\n",
+    "gmail it": "Sounds good.\n\nIl giorno lun 16 nov 2026 alle ore 09:14 Ana <ana@example.com> ha scritto:\n\n> vecchio\n",
+    "gmail nl": "Sounds good.\n\nOp ma 16 nov 2026 om 09:14 schreef Ana <ana@example.com>:\n\n> oud\n",
+    "gmail pl": "Sounds good.\n\npon., 16 lis 2026 o 09:14 Ana <ana@example.com> napisał(a):\n\n> stare\n",
+    "gmail ru": "Sounds good.\n\nпн, 16 нояб. 2026 г. в 09:14, Ana <ana@example.com>:\n\n> старое\n",
+    "gmail ja": "Sounds good.\n\n2026年11月16日(月) 9:14 Ana <ana@example.com>:\n\n> 古い\n",
+    "gmail zh": "Sounds good.\n\nAna <ana@example.com> 于2026年11月16日周一 09:14写道：\n\n> 旧\n",
+    "gmail tr": "Sounds good.\n\nAna <ana@example.com>, 16 Kas 2026 Pzt, 09:14 tarihinde şunu yazdı:\n\n> eski\n",
+    "gmail he": "Sounds good.\n\n\u202bבתאריך יום ב׳, 16 בנוב׳ 2026 ב-9:14 מאת \u202aAna\u202c\u200f <ana@example.com>:\u202c\n\n> ישן\n",
+    "apple en, nothing quoted": "Sounds good.\n\nOn Nov 16, 2026, at 9:14 AM, Ana <ana@example.com> wrote:\n\nold text\n",
+    "outlook en": "Sounds good.\n\nFrom: Ana <ana@example.com>\nSent: Monday, November 16, 2026 9:14 AM\nTo: Sam\nSubject: x\n\nold",
+    "outlook de": "Sounds good.\n\n________________________________\nVon: Ana <ana@example.com>\nGesendet: Montag, 16. November 2026 09:14\nAn: Sam\nBetreff: x\n\nalt",
+    "outlook original message": "Sounds good.\n\n-----Original Message-----\nFrom: Ana <ana@example.com>\nSent: 16.11.2026 09:14\nTo: Sam\n\nold",
+    "with a signature": "Sounds good.\n\n-- \nSam Rivera\n+1 555 000\n",
+    "signature below the quote": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Ana <a@example.com> wrote:\n> old\n\n-- \nSam\n",
+}  # fmt: skip
+
+KEPT = {
+    "a forward": ("Fwd: x", "FYI\n\n---------- Forwarded message ---------\nFrom: A <a@example.com>\nDate: Mon, Nov 16, 2026\nSubject: x\n\nRoom 12"),
+    "a forward without a subject": ("", "Begin forwarded message:\n\nFrom: A <a@example.com>\nDate: 16.11.2026 09:14\nTo: b\n\nRoom 12"),
+    "a German forward": ("WG: x", "Von: A <a@example.com>\nGesendet: 16.11.2026 09:14\nAn: b\n\nZimmer 12"),
+    "answers between quotes": ("Re: x", "On Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> one?\nyes\n> two?\nno"),
+    "answers below the quote": ("Re: x", "On Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> one?\n\nYes, one."),
+    "a quotation one likes": ("", "A line I like:\n> be yourself"),
+    "a bare double dash": ("", "First\n--\nSecond"),
+    "a list": ("", "Buy:\n- milk\n- bread"),
+    "thanks in the middle": ("", "Thanks,\nbut I would rather stay."),
+    "a time and a colon": ("", "We meet on 16.11.2026 at 9:14, agenda:\n1. budget\n2. hiring"),
+    "header words in a note": ("", "From: home to station\nTime: 9:14\nCost: 3"),
+    "nothing but history": ("Re: x", "On Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> all of it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("client", REPLIES)
+def test_history_and_signatures_are_cut(client: str) -> None:
+    assert strip_history(REPLIES[client], subject="Re: Dinner") == "Sounds good."
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_what_is_no_history_is_kept(case: str) -> None:
+    subject, text = KEPT[case]
+    assert strip_history(text, subject=subject) == text
+
+
+def test_html_is_laid_out_as_a_reader_sees_it() -> None:
+    html = (
+        "<html><head><title>t</title><style>p{}</style></head><body><p>Yes,&nbsp;<b>Tuesday</b>\n works.</p>"
+        "<!-- no --><ul><li>one<li>two</ul><table><tr><td>a</td><td>b</td></tr></table>one<br>two"
+        '<div style="display: none">hidden</div><span style="font-size:0px">tiny</span><script>x()</script>'
+        '<img alt="🙂" src="x"><img alt="a long caption" src="y"></body></html>'
+    )
+    assert html_to_text(html) == "Yes,\xa0Tuesday works.\n\n- one\n- two\n\na | b\n\none\ntwo🙂"
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        '<div class="gmail_quote">On Monday Ana wrote:<blockquote>old</blockquote></div>',
+        '<blockquote type="cite">old</blockquote>',
+        '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Ana</div><div>old</div>',
+        '<div class="yahoo_quoted">old</div>',
+        '<div class="protonmail_quote">old</div>',
+        '<div class="moz-cite-prefix">Am 16.11.26 schrieb Ana:</div><blockquote type="cite">old</blockquote>',
+    ],
+)
+def test_history_in_html_is_cut_by_its_container(history: str) -> None:
+    assert choose_body("", f"<html><body><div>Sounds good.</div>{history}</body></html>") == "Sounds good."
+
+
+def test_a_forward_in_html_is_kept() -> None:
+    html = '<div>FYI</div><div class="gmail_quote">---------- Forwarded message ---------<br>From: Ana<br><br>Room 12</div>'
+    assert "Room 12" in choose_body("", html)
+
+
+def test_the_plain_text_is_preferred_unless_it_is_a_stub() -> None:
+    html = "<p>" + "Real words of the newsletter. " * 200 + "</p>"
+    assert choose_body("Plain", "<p>HTML</p>") == "Plain"
+    assert choose_body("View in browser", html).startswith("Real words")
+    assert choose_body("  ", "<p>HTML</p>") == "HTML"
+    assert choose_body("<html><body><p>In disguise</p></body></html>", None) == "In disguise"
+
+
+def mail(**headers: str) -> EmailMessage:
+    made = EmailMessage()
+    for name, value in {"From": "Ana Pérez <ana@example.com>", "Subject": "Café ☕", **headers}.items():
+        made[name.replace("_", "-")] = value
+    return made
+
+
+def test_a_whole_mail_is_read() -> None:
+    made = mail(Date="Fri, 20 Nov 2026 09:00:00 +0100", In_Reply_To="<1@example.com>")
+    made.set_content("Olá!\n")
+    made.add_alternative("<p>Olá!</p>", subtype="html")
+    made.add_attachment(b"x" * 3000, maintype="application", subtype="pdf", filename="../../etc/menü.pdf")
+    read = read_mail(made.as_bytes())
+    assert (read.subject, read.from_name, read.from_address) == ("Café ☕", "Ana Pérez", "ana@example.com")
+    assert read.text.strip() == "Olá!"
+    assert read.date is not None
+    assert read.date.isoformat() == "2026-11-20T08:00:00+00:00"
+    assert read.is_reply
+    assert [(a.name, a.content_type) for a in read.attachments] == [("menü.pdf", "application/pdf")]
+
+
+def test_an_attached_mail_is_read_with_its_head() -> None:
+    inner = mail(Subject="Booking")
+    inner.set_content("Room 12")
+    outer = mail()
+    outer.set_content("FYI")
+    outer.add_attachment(inner)
+    text = read_mail(outer.as_bytes()).text
+    assert "Forwarded message" in text
+    assert "Subject: Booking" in text
+    assert "Room 12" in text
+
+
+def test_images_shown_in_the_text_are_no_attachments() -> None:
+    made = mail()
+    made.set_content("<p>Hi <img src='cid:1'></p>", subtype="html")
+    made.add_related(b"png", "image", "png", cid="<1>")
+    assert read_mail(made.as_bytes()).attachments == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "label", "text"),
+    [
+        ("Olá".encode(), None, "Olá"),
+        ("Olá".encode("latin-1"), None, "Olá"),
+        ("Olá".encode("latin-1"), "iso-8859-1", "Olá"),
+        ("“Olá”".encode("cp1252"), "iso-8859-1", "“Olá”"),
+        ("Привет".encode("koi8-r"), "koi8-r", "Привет"),
+        ("你好镕".encode("gbk"), "gb2312", "你好镕"),
+        ("สวัสดี".encode("cp874"), "windows-874", "สวัสดี"),
+        ("שלום".encode("iso-8859-8"), "iso-8859-8-i", "שלום"),
+        ("Olá".encode(), "x-unknown", "Olá"),
+        ("Olá".encode(), "utf8mb4", "Olá"),
+        (b"abc", "zip", "abc"),
+        (b"abc", "rot13", "abc"),
+        (b"a+AGE-", "utf-7", "a+AGE-"),
+        (b"\xff\xfe", "utf-8", "��"),
+        (b"abc", "\x00\n" * 50, "abc"),
+    ],
+)
+def test_charsets(data: bytes, label: str | None, text: str) -> None:
+    assert decode(data, label) == text
+
+
+def deep_multipart() -> bytes:
+    parts = (b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(3000))
+    return b"".join(parts)
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "nested multiparts": deep_multipart,
+    "comments in From": lambda: b"From: " + b"(" * 20_000 + b"\r\n\r\nx",
+    "60,000 recipients": lambda: b"To: " + b"a@example.com, " * 60_000 + b"\r\nSubject: s\r\n\r\nx",
+    "a megabyte of header": lambda: b"Subject: " + b"=?utf-8?b?" * 100_000 + b"\r\n\r\nx",
+    "no end of parts": lambda: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20_000,
+    "broken base64": lambda: b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"!A" * 100_000,
+    "unclosed tags": lambda: b"Content-Type: text/html\r\n\r\n" + b"<div><b><table><tr>" * 5_000,
+    "comments": lambda: b"Content-Type: text/html\r\n\r\n" + b"<!--" * 50_000,
+    "nested quotes": lambda: b"Content-Type: text/html\r\n\r\n" + b"<blockquote>x" * 5_000,
+    "regex bait: On": lambda: b"Subject: Re: x\r\n\r\n" + b"On " * 70_000,
+    "regex bait: lines": lambda: b"Subject: Re: x\r\n\r\n" + b"\n" * 200_000,
+    "regex bait: dates": lambda: b"Subject: Re: x\r\n\r\n" + b"On 1.1.2026 09:14\n" * 10_000,
+    "regex bait: addresses": lambda: b"Subject: Re: x\r\n\r\n" + b"a@" * 100_000 + b":",
+    "regex bait: labels": lambda: b"Subject: Re: x\r\n\r\n" + b"a: b@c.d\n" * 20_000,
+    "regex bait: spaces": lambda: b"Subject: Re: x\r\n\r\n" + b" " * 400_000 + b"x",
+    "odd charset": lambda: b"Content-Type: text/plain; charset=\"\xff\x00\"\r\n\r\n\xff",
+    "odd parameters": lambda: b"Content-Type: text/plain; charset*0*=a''%ff; name*=x'y'%zz\r\n\r\nx",
+    "nothing": lambda: b"",
+    "only a line end": lambda: b"\r\n",
+    "no header": lambda: b"\xff\xfe\x00" * 100,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_hostile_mail_ends_in_text(attack: str) -> None:
+    mime = base64.b64encode(HOSTILE[attack]()).decode()
+    began = time.process_time()
+    mail_of(Content(mime=mime))
+    assert time.process_time() - began < 10, "a hang, not a slow machine"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=400))
+def test_no_bytes_make_it_raise(raw: bytes) -> None:
+    mail_of(Content(mime=base64.b64encode(raw).decode()))
+    html_to_text(raw.decode("latin-1"), drop_history=True)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(max_size=300), st.text(max_size=30))
+def test_no_text_makes_it_raise_and_none_vanishes(text: str, subject: str) -> None:
+    stripped = strip_history(text, subject=subject, is_reply=True)
+    assert stripped in text or stripped.split() == text.split() or not text.strip()
+    assert bool(stripped.strip()) == bool(text.strip())
+    assert "\x00" not in clean(text)
+    assert "\n" not in one_line(text)

@@ -1,0 +1,125 @@
+"""The table of decisions, row by row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from integration_app.model import Done, GateScope, Kind, Park, Reconcile, Retry
+from integration_app.omi import (
+    AppMisconfigured,
+    AppNotEnabled,
+    BadCredentials,
+    InvalidRequest,
+    OmiError,
+    OutcomeUnknown,
+    RateLimited,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from integration_app.pipeline.policy import Situation, decide, look_again
+from integration_app.pipeline.rules import Rules
+
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+RULES = Rules()
+
+
+def situation(**changed: object) -> Situation:
+    values: dict[str, object] = {"now": NOW, "kind": Kind.CONVERSATION, "first_tried_at": NOW}
+    return Situation(**values | changed)  # type: ignore[arg-type]
+
+
+def wait(error: OmiError, **changed: object) -> float:
+    decision = decide(error, situation(**changed), RULES)
+    assert isinstance(decision, Retry)
+    return (decision.at - NOW).total_seconds()
+
+
+def test_success_is_done() -> None:
+    assert decide(None, situation(), RULES) == Done()
+
+
+def test_a_rate_limit_with_retry_after_waits_exactly_that() -> None:
+    error = RateLimited("", status=429, retry_after=2873.0)
+    assert wait(error) == 2873.0
+    assert 2873.0 < wait(error, chance=0.999) < 2873.3
+    assert wait(error, tries=9) == 2873.0
+
+
+def test_a_rate_limit_without_retry_after_doubles_from_one_second() -> None:
+    error = RateLimited("", status=429)
+    assert [wait(error, tries=tries) for tries in range(4)] == [1.0, 2.0, 4.0, 8.0]
+    assert wait(error, tries=50) == 900.0
+
+
+@pytest.mark.parametrize("error", [Unreachable(""), Unavailable("", status=503)])
+def test_an_outage_doubles_up_to_five_minutes(error: OmiError) -> None:
+    assert [wait(error, tries=tries) for tries in range(3)] == [1.0, 2.0, 4.0]
+    assert wait(error, tries=50) == 300.0
+
+
+def test_jitter_only_ever_adds() -> None:
+    for chance in (0.0, 0.5, 0.999):
+        assert 4.0 <= wait(RateLimited(""), tries=2, chance=chance) <= 5.0
+
+
+def test_503_with_retry_after_waits_that() -> None:
+    assert wait(Unavailable("", status=503, retry_after=30.0)) == 30.0
+
+
+def test_retries_close_the_gate_of_one_uid_and_kind() -> None:
+    for error in (RateLimited(""), RateLimited("", retry_after=1.0), Unreachable(""), Unavailable("")):
+        decision = decide(error, situation(), RULES)
+        assert isinstance(decision, Retry)
+        assert decision.scope is GateScope.KIND
+        assert not decision.alarm
+
+
+def test_an_unknown_outcome_is_looked_up_at_once() -> None:
+    assert decide(OutcomeUnknown("x", status=504), situation(), RULES) == Reconcile(NOW, "x")
+
+
+def test_memories_with_an_unknown_outcome_are_sent_again() -> None:
+    assert isinstance(decide(OutcomeUnknown("x"), situation(kind=Kind.MEMORIES), RULES), Retry)
+
+
+def test_a_user_who_left_holds_up_that_user_alone() -> None:
+    decision = decide(AppNotEnabled("x"), situation(), RULES)
+    assert decision == Retry(NOW + RULES.left_probe, "not enabled in Omi", GateScope.UID, left=True)
+
+
+@pytest.mark.parametrize("error", [BadCredentials("x"), AppMisconfigured("x")])
+def test_our_own_fault_holds_up_everybody_and_raises_an_alarm(error: OmiError) -> None:
+    decision = decide(error, situation(), RULES)
+    assert decision == Retry(NOW + timedelta(minutes=1), "x", GateScope.ALL, alarm=True)
+    later = decide(error, situation(tries_for_all=9), RULES)
+    assert isinstance(later, Retry)
+    assert later.at == NOW + timedelta(minutes=15)
+
+
+def test_an_invalid_request_is_parked() -> None:
+    assert decide(InvalidRequest("x", status=422), situation(), RULES) == Park("x")
+
+
+def test_an_undocumented_answer_is_parked_with_an_alarm() -> None:
+    assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Park("x", alarm=True)
+
+
+def test_after_the_horizon_a_retry_gives_up() -> None:
+    old = NOW - RULES.retry_horizon - timedelta(seconds=1)
+    decision = decide(RateLimited("x"), situation(first_tried_at=old), RULES)
+    assert isinstance(decision, Park)
+    assert decision.reason.startswith("gave up")
+
+
+def test_the_horizon_burns_nothing_for_an_operator_or_a_user_who_left() -> None:
+    old = situation(first_tried_at=NOW - timedelta(days=30))
+    assert isinstance(decide(BadCredentials("x"), old, RULES), Retry)
+    assert isinstance(decide(AppNotEnabled("x"), old, RULES), Retry)
+
+
+def test_looking_again_waits_until_omi_must_have_ended() -> None:
+    assert look_again(NOW, NOW - timedelta(seconds=10), RULES) == NOW - timedelta(seconds=10) + RULES.settle
+    assert look_again(NOW, NOW - RULES.settle, RULES) is None

@@ -1,0 +1,94 @@
+"""The environment: every mistake at once, and `.env.example` in step with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from integration_app import bootstrap
+from integration_app.errors import SettingsError
+from integration_app.providers import registry
+from integration_app.settings import names
+from tests.conftest import REPO
+
+
+def mistakes(monkeypatch: pytest.MonkeyPatch, **env: str) -> dict[str, list[str]]:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        bootstrap.read_settings()
+    return caught.value.mistakes
+
+
+def test_a_complete_environment_is_accepted(settings: dict[str, str]) -> None:
+    found, providers = bootstrap.read_settings()
+    assert found.omi_app_id == settings["OMI_APP_ID"]
+    assert set(providers) == set(registry.specs())
+
+
+def test_every_mistake_is_reported_at_once_by_name(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMI_API_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(name)
+    found = mistakes(
+        monkeypatch, PORT="x", REDIS_URL="http://x", INBOX_DOMAIN="a@b", PUBLIC_BASE_URL="inbox", TWILIO_AUTH_TOKENS=" "
+    )
+    assert {
+        "OMI_API_KEY",
+        "SECRET_KEY",
+        "PORT",
+        "REDIS_URL",
+        "INBOX_DOMAIN",
+        "PUBLIC_BASE_URL",
+        "TWILIO_AUTH_TOKENS",
+    } <= set(found)
+    assert found["OMI_API_KEY"] == ["is not set"]
+
+
+def test_half_a_provider_is_a_mistake(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWILIO_AUTH_TOKENS")
+    assert list(mistakes(monkeypatch)) == ["TWILIO_AUTH_TOKENS"]
+
+
+def test_a_provider_without_settings_is_off(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for spec in registry.specs().values():
+        for name in spec.settings:
+            monkeypatch.delenv(name, raising=False)
+    assert bootstrap.read_settings()[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"JOB_TIMEOUT_SECONDS": "3"}, "JOB_TIMEOUT_SECONDS"),
+        ({"LEASE_SECONDS": "30"}, "LEASE_SECONDS"),
+        ({"SMS_QUIET_SECONDS": "500"}, "SMS_MAX_WAIT_SECONDS"),
+    ],
+)
+def test_settings_are_checked_against_each_other(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str
+) -> None:
+    assert list(mistakes(monkeypatch, **env)) == [named]
+
+
+def test_a_secret_may_lie_in_a_file(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("sk_from_a_file\n")
+    monkeypatch.delenv("OMI_API_KEY")
+    monkeypatch.setenv("OMI_API_KEY_FILE", str(secret))
+    assert bootstrap.read_settings()[0].omi_api_key == "sk_from_a_file"
+
+
+def test_secrets_do_not_show(settings: dict[str, str]) -> None:
+    shown = repr(bootstrap.read_settings()[0])
+    for name in ("OMI_API_KEY", "SECRET_KEY", "REDIS_URL"):
+        assert settings[name] not in shown
+
+
+def test_env_example_lists_every_name_and_no_other() -> None:
+    text = (REPO / ".env.example").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
+    of_processes = {"WEB_CONCURRENCY", "WEB_THREADS", "WORKER_THREADS"}
+    of_providers = {name for spec in registry.specs().values() for name in spec.settings}
+    assert listed == {*names(), *of_providers, *of_processes}
