@@ -36,6 +36,7 @@ class ThreadWorker(SimpleWorker):
     """Takes one job after the other until `stop` is set, then ends between two jobs."""
 
     death_penalty_class = NoDeathPenalty
+    max_connection_wait_time = 2.0  # RQ would double up to a minute: too long after Redis is back
 
     def __init__(self, queue: str, connection: Redis, stop: threading.Event, name: str) -> None:
         super().__init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from integration_app import __version__
-from integration_app.cli import dev, doctor, installations, messages, samples, sandbox
+from integration_app.cli import alive, dev, doctor, installations, messages, samples, sandbox
 from integration_app.cli.demo import demo
 
 
@@ -24,6 +24,7 @@ def main() -> None:
 
 
 for command in (
+    alive.alive,
     demo,
     dev.dev,
     doctor.doctor,

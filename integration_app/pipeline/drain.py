@@ -11,7 +11,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from integration_app import logs
@@ -191,7 +191,7 @@ class Drain:
         try:
             request = compose(group)
         except Exception as crash:  # noqa: BLE001 - as above
-            self._set_aside(look, list(group.messages), Park(_crash("compose", crash)))
+            self._park_culprits(look, group, _crash("compose", crash))
             return True
         now = self._clock()
         delivery = self._delivery(look, list(group.messages), request.body, request.started_at, now)
@@ -241,7 +241,8 @@ class Drain:
             case Retry(at=at, reason=reason, scope=scope):
                 if scope is not None:
                     self._close_gate(look, delivery, decision, scope)
-                self._record(look, delivery, "withdrawn", reason, attempt, until=at)
+                untried = scope in (GateScope.UID, GateScope.ALL)
+                self._record(look, delivery, "withdrawn", reason, attempt, until=at, untried=untried)
             case Reconcile(look_at=look_at, reason=reason):
                 self._record(look, delivery, "unknown", reason, attempt, until=look_at)
             case Park(reason=reason):
@@ -261,6 +262,7 @@ class Drain:
         attempt: Attempt,
         *,
         until: datetime | None = None,
+        untried: bool = False,
     ) -> None:
         event = {
             "event": state,
@@ -272,7 +274,9 @@ class Drain:
             "tried_at": attempt.at,
         } | ({"until": until} if until else {})
         now = self._clock()
-        self._deliveries.settle(look.lease, delivery, state, reason=reason, event=event, now=now, look_at=until)
+        self._deliveries.settle(
+            look.lease, delivery, state, reason=reason, event=event, now=now, look_at=until, untried=untried
+        )
         self._health.count(f"deliveries:{state}")
         log.info(
             "delivery",
@@ -314,6 +318,11 @@ class Drain:
 
     def _drop_all(self, look: _Pass) -> None:
         self._set_aside(look, list(look.view.waiting), Drop("the user left and did not return in time"))
+
+    def _park_culprits(self, look: _Pass, group: Group, reason: str) -> None:
+        """Park the messages that make composing fail; the others of the group leave with the next pass."""
+        culprits = [item for item in group.messages if not _composes(replace(group, messages=(item,)))]
+        self._set_aside(look, culprits or list(group.messages), Park(reason))
 
     def _set_aside(self, look: _Pass, items: list[WaitingMessage], decision: Park | Drop) -> None:
         """Park or drop messages without a call, through a delivery like any other, so that it is all on record."""
@@ -357,6 +366,14 @@ def _closed_until(gates: Mapping[str, Gate]) -> dict[Kind, datetime]:
 
 def _gate_until(gates: Mapping[str, Gate], kind: Kind, now: datetime) -> datetime:
     return max(now, _closed_until(gates).get(kind, now))
+
+
+def _composes(group: Group) -> bool:
+    try:
+        compose(group)
+    except Exception:  # noqa: BLE001 - whatever it raises, it does not compose
+        return False
+    return True
 
 
 def _crash(where: str, error: BaseException) -> str:

@@ -30,7 +30,8 @@ return 1
 
 _SETTLE = """
 -- KEYS: lease, delivery, open, outbox, parked · ARGV: uid, token, delivery id, delivery state, message state,
---       reason, look at iso or '', final 0/1, ttl s, now ms, story event, message prefix, story prefix, ids
+--       reason, look at iso or '', final 0/1, ttl s, now ms, story event, message prefix, story prefix,
+--       untried 0/1 (the time so far does not count against the retry horizon), then message ids
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 1 end
 redis.call('HSET', KEYS[2], 'state', ARGV[4], 'reason', ARGV[6], 'look_at', ARGV[7])
@@ -39,10 +40,11 @@ if ARGV[4] ~= 'unknown' then
   redis.call('EXPIRE', KEYS[2], ARGV[9])
 end
 if ARGV[4] == 'parked' then redis.call('ZADD', KEYS[5], ARGV[10], ARGV[3]) end
-for i = 14, #ARGV do
+for i = 15, #ARGV do
   local message, story = ARGV[12] .. ARGV[i], ARGV[13] .. ARGV[i]
   redis.call('HSET', message, 'state:' .. ARGV[1], ARGV[5])
   redis.call('RPUSH', story, ARGV[11])
+  if ARGV[14] == '1' then redis.call('HDEL', message, 'tried:' .. ARGV[1]) end
   if ARGV[8] == '1' then
     redis.call('ZREM', KEYS[4], ARGV[i])
     if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
@@ -113,8 +115,12 @@ class Deliveries:
         event: dict[str, Any],
         now: datetime,
         look_at: datetime | None = None,
+        untried: bool = False,
     ) -> None:
-        """Record what became of a delivery, in it and in the story of each of its messages. Raises `LeaseLost`."""
+        """Record what became of a delivery, in it and in the story of each of its messages. Raises `LeaseLost`.
+
+        `untried`: the wait was not Omi's doing, so the retry horizon of the messages begins anew.
+        """
         message_state, final = _STATES[state]
         done = self._settle(
             keys=[
@@ -138,6 +144,7 @@ class Deliveries:
                 codec.dumps({"at": now, "uid": lease.uid, "delivery": delivery.id, **event}),
                 keys.MESSAGE,
                 keys.STORY,
+                int(untried),
                 *delivery.message_ids,
             ],
         )

@@ -65,9 +65,10 @@ class Health:
         """A worker process stops by its own will."""
         self._redis.zrem(keys.WORKERS, worker)
 
-    def workers(self, *, since: datetime) -> int:
-        """How many worker processes gave a sign of life since then."""
-        return int(self._redis.zcount(keys.WORKERS, codec.ms(since), "+inf"))
+    def workers(self, *, since: datetime, host: str = "") -> int:
+        """How many worker processes (of one host, where named) gave a sign of life since then."""
+        names = self._redis.zrangebyscore(keys.WORKERS, codec.ms(since), "+inf")
+        return sum(str(name).startswith(f"{host}-" if host else "") for name in names)
 
     def count(self, name: str, by: int = 1) -> None:
         self._redis.hincrby(keys.COUNTERS, name, by)

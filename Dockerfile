@@ -1,0 +1,22 @@
+# One image for both process types: `docker run … IMAGE web` and `docker run … IMAGE worker`.
+FROM python:3.13-slim AS build
+WORKDIR /app
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY integration_app integration_app
+COPY workers workers
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir -r requirements.lock \
+ && /venv/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home inbox
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY Procfile docker-entrypoint.sh ./
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8000
+USER inbox
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
+  CMD if grep -q workers /proc/1/cmdline; then omi-inbox alive worker; else omi-inbox alive web; fi
+ENTRYPOINT ["/bin/sh", "/app/docker-entrypoint.sh"]
+CMD ["web"]

@@ -1,0 +1,52 @@
+"""Puts messages in and runs drains, as web and workers do, without either."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+
+from integration_app.bootstrap import Services
+from integration_app.model import InboundMessage
+from tests.conftest import Clock
+from tests.unit.making import message
+
+PHONE = "+15550001111"
+_numbers = itertools.count(1)
+
+
+def link(services: Services, *uids: str, phone: str = PHONE) -> None:
+    for uid in uids:
+        services.installations.add(uid, now=services.clock())
+        services.installations.link_phone(uid, phone)
+
+
+def text(services: Services, words: str, **more: object) -> str:
+    """One text arrives now. Returns the message's id."""
+    number = next(_numbers)
+    arrived: InboundMessage = message(words, sender=PHONE, event_id=f"SM{number}", dedupe_keys=(f"k{number}",))
+    return services.intake.accept(replace(arrived, received_at=services.clock(), **more)).message_id  # type: ignore[arg-type]
+
+
+def run_due(services: Services, clock: Clock) -> int:
+    """Drain what is due at this moment. Returns how many outboxes that were."""
+    uids = services.due.promote(now=clock(), repeat_ms=15_000, limit=100)
+    for uid in uids:
+        services.drain.run(uid)
+    return len(uids)
+
+
+def run_to_rest(services: Services, clock: Clock, *, within: timedelta = timedelta(days=2)) -> None:
+    """Jump from one due time to the next until nothing is due any more."""
+    end = clock() + within
+    while (at := services.due.oldest()) is not None:
+        clock.now = max(clock.now, at + timedelta(milliseconds=1))
+        if clock.now > end:
+            return
+        run_due(services, clock)
+
+
+def state(services: Services, message_id: str, uid: str) -> str:
+    story = services.inbox.story(message_id)
+    assert story is not None
+    return story.states[uid]

@@ -1,0 +1,133 @@
+"""The command line: data to standard output, talk to standard error, exit codes as documented."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from integration_app.bootstrap import Services
+from integration_app.cli import main
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, text
+from tests.sandbox_control import SandboxControl
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+def test_link_prints_nothing_but_the_address_to_standard_output(services: Services) -> None:
+    result = run("link", "--uid", "u", "--phone", "(555) 000-1111")
+    assert result.exit_code == 0, result.output
+    address = result.stdout.strip()
+    local, _, domain = address.partition("@")
+    assert (len(local), domain) == (16, "in.example.com")
+    assert services.installations.with_phone("+15550001111") == ["u"]
+    assert "+15550001111" not in result.stderr, "addresses are masked"
+
+
+def test_linking_again_keeps_the_address() -> None:
+    first, second = (run("link", "--uid", "u", "--email").stdout for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--uid", "u"),
+        ("--uid", "no spaces", "--email"),
+        ("--uid", "u", "--phone", "x"),
+        ("--uid", "u", "--phone", "12"),
+    ],
+)
+def test_wrong_use_ends_with_2(words: tuple[str, ...]) -> None:
+    assert run("link", *words).exit_code == 2
+
+
+def test_installations_and_messages(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    message_id = text(services, "my private words")
+    run_to_rest(services, clock)
+    (row,) = json.loads(run("installations", "--json").stdout)
+    assert (row["uid"], row["state"], row["phones"], row["waiting"]) == ("u", "enabled", ["+1555…11"], 0)
+    (message,) = json.loads(run("messages", "--json").stdout)
+    assert (message["id"], message["state"]) == (message_id, "done")
+    assert message_id in run("messages").stdout
+    story = run("messages", "show", message_id)
+    assert "accepted (HTTP 200)" in story.stdout
+    assert "private words" not in story.output
+    assert json.loads(run("messages", "--state", "parked", "--json").stdout) == []
+
+
+@pytest.mark.usefixtures("services")
+def test_a_message_that_does_not_exist_ends_with_3() -> None:
+    assert run("messages", "show", "m0").exit_code == 3
+    assert run("resume", "--uid", "nobody").exit_code == 3
+
+
+def test_a_missing_redis_ends_with_75(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    result = run("installations")
+    assert result.exit_code == 75
+    assert "REDIS_URL" in result.stderr
+
+
+def test_wrong_settings_end_with_2(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "none")
+    result = run("installations")
+    assert result.exit_code == 2
+    assert "PORT" in result.stderr
+
+
+def test_resume_sends_at_once_what_waits(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    link(services, "u")
+    text(services, "hello")
+    clock.pass_time(seconds=21)
+    services.drain.run("u")
+    sandbox.enable("u")
+    assert run("resume", "--uid", "u").exit_code == 0
+    services.drain.run("u")
+    assert sandbox.texts("u") == ["Me: hello"]
+
+
+def test_doctor_names_each_check(services: Services, sandbox: SandboxControl) -> None:
+    checks = json.loads(run("doctor", "--json").stdout)
+    by_name = {check["name"]: check for check in checks}
+    assert by_name["redis"]["ok"]
+    assert by_name["persistence"]["ok"]
+    assert by_name["omi"]["ok"], by_name["omi"]
+    assert not by_name["workers"]["ok"]
+    assert run("doctor").exit_code == 1
+
+
+def test_doctor_tells_a_wrong_key_and_a_missing_omi_apart(
+    services: Services, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMI_API_KEY", "sk_wrong")
+    assert "refuses OMI_API_KEY" in run("doctor").stdout
+    monkeypatch.setenv("OMI_BASE_URL", "http://127.0.0.1:1")
+    assert "no connection to Omi" in run("doctor").stdout
+
+
+def test_doctor_names_every_wrong_setting(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMI_API_KEY")
+    monkeypatch.setenv("LEASE_SECONDS", "1")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "OMI_API_KEY: is not set" in result.stdout
+    assert "LEASE_SECONDS" in result.stdout
+
+
+@pytest.mark.usefixtures("services")
+def test_samples_are_listed_and_unknown_ones_refused() -> None:
+    listed = run("send-sample").stdout.split()
+    assert len(listed) >= 5
+    assert run("send-sample", "no-such").exit_code == 2
+
+
+def test_the_version() -> None:
+    assert run("--version").stdout.strip().endswith("0.1.0")
