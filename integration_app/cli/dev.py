@@ -73,6 +73,9 @@ def _first_user(stack: Stack) -> str:
 def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
     from integration_app.cli.samples import names
 
+    samples = names()
+    a_text = next((name for name in samples if name.endswith("-sms")), samples[0])
+
     def title(words: str) -> str:
         return click.style(words, bold=True)
 
@@ -91,8 +94,8 @@ def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
 
 {title("Try, in another terminal")} (with .venv/bin on PATH)
 
-  omi-inbox send-sample {names()[0]}     a text; in Omi {quiet_seconds:g} s after the last one
-  omi-inbox send-sample                all samples: {", ".join(names())}
+  omi-inbox send-sample {a_text}     a text; in Omi {quiet_seconds:g} s after the last one
+  omi-inbox send-sample                all samples: {", ".join(samples)}
   omi-inbox messages                   what arrived and where it stands
   omi-inbox messages show ID           the whole story of one message
   omi-inbox doctor                     would this deployment lose messages?

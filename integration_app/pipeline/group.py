@@ -14,7 +14,7 @@ from integration_app.model import Kind, Lane, WaitingMessage
 from integration_app.omi import CONVERSATION_TEXT_MAX
 from integration_app.pipeline.rules import Rules
 
-CHAT_CHANNELS = frozenset({"sms", "mms", "whatsapp", "rcs"})
+CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
 """Channels in which people say one thing in several messages."""
 
 _BLOCK_OVERHEAD = 400

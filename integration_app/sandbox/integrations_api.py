@@ -299,8 +299,11 @@ def _plain(value: Any, *, top: bool = False) -> Any:
 
 
 def structured(text: str) -> dict[str, Any]:
-    """No model here: the title is the first eight words that somebody said, the overview the first 200 characters."""
-    said = re.sub(r"^[^\s:]{1,30}:\s+", "", text.strip())
+    """No model here: the title is the subject, or the first eight words that somebody said; the overview is the
+    first 200 characters.
+    """
+    subject = re.search(r"\A(?:[^\n]*\n){0,4}Subject: ([^\n]+)", text)
+    said = subject.group(1) if subject else re.sub(r"^[^\s:]{1,30}:\s+", "", text.strip())
     return {
         "title": " ".join(said.split()[:8]) or "Untitled",
         "overview": " ".join(text.split())[:200],

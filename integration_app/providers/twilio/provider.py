@@ -119,12 +119,12 @@ class Twilio(Provider):
 
 
 def _channel(fields: Mapping[str, str]) -> tuple[str, str]:
-    """Channel and sender: `whatsapp:+1555…` says both, a plain number with media is an MMS."""
+    """Channel and sender: `whatsapp:+1555…` says both. An MMS is a text with something attached: one thread on phones."""
     sender = fields.get("From", "").strip()
     prefix, colon, rest = sender.partition(":")
     if colon:
         return prefix.lower()[:20], rest.strip()[:100]
-    return "mms" if _media(fields) else "sms", sender[:100]
+    return "sms", sender[:100]
 
 
 def _address(value: str) -> str:
@@ -186,7 +186,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 
 SPEC = ProviderSpec(
     name="twilio",
-    channels=("sms", "mms", "whatsapp"),
+    channels=("sms", "whatsapp"),
     settings=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKENS", "TWILIO_FORWARD_WORDS"),
     from_env=_from_env,
     sender=TwilioSender,
