@@ -37,7 +37,8 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
     folder = Path(".dev") / "run"
     shutil.rmtree(folder, ignore_errors=True)
     settings = {"SMS_QUIET_SECONDS": f"{quiet_seconds:g}"}
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts us in the background has it ignored
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     click.echo("starting Valkey, the Omi sandbox, web and worker …", err=True)
     try:

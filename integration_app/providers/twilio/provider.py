@@ -119,7 +119,7 @@ class Twilio(Provider):
 
 
 def _channel(fields: Mapping[str, str]) -> tuple[str, str]:
-    """Channel and sender: `whatsapp:+1555…` says both. An MMS is a text with something attached: one thread on phones."""
+    """Channel and sender: `whatsapp:+1555…` says both. An MMS belongs to the same thread as texts."""
     sender = fields.get("From", "").strip()
     prefix, colon, rest = sender.partition(":")
     if colon:
