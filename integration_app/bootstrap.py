@@ -18,6 +18,7 @@ from integration_app.model import Clock
 from integration_app.omi import IntegrationsClient
 from integration_app.pipeline.drain import Drain
 from integration_app.pipeline.intake import Intake
+from integration_app.pipeline.outcome import Outcomes
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.story import Stories
 from integration_app.providers import registry
@@ -31,6 +32,7 @@ from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
+from integration_app.store.traffic import Traffic
 
 REDIS_CONNECT_SECONDS = 2.0
 REDIS_ANSWER_SECONDS = 5.0
@@ -86,6 +88,11 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         text_retention=timedelta(days=settings.text_retention_days),
         parked_retention=timedelta(days=settings.dead_letter_retention_days),
     )
+    traffic = Traffic(
+        redis,
+        requests_per_minute=settings.omi_max_requests_per_minute,
+        request_seconds=settings.request_timeout_seconds,
+    )
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     omi = IntegrationsClient(
         settings.omi_app_id,
@@ -107,7 +114,15 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
             due=due,
             deliveries=deliveries,
             gates=gates,
-            health=health,
+            traffic=traffic,
+            outcomes=Outcomes(
+                deliveries=deliveries,
+                gates=gates,
+                installations=installations,
+                health=health,
+                traffic=traffic,
+                clock=clock,
+            ),
             rules=rules,
             clock=clock,
             chance=random.random,

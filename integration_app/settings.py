@@ -37,6 +37,7 @@ class Settings:
     omi_connect_timeout_seconds: float
     omi_read_timeout_seconds: float
     omi_settle_seconds: float
+    omi_max_requests_per_minute: int
     redis_url: str = _secret()
     public_base_url: str
     inbox_domain: str
@@ -93,6 +94,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
+        "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
         "redis_url": env.str("REDIS_URL", validate=_redis_url),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),

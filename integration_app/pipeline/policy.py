@@ -27,6 +27,9 @@ RATE_LIMIT_WAIT_MAX = timedelta(minutes=15)
 OUTAGE_WAIT_MAX = timedelta(minutes=5)
 ALARM_WAIT = timedelta(minutes=1)
 ALARM_WAIT_MAX = timedelta(minutes=15)
+OUTAGE_CALLS, OUTAGE_UIDS = 5, 2
+"""How many calls in a row, of how many users, have to go unanswered before everybody waits."""
+OUTAGE_GATE = timedelta(seconds=10)
 JITTER = 0.25
 """Share of a wait that is added at random. Added, never taken off: Omi documents the wait as a minimum."""
 EXACT_JITTER = timedelta(milliseconds=250)
@@ -83,6 +86,21 @@ def _by_meaning(error: OmiError | None, at: Situation, rules: Rules) -> Decision
             return Park(error.reason)
         case _:
             return Park(error.reason, alarm=True)
+
+
+def is_outage(error: OmiError | None) -> bool:
+    """Omi did not answer, or failed: its trouble, not ours and no user's."""
+    return isinstance(error, Unreachable | Unavailable | OutcomeUnknown)
+
+
+def outage_gate(now: datetime, calls: int, uids: int, tries_for_all: int) -> datetime | None:
+    """Until when everybody waits, once `calls` in a row over several users went unanswered; then one probes.
+
+    One user's trouble alone is that user's: a text that Omi chokes on must not stop the others.
+    """
+    if tries_for_all == 0 and (calls < OUTAGE_CALLS or uids < OUTAGE_UIDS):
+        return None
+    return now + min(OUTAGE_GATE * float(2 ** min(tries_for_all, 10)), OUTAGE_WAIT_MAX)
 
 
 def look_again(at: datetime, begun_at: datetime, rules: Rules) -> datetime | None:

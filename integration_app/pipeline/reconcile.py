@@ -17,24 +17,29 @@ _WINDOW = timedelta(seconds=2)
 _LOOK_LATER = timedelta(seconds=30)
 
 
-def reconcile(delivery: Delivery, omi: IntegrationsClient, rules: Rules, now: datetime) -> Decision:
-    """Done (it is there), Retry (it is not and cannot turn up any more), Reconcile (look later) or Park (cannot)."""
+def reconcile(
+    delivery: Delivery, omi: IntegrationsClient, rules: Rules, now: datetime
+) -> tuple[Decision, OmiError | None]:
+    """Done (it is there), Retry (it is not and cannot turn up any more), Reconcile (look later) or Park (cannot).
+
+    With it, the error with which Omi answered the look, if any.
+    """
     if delivery.lane.kind is Kind.MEMORIES:
-        return Retry(now, "the worker died in the middle of a call; memories are simply sent again")
+        return Retry(now, "the worker died in the middle of a call; memories are simply sent again"), None
     try:
         found = _find(delivery, omi)
-    except AppMisconfigured:
-        return Park("outcome unknown: the app may not read conversations")
+    except AppMisconfigured as error:
+        return Park("outcome unknown: the app may not read conversations"), error
     except OmiError as error:
         if now - delivery.begun_at > rules.retry_horizon:
-            return Park(f"outcome unknown: could not look into Omi ({error.reason})")
-        return Reconcile(now + _LOOK_LATER, f"cannot look into Omi: {error.reason}")
+            return Park(f"outcome unknown: could not look into Omi ({error.reason})"), error
+        return Reconcile(now + _LOOK_LATER, f"cannot look into Omi: {error.reason}"), error
     if found:
-        return Done("confirmed by read-back")
+        return Done("confirmed by read-back"), None
     later = look_again(now, delivery.begun_at, rules)
     if later:
-        return Reconcile(later, "not in Omi yet; it may still be at it")
-    return Retry(now, "not in Omi after the settling pause: certainly not stored")
+        return Reconcile(later, "not in Omi yet; it may still be at it"), None
+    return Retry(now, "not in Omi after the settling pause: certainly not stored"), None
 
 
 def _find(delivery: Delivery, omi: IntegrationsClient) -> Conversation | None:

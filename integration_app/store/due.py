@@ -13,6 +13,7 @@ from datetime import datetime
 
 from redis import Redis
 
+from integration_app.errors import LeaseLost
 from integration_app.store import codec, keys
 
 _CLAIM = """
@@ -27,6 +28,14 @@ local token = redis.call('INCR', KEYS[3]) .. '-' .. ARGV[4]
 redis.call('SET', KEYS[1], token, 'PX', ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%d', ARGV[2] + ARGV[3]), ARGV[1])
 return token
+"""
+
+_RENEW = """
+-- KEYS: lease, due · ARGV: uid, token, lease ms, now ms
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
+return 1
 """
 
 _RELEASE = """
@@ -61,6 +70,7 @@ class DueSet:
         self._redis = redis
         self.lease_ms = int(lease_seconds * 1000)
         self._claim = redis.register_script(_CLAIM)
+        self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
         self._promote = redis.register_script(_PROMOTE)
 
@@ -71,6 +81,14 @@ class DueSet:
             args=[uid, codec.ms(now), self.lease_ms, salt],
         )
         return Lease(uid, token) if token else None
+
+    def renew(self, lease: Lease, *, now: datetime) -> None:
+        """Hold the outbox for another full lease, before a call that takes its time. Raises `LeaseLost`."""
+        held = self._renew(
+            keys=[keys.lease(lease.uid), keys.DUE], args=[lease.uid, lease.token, self.lease_ms, codec.ms(now)]
+        )
+        if not held:
+            raise LeaseLost(f"the lease of {lease.uid} was lost before a look into Omi")
 
     def release(self, lease: Lease, *, next_at: datetime | None, last_seq: int, now: datetime) -> bool:
         """Give the outbox back, due again at `next_at` (None: nothing left).

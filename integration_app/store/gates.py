@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from integration_app.model import Gate, GateScope, Kind
-from integration_app.store import keys
+from integration_app.store import codec, keys
 
 _REMEMBER = timedelta(hours=1)
 """How long an opened gate is remembered: messages that it held up are still grouped by it, and `tries` goes on."""
 
 _CLOSE = """
--- KEYS: gate · ARGV: until iso, reason, ttl s
+-- KEYS: gate · ARGV: until iso, reason, ttl s, until ms
 local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
-redis.call('HSET', KEYS[1], 'until', ARGV[1], 'reason', ARGV[2])
+redis.call('HSET', KEYS[1], 'until', ARGV[1], 'reason', ARGV[2], 'until_ms', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return tries
 """
@@ -40,13 +40,15 @@ class Gates:
             if raw
         }
 
-    def close(self, scope: GateScope, uid: str, kind: Kind, *, until: datetime, reason: str, now: datetime) -> int:
+    def close(
+        self, scope: GateScope, uid: str, kind: Kind | None, *, until: datetime, reason: str, now: datetime
+    ) -> int:
         """Close a gate until `until`. Returns how many times in a row it has been closed."""
         ttl = max(timedelta(0), until - now) + _REMEMBER
         return int(
             self._close(
                 keys=[keys.gate(_scope(scope, uid, kind))],
-                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1],
+                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1, codec.ms(until)],
             )
         )
 

@@ -3,7 +3,7 @@
 oi:seq                     counter: the order of arrival over all messages
 oi:fence                   counter: fencing tokens of leases
 oi:seen:<dedupe key>       id of the message that this event became; expires
-oi:message:<id>            hash: envelope, body (raw, until prepared), text (prepared), state:<uid> …
+oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
@@ -16,6 +16,10 @@ oi:gate:<scope>            hash: until, reason, tries
 oi:installation:<uid>      hash · oi:installations: set of uids
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
+oi:probe                   written and read back by health checks
+oi:probing                 uid that tries whether a gate for everybody may open; expires
+oi:budget · oi:booked      the fleet's requests per minute, and who has booked a place
+oi:failures · …-uids       calls in a row that Omi did not answer, and whose
 oi:counters                hash: what was counted
 oi:workers                 sorted set: worker process by its last sign of life
 """
@@ -35,6 +39,11 @@ INSTALLATIONS = f"{PREFIX}installations"
 COUNTERS = f"{PREFIX}counters"
 WORKERS = f"{PREFIX}workers"
 PROBE = f"{PREFIX}probe"
+PROBING = f"{PREFIX}probing"
+BUDGET = f"{PREFIX}budget"
+BOOKED = f"{PREFIX}booked"
+FAILURES = f"{PREFIX}failures"
+FAILED_UIDS = f"{PREFIX}failed-uids"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"

@@ -1,0 +1,50 @@
+"""One look at an outbox: what waits, what is in the air, which gates are closed, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from integration_app.model import Gate, GateScope, Installation, Kind
+from integration_app.store.due import Lease
+from integration_app.store.outbox import OutboxView
+
+
+@dataclass(slots=True)
+class Look:
+    """`acted`: something was sent, settled or set aside, so another look is due. `wakes`: when else to come back."""
+
+    lease: Lease
+    view: OutboxView
+    gates: dict[str, Gate]
+    installation: Installation | None
+    acted: bool = False
+    wakes: list[datetime] = field(default_factory=list)
+
+    def gate_until(self, kind: Kind, now: datetime) -> datetime:
+        """Until when this kind may not leave; `now` when it may."""
+        return max(now, closed_until(self.gates).get(kind, now))
+
+    def tries(self, scope: GateScope, kind: Kind) -> int:
+        """How often in a row the gate of this scope was closed."""
+        gate = self.gates.get(gate_name(scope, kind))
+        return gate.tries if gate else 0
+
+
+def closed_until(gates: Mapping[str, Gate]) -> dict[Kind, datetime]:
+    """Per kind, the latest of the gates that concern it."""
+    until: dict[Kind, datetime] = {}
+    for kind in Kind:
+        times = [gates[name].until for name in gate_names(kind) if name in gates]
+        if times:
+            until[kind] = max(times)
+    return until
+
+
+def gate_names(kind: Kind) -> tuple[str, ...]:
+    return tuple(gate_name(scope, kind) for scope in GateScope)
+
+
+def gate_name(scope: GateScope, kind: Kind) -> str:
+    return kind.value if scope is GateScope.KIND else scope.value

@@ -1,0 +1,164 @@
+"""Acts on decisions: closes and opens gates, settles deliveries, counts, raises an alarm once.
+
+Gates and installation come first, the record last: a crash in between repeats the step and changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from integration_app import logs
+from integration_app.model import (
+    Attempt,
+    Clock,
+    Decision,
+    Delivery,
+    Done,
+    Drop,
+    Gate,
+    GateScope,
+    InstallationState,
+    Park,
+    Reconcile,
+    Retry,
+)
+from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError
+from integration_app.pipeline.look import Look, gate_name, gate_names
+from integration_app.pipeline.policy import is_outage, outage_gate
+from integration_app.store.deliveries import Deliveries
+from integration_app.store.gates import Gates
+from integration_app.store.health import Health
+from integration_app.store.installations import Installations
+from integration_app.store.traffic import Traffic
+
+log = logs.get(__name__)
+
+
+class Outcomes:
+    def __init__(
+        self,
+        *,
+        deliveries: Deliveries,
+        gates: Gates,
+        installations: Installations,
+        health: Health,
+        traffic: Traffic,
+        clock: Clock,
+    ) -> None:
+        self._deliveries = deliveries
+        self._gates = gates
+        self._installations = installations
+        self._health = health
+        self._traffic = traffic
+        self._clock = clock
+
+    def heard(self, look: Look, error: OmiError | None, uid: str) -> None:
+        """Note whether Omi is there at all, after every call. Enough calls in a row unanswered: everybody waits."""
+        cause = _cause(error)
+        if cause:
+            self._health.count(f"causes:{cause}")
+        if not is_outage(error):
+            self._traffic.answered()
+            return
+        failures = self._traffic.failed(uid)
+        gate = look.gates.get(GateScope.ALL.value)
+        until = outage_gate(self._clock(), failures.calls, failures.uids, gate.tries if gate else 0)
+        if until:
+            reason = "Omi does not answer"
+            self._close(look, GateScope.ALL, uid, Retry(until, reason, GateScope.ALL, alarm=True), None)
+
+    def apply(self, look: Look, delivery: Delivery, decision: Decision, attempt: Attempt) -> None:
+        """Carry out a decision about a delivery. Raises `LeaseLost`."""
+        match decision:
+            case Done(note=note):
+                self._succeeded(look, delivery)
+                self._record(look, delivery, "done", note, attempt)
+            case Retry(at=at, reason=reason, scope=scope):
+                if scope is not None:
+                    self._close(look, scope, delivery.uid, decision, delivery)
+                untried = scope in (GateScope.UID, GateScope.ALL)
+                self._record(look, delivery, "withdrawn", reason, attempt, until=at, untried=untried)
+            case Reconcile(look_at=look_at, reason=reason):
+                self._record(look, delivery, "unknown", reason, attempt, until=look_at)
+            case Park(reason=reason, alarm=alarm):
+                if alarm:
+                    self._alarm(reason)
+                self._record(look, delivery, "parked", reason, attempt)
+            case Drop(reason=reason):
+                self._record(look, delivery, "dropped", reason, attempt)
+
+    def _record(
+        self,
+        look: Look,
+        delivery: Delivery,
+        state: str,
+        reason: str,
+        attempt: Attempt,
+        *,
+        until: datetime | None = None,
+        untried: bool = False,
+    ) -> None:
+        event = {
+            "event": state,
+            "kind": delivery.lane.kind,
+            "outcome": attempt.outcome,
+            "status": attempt.status,
+            "seconds": attempt.seconds,
+            "reason": reason,
+            "tried_at": attempt.at,
+        } | ({"until": until} if until else {})
+        self._deliveries.settle(
+            look.lease,
+            delivery,
+            state,
+            reason=reason,
+            event=event,
+            now=self._clock(),
+            look_at=until,
+            untried=untried,
+        )
+        self._health.count(f"deliveries:{state}")
+        log.info(
+            "delivery",
+            state=state,
+            delivery=delivery.id,
+            uid=delivery.uid,
+            kind=delivery.lane.kind.value,
+            messages=len(delivery.message_ids),
+            reason=reason,
+            status=attempt.status,
+            seconds=attempt.seconds,
+        )
+
+    def _succeeded(self, look: Look, delivery: Delivery) -> None:
+        names = gate_names(delivery.lane.kind)
+        if any(name in look.gates for name in names):
+            self._gates.reset(delivery.uid, delivery.lane.kind)
+            for name in names:
+                look.gates.pop(name, None)
+        if look.installation and look.installation.state is InstallationState.LEFT:
+            self._installations.mark_enabled(delivery.uid)
+
+    def _close(self, look: Look, scope: GateScope, uid: str, decision: Retry, delivery: Delivery | None) -> None:
+        now = self._clock()
+        kind = delivery.lane.kind if delivery else None
+        tries = self._gates.close(scope, uid, kind, until=decision.at, reason=decision.reason, now=now)
+        name = gate_name(scope, kind) if kind else scope.value
+        look.gates[name] = Gate(decision.at, decision.reason, tries)
+        if decision.left:
+            self._installations.mark_left(uid, now=now)
+        if decision.alarm and tries == 1:  # one cause, one alarm: the tries after it find the same cause
+            self._alarm(decision.reason)
+
+    def _alarm(self, reason: str) -> None:
+        log.error("alarm", reason=reason)
+        self._health.count("alarms")
+
+
+def _cause(error: OmiError | None) -> str | None:
+    """Whose doing a failure is: ours (key, app), the user's (left), or Omi's (away, failing)."""
+    if isinstance(error, BadCredentials | AppMisconfigured):
+        return "ours"
+    if isinstance(error, AppNotEnabled):
+        return "user left"
+    return "omi" if is_outage(error) else None

@@ -1,0 +1,89 @@
+"""Who may call Omi now: one answer for the whole fleet, in one script.
+
+A closed gate for everybody stops all; once its time has come, one caller goes first as a probe. Beyond that a shared
+budget of requests per minute is handed out: who finds it used up books the next free place and comes back then, so a
+backlog is spread instead of storming.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis import Redis
+
+from integration_app.store import codec, keys
+
+_ADMIT = """
+-- KEYS: gate for all, probe, budget, booked · ARGV: uid, now ms, ms per request, burst ms, probe ms
+local now = tonumber(ARGV[2])
+local until_ms = redis.call('HGET', KEYS[1], 'until_ms')
+if until_ms then
+  if tonumber(until_ms) > now then return tonumber(until_ms) end
+  if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[5]) and redis.call('GET', KEYS[2]) ~= ARGV[1] then
+    return now + 1000
+  end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', now - 600000))
+local booked = redis.call('ZSCORE', KEYS[4], ARGV[1])
+if booked then
+  if tonumber(booked) > now then return tonumber(booked) end
+  redis.call('ZREM', KEYS[4], ARGV[1])
+  return 0
+end
+local free = math.max(tonumber(redis.call('GET', KEYS[3]) or 0), now - tonumber(ARGV[4]))
+redis.call('SET', KEYS[3], string.format('%d', free + tonumber(ARGV[3])), 'PX', 3600000)
+if free <= now then return 0 end
+redis.call('ZADD', KEYS[4], string.format('%d', free), ARGV[1])
+return free
+"""
+
+_FAILED = """
+-- KEYS: failures, failed uids · ARGV: uid, ttl s
+local count = redis.call('INCR', KEYS[1])
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return {count, redis.call('SCARD', KEYS[2])}
+"""
+
+_BURST_SHARE = 0.2
+"""Share of a minute's requests that may go at once after a quiet time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Calls in a row that Omi did not answer, and over how many users."""
+
+    calls: int
+    uids: int
+
+
+class Traffic:
+    def __init__(self, redis: Redis, *, requests_per_minute: int, request_seconds: float) -> None:
+        self._redis = redis
+        self._interval_ms = max(1, round(60_000 / requests_per_minute))
+        self._burst_ms = int(self._interval_ms * max(1, requests_per_minute * _BURST_SHARE) - self._interval_ms)
+        self._probe_ms = int(request_seconds * 1000) + 5000
+        self._admit = redis.register_script(_ADMIT)
+        self._failed = redis.register_script(_FAILED)
+
+    def admit(self, uid: str, *, now: datetime) -> datetime | None:
+        """None: call now. Else when to ask again; that place is kept for this uid."""
+        at = int(
+            self._admit(
+                keys=[keys.gate("all"), keys.PROBING, keys.BUDGET, keys.BOOKED],
+                args=[uid, codec.ms(now), self._interval_ms, self._burst_ms, self._probe_ms],
+            )
+        )
+        return codec.from_ms(at) if at else None
+
+    def answered(self) -> None:
+        """Omi gave an answer, whatever it said: it is up, and a probe is over."""
+        self._redis.delete(keys.FAILURES, keys.FAILED_UIDS, keys.PROBING)
+
+    def failed(self, uid: str, *, remember: timedelta = timedelta(minutes=10)) -> Failures:
+        """Omi did not answer, or failed. How many times in a row now, and for how many users."""
+        calls, uids = self._failed(keys=[keys.FAILURES, keys.FAILED_UIDS], args=[uid, int(remember.total_seconds())])
+        self._redis.delete(keys.PROBING)
+        return Failures(int(calls), int(uids))
