@@ -17,6 +17,6 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8000
 USER inbox
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-  CMD if grep -q workers /proc/1/cmdline; then omi-inbox alive worker; else omi-inbox alive web; fi
+  CMD if grep -q worker /proc/1/cmdline; then omi-inbox alive worker; else omi-inbox alive web; fi
 ENTRYPOINT ["/bin/sh", "/app/docker-entrypoint.sh"]
 CMD ["web"]

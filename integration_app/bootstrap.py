@@ -17,6 +17,7 @@ from integration_app import settings as settings_module
 from integration_app.model import Clock
 from integration_app.omi import IntegrationsClient
 from integration_app.pipeline.drain import Drain
+from integration_app.pipeline.forget import Forget
 from integration_app.pipeline.intake import Intake
 from integration_app.pipeline.outcome import Outcomes
 from integration_app.pipeline.rules import Rules
@@ -44,9 +45,11 @@ class Services:
 
     settings: Settings
     providers: Mapping[str, Provider]
+    providers_off: Mapping[str, int]
     intake: Intake
     drain: Drain
     stories: Stories
+    forget: Forget
     inbox: Inbox
     outbox: Outbox
     installations: Installations
@@ -105,6 +108,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     return Services(
         settings=settings,
         providers=providers,
+        providers_off=registry.off(providers),
         intake=Intake(inbox=inbox, installations=installations, health=health, jobs=jobs, rules=rules, clock=clock),
         drain=Drain(
             omi=omi,
@@ -126,6 +130,12 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
             rules=rules,
             clock=clock,
             chance=random.random,
+        ),
+        forget=Forget(
+            inbox=inbox,
+            deliveries=deliveries,
+            text_retention=timedelta(days=settings.text_retention_days),
+            parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
         stories=Stories(inbox=inbox, gates=gates, due=due, clock=clock),
         inbox=inbox,

@@ -142,7 +142,8 @@ class GateScope(StrEnum):
 
     KIND = "kind"  # one uid, one kind: Omi's quota
     UID = "uid"  # one uid: the user left
-    ALL = "all"  # everybody: our key, our app
+    ALL_OF_KIND = "all of kind"  # everybody, one kind: a capability is missing
+    ALL = "all"  # everybody: our key, our app, Omi down
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class Delivery:
     body: dict[str, Any]
     started_at: datetime
     begun_at: datetime
+    first_tried_at: datetime
     state: str = "sending"
     look_at: datetime | None = None
     reason: str | None = None
@@ -207,10 +209,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Outcome unknown: look into Omi before anything else, first at `look_at`."""
+    """Outcome unknown: look into Omi before anything else, first at `look_at`.
+
+    `gate`: looking was refused for a reason that holds up more than this delivery.
+    """
 
     look_at: datetime
     reason: str
+    gate: Retry | None = None
 
 
 @dataclass(frozen=True, slots=True)

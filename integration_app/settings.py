@@ -61,11 +61,22 @@ class Settings:
         return self.omi_connect_timeout_seconds + self.omi_read_timeout_seconds
 
 
+class _Env(FileAwareEnv):
+    """Reports a file that cannot be read like any other mistake, by the name of the setting."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            return super()._get_value(env_key, default)
+        except ValueError as error:
+            self._errors[f"{env_key}_FILE"].append(str(error))
+            return default
+
+
 class Reader:
     """An environs reader that collects mistakes instead of stopping at the first one."""
 
     def __init__(self) -> None:
-        self.env = FileAwareEnv(eager=False, strip_whitespace=True)
+        self.env = _Env(eager=False, strip_whitespace=True)
         self.mistakes: dict[str, list[str]] = {}
 
     def mistake(self, name: str, what: str) -> None:

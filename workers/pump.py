@@ -17,6 +17,7 @@ REPEAT_MS = 15_000
 AHEAD = 200
 """Jobs that may wait in RQ. What is due beyond that waits in the due set, where it cannot get lost."""
 BEAT_SECONDS = 10
+SWEEP_SECONDS = 600
 OUTAGE_PAUSE_SECONDS = 1.0
 
 
@@ -33,8 +34,8 @@ class Pump:
             try:
                 self.tick()
                 pause = TICK_SECONDS
-            except (RedisError, OSError) as error:
-                log.warning("the pump waits for Redis", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a dead pump would strand what is due
+                log.warning("the pump tries again", error=type(error).__name__)
                 pause = OUTAGE_PAUSE_SECONDS
             self._stop.wait(pause)
         self._goodbye()
@@ -44,6 +45,8 @@ class Pump:
         now = self._services.clock()
         if self._beats % int(BEAT_SECONDS / TICK_SECONDS) == 0:
             self._services.health.beat(self._name, now=now)
+        if self._beats % int(SWEEP_SECONDS / TICK_SECONDS) == 0:
+            self._services.forget.sweep(now)
         self._beats += 1
         room = AHEAD - self._services.jobs.length()
         if room <= 0:

@@ -9,13 +9,14 @@ from datetime import timedelta
 import click
 import requests
 
-from integration_app.cli.output import fail, services
+from integration_app.cli.output import fail, services, use_local_stack
 
 
 @click.command()
 @click.argument("process", type=click.Choice(["web", "worker"]))
 def alive(process: str) -> None:
     """Exit 0 when the web or the worker process on this host is alive."""
+    use_local_stack()
     if process == "web":
         port = os.environ.get("PORT") or "8000"
         try:

@@ -12,8 +12,8 @@ from types import FrameType
 import click
 import requests
 
-from integration_app.cli.output import STACK_FILE, fail
-from integration_app.cli.stack import EMBEDDED, FROM_ENVIRONMENT, REDIS_CHOICES, Stack, StackError
+from integration_app.cli.output import STACK_FILE, fail, local_stack
+from integration_app.cli.stack import EMBEDDED, REDIS_CHOICES, Stack, StackError
 
 UID, PHONE = "demo-user", "+15550001111"
 
@@ -32,8 +32,9 @@ redis_option = click.option(
 @click.option("--boost", default=1.0, show_default=True, help="Multiplies the sandbox's rate limits.")
 def dev(redis: str, quiet_seconds: float, boost: float) -> None:
     """Run everything here: Valkey, the Omi sandbox, web and workers. Ctrl-C stops all of it."""
-    if redis == FROM_ENVIRONMENT and not os.environ.get("REDIS_URL"):
-        fail("--redis env needs REDIS_URL")
+    running = local_stack()
+    if running and _is_alive(running["pids"]["dev"]):
+        fail(f"already running here (process {running['pids']['dev']}); see {STACK_FILE}")
     folder = Path(".dev") / "run"
     shutil.rmtree(folder, ignore_errors=True)
     settings = {"SMS_QUIET_SECONDS": f"{quiet_seconds:g}"}
@@ -48,15 +49,23 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
             click.echo(_screen(stack, address, quiet_seconds))
             _watch(stack)
     except StackError as error:
+        STACK_FILE.unlink(missing_ok=True)
         fail(str(error))
     except (KeyboardInterrupt, SystemExit):
         click.echo("\nstopped", err=True)
-    finally:
-        STACK_FILE.unlink(missing_ok=True)
+    STACK_FILE.unlink(missing_ok=True)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _first_user(stack: Stack) -> str:
@@ -96,9 +105,11 @@ def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
 {title("Try, in another terminal")} (with .venv/bin on PATH)
 
   omi-inbox send-sample {a_text}     a text; in Omi {quiet_seconds:g} s after the last one
-  omi-inbox send-sample                all samples: {", ".join(samples)}
+  omi-inbox send-sample                lists the samples: {", ".join(samples)}
   omi-inbox messages                   what arrived and where it stands
   omi-inbox messages show ID           the whole story of one message
+  curl {stack.sandbox_url}/_sandbox/faults -H 'Content-Type: application/json' -d '{{"fault": "429", "retry_after": 5}}'
+                                       have Omi refuse the next call (docs/sandbox.md)
   omi-inbox doctor                     would this deployment lose messages?
 
 Ctrl-C stops everything.

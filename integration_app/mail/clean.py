@@ -17,7 +17,7 @@ _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
 _OUT = re.compile(f"[{_DIRECTION}{_ZERO_WIDTH}{_TAGS}{_CONTROL}]")
 _LINE_ENDS = re.compile("\r\n?|\u0085|\u2028|\u2029")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_TRAILING = re.compile(r"[ \t\u00a0]+$", re.MULTILINE)
+_MARKS_MAX = 30
 _MANY_BLANK = re.compile(r"\n{3,}")
 
 
@@ -25,8 +25,22 @@ def clean(text: str) -> str:
     """`text` in NFC with plain line ends, at most one blank line in a row, and nothing invisible in it."""
     text = _SURROGATES.sub("\ufffd", text)
     text = _OUT.sub("", _LINE_ENDS.sub("\n", text))
-    text = unicodedata.normalize("NFC", text)
-    return _MANY_BLANK.sub("\n\n", _TRAILING.sub("", text)).strip()
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", _fewer_marks(text))
+    # line by line: a pattern for trailing blanks would be quadratic
+    text = "\n".join(line.rstrip(" \t\u00a0") for line in text.split("\n"))
+    return _MANY_BLANK.sub("\n\n", text).strip()
+
+
+def _fewer_marks(text: str) -> str:
+    """At most thirty combining marks on one letter: normalizing is quadratic in their number."""
+    kept: list[str] = []
+    marks = 0
+    for sign in text:
+        marks = marks + 1 if unicodedata.combining(sign) else 0
+        if marks <= _MARKS_MAX:
+            kept.append(sign)
+    return "".join(kept)
 
 
 def one_line(text: str, limit: int = 300) -> str:

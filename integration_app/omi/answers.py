@@ -85,7 +85,7 @@ def _forbidden(text: str) -> errors.OmiError:
     if "not enabled" in text or "installed" in text:
         return errors.AppNotEnabled("the app is not enabled for this user", status=403)
     if "capability" in text:
-        return errors.AppMisconfigured("the app lacks a capability", status=403)
+        return errors.AppMisconfigured("the app lacks a capability", status=403, capability=True)
     if "api key" in text or "apikey" in text or "api_key" in text:
         return errors.BadCredentials("Omi refused our API key", status=403)
     return errors.UnexpectedAnswer("Omi forbade it for a reason that it does not document", status=403)

@@ -69,7 +69,11 @@ class AppNotEnabled(OmiError):  # noqa: N818
 
 
 class AppMisconfigured(OmiError):  # noqa: N818
-    """The app lacks a capability, or is gone."""
+    """The app lacks a capability (`capability`: for this kind of call only), or is gone."""
+
+    def __init__(self, reason: str, *, status: int | None = None, capability: bool = False) -> None:
+        super().__init__(reason, status=status)
+        self.capability = capability
 
 
 class InvalidRequest(OmiError):  # noqa: N818

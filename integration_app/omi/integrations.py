@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from marshmallow import Schema, ValidationError
@@ -121,7 +121,14 @@ class IntegrationsClient:
         """Show a notification in the user's Omi app; nine an hour. Never put private words in it: it is a URL."""
         self._transport.call("POST", f"{self._base}/notification", params={"uid": uid, "message": message})
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Close the kept connections."""
         self._transport.close()
 
 

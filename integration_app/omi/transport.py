@@ -89,7 +89,8 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        for part in answer.iter_content(64 * 1024):
+        # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
+        while part := answer.raw.read1(64 * 1024, decode_content=True):
             parts.append(part)
             size += len(part)
             if size > ANSWER_MAX_BYTES:

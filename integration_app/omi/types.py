@@ -14,7 +14,7 @@ CONVERSATION_TEXT_MAX = 100_000
 """Characters. Omi's Developer API enforces it; the integrations API stays within it too."""
 
 MEMORY_CONTENT_MAX = 500
-"""Characters of one explicit memory, likewise."""
+"""Characters of one explicit memory that both APIs take; the integrations API itself sets no limit."""
 
 CONVERSATION_SOURCES = ("audio_transcript", "message", "other_text")
 MEMORY_SOURCES = ("email", "social_post", "other")
@@ -72,8 +72,6 @@ class NewMemory:
     def __post_init__(self) -> None:
         if not self.content.strip():
             raise ValueError("content must not be empty")
-        if len(self.content) > MEMORY_CONTENT_MAX:
-            raise ValueError(f"content must not exceed {MEMORY_CONTENT_MAX} characters")
 
 
 @dataclass(frozen=True, slots=True)

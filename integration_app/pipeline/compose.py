@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from integration_app.mail.clean import one_line
 from integration_app.model import Kind, WaitingMessage
 from integration_app.omi import (
     CONVERSATION_TEXT_MAX,
@@ -85,7 +86,7 @@ def _memories(group: Group) -> NewMemories:
 def _pieces(item: WaitingMessage) -> list[NewMemory]:
     assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
     return [
-        NewMemory(content=piece, tags=item.prepared.tags, source_id=item.message.event_id)
+        NewMemory(content=piece, tags=item.prepared.tags, source_id=one_line(item.message.event_id, 200))
         for piece in split(item.prepared.text, MEMORY_CONTENT_MAX)
     ]
 

@@ -23,9 +23,11 @@ from integration_app.model import (
     Drop,
     GateScope,
     Kind,
+    Lane,
     Park,
     PreparedText,
     Reconcile,
+    Retry,
     WaitingMessage,
 )
 from integration_app.omi import IntegrationsClient, OmiError
@@ -33,7 +35,7 @@ from integration_app.pipeline.compose import compose
 from integration_app.pipeline.group import Group, lane_of, plan
 from integration_app.pipeline.look import Look, closed_until
 from integration_app.pipeline.outcome import Outcomes
-from integration_app.pipeline.policy import Situation, decide
+from integration_app.pipeline.policy import Situation, decide, is_too_late
 from integration_app.pipeline.prepare import prepare, said_at
 from integration_app.pipeline.reconcile import reconcile
 from integration_app.pipeline.rules import Rules
@@ -112,11 +114,18 @@ class Drain:
         )
 
     def _step(self, look: Look, give_up_at: float) -> None:
-        if self._has_left_for_good(look):
-            self._drop_all(look)
-            return
-        busy = {delivery.lane for delivery in look.view.open if not self._settle_open(look, delivery)}
-        waiting = [ready for item in look.view.waiting if (ready := self._prepared(look, item))]
+        busy = {delivery.lane for delivery in look.view.open if not self._settle_open(look, delivery, give_up_at)}
+        if look.acted:
+            return  # what was settled may wait again: look anew, or a newer text could overtake it
+        while True:
+            self._send_ready(look, busy, give_up_at)
+            if look.acted or not look.view.more:
+                return
+            # everything so far waits; what lies behind it may be of another lane
+            look.view = self._outbox.view(look.lease.uid, after=look.view.last_seq)
+
+    def _send_ready(self, look: Look, busy: set[Lane], give_up_at: float) -> None:
+        waiting = [ready for item in self._still_wanted(look) if (ready := self._prepared(look, item))]
         for group in plan(waiting, closed_until(look.gates), self._rules):
             if group.lane in busy:
                 continue
@@ -126,30 +135,32 @@ class Drain:
                 look.wakes.append(ready_at)
                 busy.add(group.lane)  # retries never overtake, and nothing overtakes them
             elif time.monotonic() < give_up_at:
-                if not (self._admitted(look) and self._deliver(look, group)):
+                if not (self._admitted(look, group.lane.kind) and self._deliver(look, group)):
                     busy.add(group.lane)
             else:
                 look.acted = True
                 return
-        if look.view.more:
-            look.wakes.append(self._clock())
 
     # --- unknown outcomes ---------------------------------------------------------------------------------
 
-    def _settle_open(self, look: Look, delivery: Delivery) -> bool:
+    def _settle_open(self, look: Look, delivery: Delivery, give_up_at: float) -> bool:
         """Find out what became of a delivery. True when it is settled, and its lane free again."""
         now = self._clock()
         look_at = max(delivery.look_at or now, look.gate_until(delivery.lane.kind, now))
         if look_at > now:
             look.wakes.append(look_at)
             return False
-        if not self._admitted(look):
+        if time.monotonic() >= give_up_at:
+            look.wakes.append(now)
+            return False
+        if not self._admitted(look, delivery.lane.kind):
             return False
         self._due.renew(look.lease, now=now)
         started = time.monotonic()
-        decision, heard = reconcile(delivery, self._omi, self._rules, now)
-        if delivery.lane.kind is Kind.CONVERSATION:
-            self._outcomes.heard(look, heard, delivery.uid)
+        situation = self._situation(look, delivery.lane.kind, delivery.first_tried_at)
+        decision, called, error = reconcile(delivery, self._omi, self._rules, situation)
+        if called:
+            self._outcomes.heard(look, error, delivery.uid)
         attempt = Attempt(now, "looked into Omi", None, round(time.monotonic() - started, 3))
         self._outcomes.apply(look, delivery, decision, attempt)
         if isinstance(decision, Reconcile):
@@ -165,7 +176,7 @@ class Drain:
         if item.prepared:
             return item
         try:
-            prepared = prepare(item.message)
+            prepared = prepare(replace(item.message, content=self._inbox.content(item.id)))
         except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
             self._set_aside(look, [item], Park(_crash("prepare", error)))
             return None
@@ -200,13 +211,22 @@ class Drain:
         seconds = round(time.monotonic() - started, 3)
         self._outcomes.heard(look, error, delivery.uid)
         attempt = Attempt(now, error.reason if error else "accepted", error.status if error else 200, seconds)
-        decision = decide(error, self._situation(look, group), self._rules)
+        decision = decide(error, self._situation(look, group.lane.kind, delivery.first_tried_at), self._rules)
         self._outcomes.apply(look, delivery, decision, attempt)
+        if isinstance(decision, Retry) and decision.scope is GateScope.KIND:
+            self._give_up(look, group, decision.reason)
         return not isinstance(decision, Reconcile)
 
-    def _admitted(self, look: Look) -> bool:
+    def _give_up(self, look: Look, group: Group, reason: str) -> None:
+        """Park what has been refused for longer than the horizon; what joined it later waits on."""
+        now = self._clock()
+        late = [item for item in group.messages if is_too_late(item.first_tried_at, now, self._rules)]
+        if late:
+            self._set_aside(look, late, Park(f"gave up after {self._rules.retry_horizon}: {reason}"))
+
+    def _admitted(self, look: Look, kind: Kind) -> bool:
         """Whether a call may be made now, by the gate for everybody and the fleet's budget."""
-        at = self._traffic.admit(look.lease.uid, now=self._clock())
+        at = self._traffic.admit(look.lease.uid, kind, now=self._clock())
         if at:
             look.wakes.append(at)
         return at is None
@@ -217,28 +237,28 @@ class Drain:
         else:
             self._omi.create_conversation(delivery.uid, delivery.body)
 
-    def _situation(self, look: Look, group: Group) -> Situation:
-        now = self._clock()
-        kind = group.lane.kind
+    def _situation(self, look: Look, kind: Kind, first_tried_at: datetime) -> Situation:
         return Situation(
-            now=now,
+            now=self._clock(),
             kind=kind,
-            first_tried_at=min((item.first_tried_at or now for item in group.messages), default=now),
+            first_tried_at=first_tried_at,
             tries=look.tries(GateScope.KIND, kind),
-            tries_for_all=look.tries(GateScope.ALL, kind),
+            tries_for_all=max(look.tries(GateScope.ALL, kind), look.tries(GateScope.ALL_OF_KIND, kind)),
             chance=self._chance(),
         )
 
     # --- what is not sent ---------------------------------------------------------------------------------
 
-    def _has_left_for_good(self, look: Look) -> bool:
-        found = look.installation
-        return bool(
-            found and found.left_at and look.view.waiting and self._clock() - found.left_at > self._rules.left_retention
-        )
-
-    def _drop_all(self, look: Look) -> None:
-        self._set_aside(look, list(look.view.waiting), Drop("the user left and did not return in time"))
+    def _still_wanted(self, look: Look) -> list[WaitingMessage]:
+        """What waits, without what was kept long enough for a user who left; that is dropped."""
+        left_at = look.installation.left_at if look.installation else None
+        if left_at is None:
+            return list(look.view.waiting)
+        oldest = self._clock() - self._rules.left_retention
+        gone = [item for item in look.view.waiting if max(item.message.received_at, left_at) < oldest]
+        if gone:
+            self._set_aside(look, gone, Drop("the user left and did not return in time"))
+        return [item for item in look.view.waiting if item not in gone]
 
     def _park_culprits(self, look: Look, group: Group, reason: str) -> None:
         """Park the messages that make composing fail; the others of the group leave with the next pass."""
@@ -272,6 +292,7 @@ class Drain:
             body=body,
             started_at=started_at,
             begun_at=now,
+            first_tried_at=min((item.first_tried_at or now for item in items), default=now),
         )
 
 

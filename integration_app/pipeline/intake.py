@@ -86,7 +86,7 @@ class Intake:
             tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
             uids = self._installations.with_inbox(list(tokens)[:50])
         if not uids:
-            raise UnknownRecipient("no installation has this address")
+            raise UnknownRecipient("no installation has this phone or address")
         return list(uids)
 
     def _delay(self, message: InboundMessage) -> timedelta:

@@ -47,4 +47,10 @@ def gate_names(kind: Kind) -> tuple[str, ...]:
 
 
 def gate_name(scope: GateScope, kind: Kind) -> str:
-    return kind.value if scope is GateScope.KIND else scope.value
+    match scope:
+        case GateScope.KIND:
+            return kind.value
+        case GateScope.ALL_OF_KIND:
+            return f"all:{kind.value}"
+        case _:
+            return scope.value

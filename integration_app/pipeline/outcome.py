@@ -76,9 +76,11 @@ class Outcomes:
             case Retry(at=at, reason=reason, scope=scope):
                 if scope is not None:
                     self._close(look, scope, delivery.uid, decision, delivery)
-                untried = scope in (GateScope.UID, GateScope.ALL)
+                untried = scope not in (GateScope.KIND, None)
                 self._record(look, delivery, "withdrawn", reason, attempt, until=at, untried=untried)
-            case Reconcile(look_at=look_at, reason=reason):
+            case Reconcile(look_at=look_at, reason=reason, gate=gate):
+                if gate is not None and gate.scope is not None:
+                    self._close(look, gate.scope, delivery.uid, gate, delivery)
                 self._record(look, delivery, "unknown", reason, attempt, until=look_at)
             case Park(reason=reason, alarm=alarm):
                 if alarm:

@@ -27,9 +27,12 @@ RATE_LIMIT_WAIT_MAX = timedelta(minutes=15)
 OUTAGE_WAIT_MAX = timedelta(minutes=5)
 ALARM_WAIT = timedelta(minutes=1)
 ALARM_WAIT_MAX = timedelta(minutes=15)
+LOOK_LATER = timedelta(seconds=30)
+"""Pause between two tries to read back."""
 OUTAGE_CALLS, OUTAGE_UIDS = 5, 2
 """How many calls in a row, of how many users, have to go unanswered before everybody waits."""
 OUTAGE_GATE = timedelta(seconds=10)
+NOT_ENABLED = "not enabled in Omi"
 JITTER = 0.25
 """Share of a wait that is added at random. Added, never taken off: Omi documents the wait as a minimum."""
 EXACT_JITTER = timedelta(milliseconds=250)
@@ -51,15 +54,8 @@ class Situation:
     chance: float = 0.0
 
 
-def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:
+def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # noqa: C901 - it is a table
     """What to do after a call; `error` is None after a success."""
-    decision = _by_meaning(error, at, rules)
-    if isinstance(decision, Retry) and decision.scope is GateScope.KIND and _too_old(at, rules):
-        return Park(f"gave up after {rules.retry_horizon}: {decision.reason}")
-    return decision
-
-
-def _by_meaning(error: OmiError | None, at: Situation, rules: Rules) -> Decision:
     match error:
         case None:
             return Done()
@@ -79,13 +75,41 @@ def _by_meaning(error: OmiError | None, at: Situation, rules: Rules) -> Decision
         case OutcomeUnknown():
             return Reconcile(at.now, error.reason)
         case AppNotEnabled():
-            return Retry(at.now + rules.left_probe, "not enabled in Omi", GateScope.UID, left=True)
+            return Retry(at.now + rules.left_probe, NOT_ENABLED, GateScope.UID, left=True)
+        case AppMisconfigured(capability=True):
+            return Retry(_alarm_wait(at), error.reason, GateScope.ALL_OF_KIND, alarm=True)
         case BadCredentials() | AppMisconfigured():
             return Retry(_alarm_wait(at), error.reason, GateScope.ALL, alarm=True)
         case InvalidRequest():
             return Park(error.reason)
         case _:
             return Park(error.reason, alarm=True)
+
+
+def is_too_late(first_tried_at: datetime | None, now: datetime, rules: Rules) -> bool:
+    """Omi has refused this for longer than the retry horizon: a budget of time, not of tries."""
+    return first_tried_at is not None and now - first_tried_at > rules.retry_horizon
+
+
+def look_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
+    """What to do when Omi does not let us read back: its outcome stays unknown, so it is never simply sent again."""
+    if isinstance(error, AppMisconfigured):
+        return Park("outcome unknown: the app may not read conversations", alarm=True)
+    if is_too_late(at.first_tried_at, at.now, rules):
+        return Park(f"outcome unknown: could not look into Omi ({error.reason})")
+    decision = decide(error, at, rules)
+    gate = decision if isinstance(decision, Retry) and decision.scope is not GateScope.KIND else None
+    later = gate.at if gate else at.now + LOOK_LATER
+    return Reconcile(later, f"cannot look into Omi: {error.reason}", gate)
+
+
+def not_stored(at: Situation, rules: Rules) -> Decision:
+    """Omi certainly does not hold it: send it again, at growing intervals, until the horizon."""
+    if is_too_late(at.first_tried_at, at.now, rules):
+        return Park(f"gave up after {rules.retry_horizon}: Omi fails and does not store it")
+    return Retry(
+        _backoff(at, OUTAGE_WAIT_MAX), "not in Omi after the settling pause: certainly not stored", GateScope.KIND
+    )
 
 
 def is_outage(error: OmiError | None) -> bool:
@@ -125,7 +149,3 @@ def _exactly(at: Situation, seconds: float) -> datetime:
 def _alarm_wait(at: Situation) -> datetime:
     """How long everybody waits for an operator before one of us tries whether it has been mended."""
     return at.now + min(ALARM_WAIT * float(2 ** min(at.tries_for_all, 10)), ALARM_WAIT_MAX)
-
-
-def _too_old(at: Situation, rules: Rules) -> bool:
-    return at.now - at.first_tried_at > rules.retry_horizon

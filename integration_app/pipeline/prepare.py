@@ -54,7 +54,7 @@ def _mail(message: InboundMessage) -> PreparedText:
     if prepared.kind is Kind.MEMORIES:
         return prepared
     name = one_line(mail.from_name or message.sender_name or "", 120)
-    address = message.sender or mail.from_address or ""
+    address = one_line(message.sender or mail.from_address or "", 320)
     sender = f"{name} <{address}>" if name and address else name or address
     head = [f"From: {sender}"] if sender else []
     head += [f"Subject: {subject}"] if subject else []
@@ -74,10 +74,10 @@ def _by_kind(text: str) -> PreparedText:
 
 def _without_tags(text: str) -> str:
     """Tags at the end are labels and go; inside a sentence they are words and lose only their sign."""
-    words = text.split(" ")
-    while words and _TAG.fullmatch(words[-1].strip().rstrip(".,;")):
-        words.pop()
-    kept = _TAG.sub(r"\1", " ".join(words)).strip()
+    parts = re.split(r"(\s+)", text.strip())
+    while parts and (not parts[-1].strip() or _TAG.fullmatch(parts[-1].rstrip(".,;"))):
+        parts.pop()
+    kept = _TAG.sub(r"\1", "".join(parts)).strip()
     return kept or _TAG.sub(r"\1", text).strip()
 
 

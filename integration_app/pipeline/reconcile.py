@@ -6,40 +6,35 @@ with our microseconds and our text.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from integration_app.model import Decision, Delivery, Done, Kind, Park, Reconcile, Retry
-from integration_app.omi import AppMisconfigured, Conversation, IntegrationsClient, OmiError
-from integration_app.pipeline.policy import look_again
+from integration_app.model import Decision, Delivery, Done, Kind, Reconcile, Retry
+from integration_app.omi import Conversation, IntegrationsClient, OmiError
+from integration_app.pipeline.policy import Situation, look_again, look_failed, not_stored
 from integration_app.pipeline.rules import Rules
 
 _WINDOW = timedelta(seconds=2)
-_LOOK_LATER = timedelta(seconds=30)
 
 
 def reconcile(
-    delivery: Delivery, omi: IntegrationsClient, rules: Rules, now: datetime
-) -> tuple[Decision, OmiError | None]:
-    """Done (it is there), Retry (it is not and cannot turn up any more), Reconcile (look later) or Park (cannot).
+    delivery: Delivery, omi: IntegrationsClient, rules: Rules, at: Situation
+) -> tuple[Decision, bool, OmiError | None]:
+    """Done (it is there), Retry (certainly not), Reconcile (look later) or Park (cannot look, or for too long).
 
-    With it, the error with which Omi answered the look, if any.
+    With it, whether Omi was asked, and the error with which it answered.
     """
     if delivery.lane.kind is Kind.MEMORIES:
-        return Retry(now, "the worker died in the middle of a call; memories are simply sent again"), None
+        return Retry(at.now, "the worker died in mid-call; memories are simply sent again"), False, None
     try:
         found = _find(delivery, omi)
-    except AppMisconfigured as error:
-        return Park("outcome unknown: the app may not read conversations"), error
     except OmiError as error:
-        if now - delivery.begun_at > rules.retry_horizon:
-            return Park(f"outcome unknown: could not look into Omi ({error.reason})"), error
-        return Reconcile(now + _LOOK_LATER, f"cannot look into Omi: {error.reason}"), error
+        return look_failed(error, at, rules), True, error
     if found:
-        return Done("confirmed by read-back"), None
-    later = look_again(now, delivery.begun_at, rules)
+        return Done("confirmed by read-back"), True, None
+    later = look_again(at.now, delivery.begun_at, rules)
     if later:
-        return Reconcile(later, "not in Omi yet; it may still be at it"), None
-    return Retry(now, "not in Omi after the settling pause: certainly not stored"), None
+        return Reconcile(later, "not in Omi yet; it may still be at it"), True, None
+    return not_stored(at, rules), True, None
 
 
 def _find(delivery: Delivery, omi: IntegrationsClient) -> Conversation | None:

@@ -33,7 +33,8 @@ class Stories:
         for story in self._inbox.latest(self._inbox.count() if uid or state else limit):
             if uid and uid not in story.states:
                 continue
-            if state and state not in story.states.values():
+            states = [story.states[uid]] if uid else story.states.values()
+            if state and state not in states:
                 continue
             rows.append(self._tell(story))
             if len(rows) >= limit:

@@ -144,6 +144,7 @@ class ProviderSpec:
     """
 
     name: str
+    provider: type[Provider]
     channels: tuple[str, ...]
     settings: tuple[str, ...]
     from_env: Callable[[Env], Provider | None]

@@ -11,7 +11,7 @@ from importlib import resources
 from environs import Env
 
 from integration_app import providers
-from integration_app.providers.base import Provider, ProviderSpec
+from integration_app.providers.base import Outcome, Provider, ProviderSpec
 
 
 @cache
@@ -29,6 +29,12 @@ def configured(env: Env) -> dict[str, Provider]:
     """The providers that are on. Mistakes stay with `env`, to be reported together with all others."""
     made = {name: spec.from_env(env) for name, spec in specs().items()}
     return {name: provider for name, provider in made.items() if provider is not None}
+
+
+def off(on: Mapping[str, Provider]) -> dict[str, int]:
+    """The providers that are not configured, with what each wants to be answered then."""
+    known = specs().items()
+    return {name: spec.provider.statuses[Outcome.NOT_CONFIGURED] for name, spec in known if name not in on}
 
 
 def setup_text(name: str) -> str:

@@ -21,6 +21,8 @@ def main() -> None:
     )
     parser.add_argument("--boost", type=float, default=1.0, help="multiplies the rate limits (default: 1)")
     given = parser.parse_args()
+    if not 0 <= given.port <= 65535:
+        parser.error("--port is a number up to 65535")
     serve(create_app(given.app_id, given.api_key, boost=given.boost), given.host, given.port)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, jsonify, redirect, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app.sandbox import control_api, integrations_api
@@ -34,7 +34,6 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
             return None
         if request.path.endswith("/"):
             return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
-        faulty.arm(_route(), request.args.get("uid"))
         return None
 
     @app.after_request
@@ -48,6 +47,10 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
     def _dropped(_: Dropped) -> Response:
         g.dropped = True  # the socket is shut: whatever is answered here reaches nobody
         return Response("", 500)
+
+    @app.errorhandler(InternalServerError)
+    def _crash(_: InternalServerError) -> Response:
+        return Response("Internal Server Error", 500, mimetype="text/plain")
 
     @app.errorhandler(HTTPException)
     def _framework(error: HTTPException) -> tuple[Response, int]:

@@ -1,4 +1,4 @@
-"""The hand on the sandbox: `/_sandbox/…`. JSON in and out, no key: it listens on the local machine only.
+"""The hand on the sandbox: `/_sandbox/…`. JSON in and out, no key: whoever reaches it may use it.
 
 POST   /_sandbox/reset                   forget everything but the app and its key
 POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)
@@ -82,14 +82,19 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
     @control.post("/boost")
     def boost() -> tuple[Response, int]:
         try:
-            limits.boost = float(_json().get("boost", 1))
-        except (TypeError, ValueError):
-            return jsonify(error="boost is a number"), 400
+            factor = float(_json()["boost"])
+        except (KeyError, TypeError, ValueError):
+            factor = 0.0
+        if not factor > 0:
+            return jsonify(error="boost is a number above 0"), 400
+        limits.boost = factor
         return jsonify(boost=limits.boost), 200
 
     @control.post("/app")
     def change_app() -> tuple[Response, int]:
         asked = _json()
+        if not all(isinstance(asked.get(name, []), list) for name in ("actions", "api_keys")):
+            return jsonify(error="actions and api_keys are lists"), 400
         unknown = set(asked.get("actions") or ()) - {*CAPABILITIES, "create_memories", "read_facts"}
         if unknown:
             return jsonify(error=f"unknown actions: {', '.join(sorted(map(str, unknown)))}"), 400

@@ -36,6 +36,7 @@ FAULTS = [
     "swallowed",
 ]
 
+ROUTES = ("*", "create_conversation", "create_memories", "read_conversations", "read_memories", "notification")
 ALIASES = {"429": "rate_limited", "500": "error_before", "503": "unavailable", "504": "timeout_after"}
 
 
@@ -76,7 +77,9 @@ class Faults:
         name = str(asked.get("fault", ""))
         name = ALIASES.get(name, name)
         if name not in FAULTS:
-            raise ValueError(f"fault must be one of {', '.join(FAULTS)}")
+            raise ValueError(f"fault must be one of {', '.join([*FAULTS, *ALIASES])}")
+        if str(asked.get("route") or "*") not in ROUTES:
+            raise ValueError(f"route must be one of {', '.join(ROUTES)}")
         try:
             times = asked.get("times", 1)
             fault = Fault(
@@ -91,6 +94,8 @@ class Faults:
             )
         except (TypeError, ValueError):
             raise ValueError("times, probability, retry_after and seconds are numbers") from None
+        if fault.left is not None and fault.left < 1:
+            raise ValueError("times is at least 1, or null for ever")
         with self._lock:
             self._next += 1
             self._faults.append(fault)

@@ -23,13 +23,17 @@ class Faulty:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
-    def arm(self, route: str, uid: str | None) -> None:
-        """Take the fault, if any, that is meant for this call."""
-        g.fault = self._faults.take(route, uid)
+    def _fault(self) -> Fault | None:
+        """The fault that is meant for this call, taken when it first matters: a refused call uses none up."""
+        if "fault" not in g:
+            route = (request.endpoint or "").rpartition(".")[2]
+            g.fault = self._faults.take(route, request.args.get("uid"))
+        fault: Fault | None = g.fault
+        return fault
 
     def limit(self, refuse: Callable[[int, Any, dict[str, str]], Exception]) -> None:
         """Faults that look like a rate limit, where Omi checks its limits."""
-        fault: Fault | None = g.get("fault")
+        fault = self._fault()
         if fault is None:
             return
         if fault.fault == "rate_limited":
@@ -43,7 +47,7 @@ class Faulty:
 
     def work(self, store: Callable[[], None]) -> Response:
         """Store and answer `{}`, or do what the fault says."""
-        fault: Fault | None = g.get("fault")
+        fault = self._fault()
         name = fault.fault if fault else None
         if fault and name == "slow":
             time.sleep(fault.seconds)
@@ -61,9 +65,10 @@ class Faulty:
             return _error(name)
         return jsonify({})
 
-    def read(self, answer: Response) -> Response:
+    def read(self, refuse: Callable[[int, Any, dict[str, str]], Exception], answer: Response) -> Response:
         """The same for a call that stores nothing."""
-        fault: Fault | None = g.get("fault")
+        self.limit(refuse)
+        fault = self._fault()
         if fault is None:
             return answer
         if fault.fault in ("slow", "slow_after"):

@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Flask, Request, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 
 from integration_app.sandbox.faulty import Faulty
 from integration_app.sandbox.limits import Limits
@@ -171,7 +171,7 @@ class _Api:
             and (end is None or row["created_at"] <= end)
         ]
         page = found[offset : offset + limit]
-        return self._faulty.read(jsonify(conversations=[_plain(row, top=True) for row in page]))
+        return self._faulty.read(Refused, jsonify(conversations=[_plain(row, top=True) for row in page]))
 
     def read_memories(self, app_id: str) -> Response:
         check = Checker()
@@ -185,7 +185,7 @@ class _Api:
         with self._state.lock:
             rows = sorted(self._state.user(uid).memories.values(), key=lambda row: row["created_at"], reverse=True)
         page = rows[offset : offset + limit]
-        return self._faulty.read(jsonify(memories=[_plain(row) for row in page]))
+        return self._faulty.read(Refused, jsonify(memories=[_plain(row) for row in page]))
 
     # --- notification -------------------------------------------------------------------------------------
 
@@ -208,10 +208,11 @@ class _Api:
         if refused:
             detail = "Rate limit exceeded. Maximum 10 notifications per hour."
             raise Refused(429, detail, headers | {"Retry-After": str(reset)})
+        self._faulty.limit(Refused)
         with self._state.lock:
             sent = {"at": self._state.now().isoformat(), "message": message}
             self._state.user(uid).notifications.append(sent)
-        response = jsonify(status="Ok")
+        response = self._faulty.read(Refused, jsonify(status="Ok"))
         response.headers.update(headers)
         return response
 
@@ -318,7 +319,3 @@ def memories_from(text: str) -> list[str]:
     """No model here: every sentence of at least four words is a memory, up to four of them."""
     sentences = re.split(r"(?<=[.!?])\s+|\n+", text.strip())
     return [sentence.strip() for sentence in sentences if len(sentence.split()) >= 4][:4]
-
-
-def uid_of(incoming: Request) -> str | None:
-    return incoming.args.get("uid")

@@ -37,6 +37,10 @@ def serve(app: Flask, host: str, port: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    print(f"Omi sandbox on http://{host}:{server.server_port}/", file=sys.stderr, flush=True)
+    print(
+        f"Omi sandbox on http://{host}:{server.server_port}/, control API below /_sandbox/",
+        file=sys.stderr,
+        flush=True,
+    )
     with server:
         server.serve_forever(poll_interval=0.2)

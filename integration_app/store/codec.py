@@ -49,8 +49,6 @@ def dump_content(content: Content) -> str:
 
 def load_message(envelope: str, content: str | None) -> InboundMessage:
     values = json.loads(envelope)
-    said = json.loads(content) if content else {}
-    said["attachments"] = tuple(Attachment(**row) for row in said.get("attachments", ()))
     values |= {
         "dedupe_keys": tuple(values["dedupe_keys"]),
         "recipients": tuple(values["recipients"]),
@@ -58,7 +56,13 @@ def load_message(envelope: str, content: str | None) -> InboundMessage:
         "received_at": datetime.fromisoformat(values["received_at"]),
         "sent_at": moment(values["sent_at"]),
     }
-    return InboundMessage(**values, content=Content(**said))
+    return InboundMessage(**values, content=load_content(content))
+
+
+def load_content(raw: str | None) -> Content:
+    values = json.loads(raw) if raw else {}
+    values["attachments"] = tuple(Attachment(**row) for row in values.get("attachments", ()))
+    return Content(**values)
 
 
 def load_prepared(raw: str | None) -> PreparedText | None:
@@ -76,6 +80,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "message_ids": tuple(values["message_ids"]),
         "started_at": datetime.fromisoformat(values["started_at"]),
         "begun_at": datetime.fromisoformat(values["begun_at"]),
+        "first_tried_at": datetime.fromisoformat(values["first_tried_at"]),
         "state": raw.get("state", "sending"),
         "look_at": moment(raw.get("look_at")),
         "reason": raw.get("reason"),

@@ -37,7 +37,7 @@ if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 1 end
 redis.call('HSET', KEYS[2], 'state', ARGV[4], 'reason', ARGV[6], 'look_at', ARGV[7])
 if ARGV[4] ~= 'unknown' then
   redis.call('ZREM', KEYS[3], ARGV[3])
-  redis.call('EXPIRE', KEYS[2], ARGV[9])
+  if ARGV[4] == 'withdrawn' then redis.call('DEL', KEYS[2]) else redis.call('EXPIRE', KEYS[2], ARGV[9]) end
 end
 if ARGV[4] == 'parked' then redis.call('ZADD', KEYS[5], ARGV[10], ARGV[3]) end
 for i = 15, #ARGV do
@@ -47,9 +47,11 @@ for i = 15, #ARGV do
   if ARGV[14] == '1' then redis.call('HDEL', message, 'tried:' .. ARGV[1]) end
   if ARGV[8] == '1' then
     redis.call('ZREM', KEYS[4], ARGV[i])
+    local keep = math.max(tonumber(redis.call('HGET', message, 'keep') or 0), tonumber(ARGV[9]))
+    redis.call('HSET', message, 'keep', keep)  -- the longest that any of its recipients needs
     if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
-      redis.call('EXPIRE', message, ARGV[9])
-      redis.call('EXPIRE', story, ARGV[9])
+      redis.call('EXPIRE', message, keep)
+      redis.call('EXPIRE', story, keep)
     end
   end
 end
@@ -70,13 +72,8 @@ class Deliveries:
     def __init__(self, redis: Redis, *, lease_ms: int, text_retention: timedelta, parked_retention: timedelta) -> None:
         self._redis = redis
         self._lease_ms = lease_ms
-        self._retention = {
-            "done": text_retention,
-            "dropped": text_retention,
-            "withdrawn": text_retention,
-            "parked": parked_retention,
-            "unknown": parked_retention,
-        }
+        self._text_retention = text_retention
+        self._parked_retention = parked_retention
         self._begin = redis.register_script(_BEGIN)
         self._settle = redis.register_script(_SETTLE)
 
@@ -139,7 +136,7 @@ class Deliveries:
                 reason,
                 look_at.isoformat() if look_at else "",
                 int(final),
-                int(self._retention[state].total_seconds()),
+                int((self._parked_retention if state == "parked" else self._text_retention).total_seconds()),
                 codec.ms(now),
                 codec.dumps({"at": now, "uid": lease.uid, "delivery": delivery.id, **event}),
                 keys.MESSAGE,
@@ -154,6 +151,10 @@ class Deliveries:
     def get(self, delivery_id: str) -> Delivery | None:
         raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.delivery(delivery_id)).items()}
         return codec.load_delivery(raw) if raw else None
+
+    def sweep(self, *, before: datetime) -> int:
+        """Forget ids of dead letters that are older than their retention."""
+        return int(self._redis.zremrangebyscore(keys.PARKED, "-inf", codec.ms(before)))
 
     def parked(self, limit: int = 100) -> Sequence[Delivery]:
         """Dead letters, newest first."""

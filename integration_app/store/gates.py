@@ -27,9 +27,11 @@ class Gates:
         self._close = redis.register_script(_CLOSE)
 
     def of(self, uid: str) -> dict[str, Gate]:
-        """The gates that concern a uid, closed or lately opened, by name: `all`, `uid`, and one per kind."""
+        """The gates that concern a uid, closed or lately opened: `all`, `uid`, per kind `<kind>` and `all:<kind>`."""
         names = {"all": _scope(GateScope.ALL, uid, None), "uid": _scope(GateScope.UID, uid, None)}
-        names |= {kind.value: _scope(GateScope.KIND, uid, kind) for kind in Kind}
+        for kind in Kind:
+            names[kind.value] = _scope(GateScope.KIND, uid, kind)
+            names[f"all:{kind.value}"] = _scope(GateScope.ALL_OF_KIND, uid, kind)
         pipe = self._redis.pipeline(transaction=False)
         for scope in names.values():
             pipe.hgetall(keys.gate(scope))
@@ -54,8 +56,16 @@ class Gates:
 
     def reset(self, uid: str, kind: Kind) -> None:
         """After a success: the next closing counts from one, for this kind, this uid and everybody."""
-        scopes = (GateScope.KIND, GateScope.UID, GateScope.ALL)
-        self._redis.delete(*(keys.gate(_scope(scope, uid, kind)) for scope in scopes))
+        self._redis.delete(*(keys.gate(_scope(scope, uid, kind)) for scope in GateScope))
+
+    def of_all(self) -> dict[str, Gate]:
+        """The gates that hold up everybody."""
+        return {name: gate for name, gate in self.of("").items() if name.startswith("all")}
+
+    def open_all(self) -> None:
+        """Forget the gates that hold up everybody: an operator has mended what was wrong."""
+        names = [_scope(GateScope.ALL, "", None), *(_scope(GateScope.ALL_OF_KIND, "", kind) for kind in Kind)]
+        self._redis.delete(*(keys.gate(name) for name in names))
 
     def open(self, uid: str) -> None:
         """Forget every gate of one uid (an operator's hand, or the user is back)."""
@@ -66,4 +76,6 @@ class Gates:
 def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:
     if scope is GateScope.ALL:
         return "all"
+    if scope is GateScope.ALL_OF_KIND and kind is not None:
+        return f"all:{kind.value}"
     return f"uid:{uid}" if scope is GateScope.UID or kind is None else f"uid:{uid}:{kind.value}"

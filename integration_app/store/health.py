@@ -36,6 +36,8 @@ class RedisFacts:
                 f"maxmemory-policy is {self.eviction_policy}: under memory pressure this Redis throws messages away; "
                 "set maxmemory-policy noeviction"
             )
+        if self.append_only and self.append_fsync == "no":
+            found.append("appendfsync is no: a crash loses what was accepted lately; set appendfsync always")
         if self.append_only is False:
             what = "only snapshots" if self.save_points else "nothing"
             found.append(f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes")

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.model import InboundMessage, MessageState, PreparedText, Story
+from integration_app.model import Content, InboundMessage, MessageState, PreparedText, Story
 from integration_app.store import codec, keys
 
 _ACCEPT = """
@@ -98,6 +98,11 @@ class Inbox:
         )
         return Accepted(id=known, new=bool(new))
 
+    def content(self, message_id: str) -> Content:
+        """What was said, as long as it has not been prepared."""
+        raw = self._redis.hget(keys.message(message_id), "content")
+        return codec.load_content(str(raw) if raw else None)
+
     def save_prepared(self, message_id: str, prepared: PreparedText) -> None:
         """Keep the text, let go of the raw content. The same for every uid, so writing it twice is harmless."""
         values = {
@@ -135,6 +140,15 @@ class Inbox:
                 yield story
             else:
                 self._redis.zrem(keys.MESSAGES, message_id)
+
+    def sweep(self, *, before: datetime, limit: int = 1000) -> int:
+        """Forget ids of messages that have expired. Looks at the oldest ones, up to `limit`. Returns how many."""
+        ids = [str(name) for name in self._redis.zrangebyscore(keys.MESSAGES, "-inf", codec.ms(before), 0, limit)]
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id in ids:
+            pipe.exists(keys.message(message_id))
+        gone = [message_id for message_id, there in zip(ids, pipe.execute(), strict=True) if not there]
+        return int(self._redis.zrem(keys.MESSAGES, *gone)) if gone else 0
 
     def count(self) -> int:
         return int(self._redis.zcard(keys.MESSAGES))

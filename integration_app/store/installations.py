@@ -76,7 +76,7 @@ class Installations:
 
     def with_phone(self, number: str) -> Sequence[str]:
         """The uids that proved to own this phone."""
-        return sorted(map(str, self._redis.smembers(keys.phone(number))))
+        return sorted(map(str, self._redis.sunion([keys.phone(same) for same in spellings(number)])))
 
     def with_inbox(self, tokens: Iterable[str]) -> Sequence[str]:
         """The uids to whose private addresses these tokens belong."""
@@ -96,6 +96,16 @@ class Installations:
         pipe.hset(keys.installation(uid), "state", InstallationState.ENABLED.value)
         pipe.hdel(keys.installation(uid), "left_at")
         pipe.execute()
+
+
+def spellings(number: str) -> list[str]:
+    """The ways in which one phone's number is written: Mexican and Argentine mobiles have an extra digit at times."""
+    for plain, mobile in (("+52", "+521"), ("+54", "+549")):
+        if number.startswith(mobile):
+            return [number, plain + number[len(mobile) :]]
+        if number.startswith(plain):
+            return [number, mobile + number[len(plain) :]]
+    return [number]
 
 
 def inbox_tokens(address: str) -> list[str]:

@@ -27,16 +27,18 @@ class Outbox:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def view(self, uid: str) -> OutboxView:
-        """What waits and what is in the air. Messages of an open delivery are not among the waiting ones."""
+    def view(self, uid: str, *, after: int = 0) -> OutboxView:
+        """What waits behind `after` in the order of arrival, and what is in the air.
+
+        Messages of an open delivery are not among the waiting ones. Contents stay behind: they may be large.
+        """
         pipe = self._redis.pipeline(transaction=True)
-        pipe.zrange(keys.outbox(uid), 0, BATCH - 1, withscores=True)
-        pipe.zcard(keys.outbox(uid))
+        pipe.zrangebyscore(keys.outbox(uid), f"({after}", "+inf", start=0, num=BATCH, withscores=True)
         pipe.zrange(keys.open_deliveries(uid), 0, -1)
-        entries, size, open_ids = pipe.execute()
+        entries, open_ids = pipe.execute()
         pipe = self._redis.pipeline(transaction=False)
         for message_id, _ in entries:
-            names = ("envelope", "content", "prepared", f"tried:{uid}")
+            names = ("envelope", "prepared", f"tried:{uid}")
             pipe.hmget(keys.message(message_id), names)
         for delivery_id in open_ids:
             pipe.hgetall(keys.delivery(delivery_id))
@@ -47,18 +49,18 @@ class Outbox:
             WaitingMessage(
                 id=message_id,
                 seq=int(seq),
-                message=codec.load_message(envelope, content),
+                message=codec.load_message(envelope, None),
                 prepared=codec.load_prepared(prepared),
                 first_tried_at=codec.moment(tried),
             )
-            for (message_id, seq), (envelope, content, prepared, tried) in zip(entries, rows, strict=False)
+            for (message_id, seq), (envelope, prepared, tried) in zip(entries, rows, strict=False)
             if envelope and message_id not in flying
         )
         return OutboxView(
             waiting=waiting,
             open=deliveries,
-            last_seq=int(entries[-1][1]) if entries else 0,
-            more=int(size) > len(entries),
+            last_seq=int(entries[-1][1]) if entries else after,
+            more=len(entries) == BATCH,
         )
 
     def size(self, uid: str) -> int:

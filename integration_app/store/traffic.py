@@ -12,29 +12,33 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
+from integration_app.model import Kind
 from integration_app.store import codec, keys
 
 _ADMIT = """
--- KEYS: gate for all, probe, budget, booked · ARGV: uid, now ms, ms per request, burst ms, probe ms
+-- KEYS: gate for all, gate for all of this kind, probe, budget, booked
+-- ARGV: uid, now ms, ms per request, burst ms, probe ms
 local now = tonumber(ARGV[2])
-local until_ms = redis.call('HGET', KEYS[1], 'until_ms')
-if until_ms then
-  if tonumber(until_ms) > now then return tonumber(until_ms) end
-  if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[5]) and redis.call('GET', KEYS[2]) ~= ARGV[1] then
-    return now + 1000
+for i = 1, 2 do
+  local until_ms = redis.call('HGET', KEYS[i], 'until_ms')
+  if until_ms then
+    if tonumber(until_ms) > now then return tonumber(until_ms) end
+    if not redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[5]) and redis.call('GET', KEYS[3]) ~= ARGV[1] then
+      return now + 1000
+    end
   end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', now - 600000))
-local booked = redis.call('ZSCORE', KEYS[4], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now - 600000))
+local booked = redis.call('ZSCORE', KEYS[5], ARGV[1])
 if booked then
   if tonumber(booked) > now then return tonumber(booked) end
-  redis.call('ZREM', KEYS[4], ARGV[1])
+  redis.call('ZREM', KEYS[5], ARGV[1])
   return 0
 end
-local free = math.max(tonumber(redis.call('GET', KEYS[3]) or 0), now - tonumber(ARGV[4]))
-redis.call('SET', KEYS[3], string.format('%d', free + tonumber(ARGV[3])), 'PX', 3600000)
+local free = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), now - tonumber(ARGV[4]))
+redis.call('SET', KEYS[4], string.format('%d', free + tonumber(ARGV[3])), 'PX', 3600000)
 if free <= now then return 0 end
-redis.call('ZADD', KEYS[4], string.format('%d', free), ARGV[1])
+redis.call('ZADD', KEYS[5], string.format('%d', free), ARGV[1])
 return free
 """
 
@@ -68,11 +72,11 @@ class Traffic:
         self._admit = redis.register_script(_ADMIT)
         self._failed = redis.register_script(_FAILED)
 
-    def admit(self, uid: str, *, now: datetime) -> datetime | None:
+    def admit(self, uid: str, kind: Kind, *, now: datetime) -> datetime | None:
         """None: call now. Else when to ask again; that place is kept for this uid."""
         at = int(
             self._admit(
-                keys=[keys.gate("all"), keys.PROBING, keys.BUDGET, keys.BOOKED],
+                keys=[keys.gate("all"), keys.gate(f"all:{kind.value}"), keys.PROBING, keys.BUDGET, keys.BOOKED],
                 args=[uid, codec.ms(now), self._interval_ms, self._burst_ms, self._probe_ms],
             )
         )

@@ -3,11 +3,11 @@
 Threads, because a slow caller then costs a thread and not a process. One worker per core.
 """
 
-import multiprocessing
 import os
 
-bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
-workers = int(os.environ.get("WEB_CONCURRENCY") or multiprocessing.cpu_count())
+bind = f"{os.environ.get('WEB_HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 8000}"  # noqa: S104 - a container's port
+cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+workers = int(os.environ.get("WEB_CONCURRENCY") or cores)
 threads = int(os.environ.get("WEB_THREADS") or 8)
 worker_class = "gthread"
 timeout = 60

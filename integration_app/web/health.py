@@ -26,7 +26,9 @@ def blueprint(services: Services) -> Blueprint:
             answer = _ready(services)
         except (RedisError, OSError) as error:
             return jsonify(status="unavailable", redis=type(error).__name__), 503
-        return jsonify(answer), 200 if answer["status"] == "ok" else 503
+        # Only a Redis that takes no write closes the doors: a balancer that took them away for want of a worker would
+        # lose texts that could have been accepted.
+        return jsonify(answer), 503 if answer["status"] == "unavailable" else 200
 
     return pages
 
@@ -39,10 +41,15 @@ def _ready(services: Services) -> dict[str, Any]:
     problems = services.health.facts().mistakes()
     if not workers:
         problems.append("no worker was seen in the last minute")
+    problems += [
+        f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.reason}"
+        for gate in services.gates.of_all().values()
+        if gate.until > now
+    ]
     if not written:
         problems.append("Redis did not give back what was written")
     return {
-        "status": "ok" if not problems else "unavailable",
+        "status": "unavailable" if not written else "degraded" if problems else "ok",
         "problems": problems,
         "redis": "ok" if written else "lost a write",
         "workers": workers,

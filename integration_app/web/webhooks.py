@@ -38,6 +38,8 @@ def blueprint(services: Services) -> Blueprint:
     def webhook(name: str) -> Response:
         provider = services.providers.get(name)
         if provider is None:
+            if name in services.providers_off:
+                return Response(status=services.providers_off[name])
             raise NotFound
         return _response(_receive(provider, services))
 
@@ -51,7 +53,7 @@ def _receive(provider: Provider, services: Services) -> Reply:
     except RequestEntityTooLarge:
         outcome = Outcome.TOO_LARGE
     except ClientDisconnected:
-        outcome = Outcome.MALFORMED
+        outcome = Outcome.UNAVAILABLE
     except DoorError as refusal:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
         log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))

@@ -180,7 +180,6 @@ def test_an_invalid_request_names_the_field_and_not_the_words(client: Integratio
         lambda: NewConversation(text="x", text_source="message", started_at=datetime(2026, 1, 1)),  # noqa: DTZ001
         lambda: NewConversation(text="x", text_source="message", started_at=WHEN, finished_at=WHEN - timedelta(1)),
         lambda: NewMemory(""),
-        lambda: NewMemory("x" * 501),
         lambda: NewMemories(),
         lambda: NewMemories(text="x", text_source="message"),
         lambda: Geolocation(91, 0),

@@ -455,7 +455,7 @@ def test_an_outcome_is_not_recorded_without_the_lease(services: Services, redis:
     assert lease is not None
     redis.delete(keys.lease("u"))
     (item,) = services.outbox.view("u").waiting
-    delivery = Delivery("d1", "u", Lane("sms", PHONE, Kind.CONVERSATION), (item.id,), {}, clock(), clock())
+    delivery = Delivery("d1", "u", Lane("sms", PHONE, Kind.CONVERSATION), (item.id,), {}, clock(), clock(), clock())
     with pytest.raises(LeaseLost):
         services.deliveries.begin(lease, delivery, seq=1, now=clock())
     with pytest.raises(LeaseLost):

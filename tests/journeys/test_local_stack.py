@@ -121,7 +121,7 @@ def test_dev_says_how_to_talk_to_it_and_stops_everything_it_started(
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert not described.exists()
-    for pid in stack["pids"].values():
+    for pid in stack["pids"].values():  # omi-inbox itself, which has been waited for, and all that it started
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     screen = process.stdout.read() if process.stdout else ""

@@ -55,6 +55,8 @@ class Hello(Provider):
             raise BadSignature("the bearer token is missing or wrong")
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
+        if request.content_type != "application/json":
+            raise MalformedPayload("the body is not application/json")
         try:
             event: dict[str, Any] = _EVENT.loads(request.body)
         except ValidationError as error:
@@ -76,7 +78,7 @@ class Hello(Provider):
 
 
 def _from_env(env: Env) -> Provider | None:
-    tokens = env.list("HELLO_TOKENS", None, subcast=str)
+    tokens = env.list("HELLO_TOKENS", None, subcast=str.strip)
     return Hello(tuple(tokens)) if tokens else None
 
 
@@ -90,6 +92,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 
 SPEC = ProviderSpec(
     name="hello",
+    provider=Hello,
     channels=("note",),
     settings=("HELLO_TOKENS",),
     from_env=_from_env,

@@ -95,6 +95,8 @@ class Postmark(Provider):
             raise BadSignature("the Basic credentials are missing or wrong")
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
+        if request.content_type != "application/json":
+            raise MalformedPayload("the body is not application/json")
         mail = _load(request.body)
         if mail["RecordType"] not in (None, "", "Inbound"):
             raise MalformedPayload("this is an event webhook, not an inbound mail")
@@ -141,7 +143,7 @@ def _content(mail: Mapping[str, Any]) -> Content:
     raw = mail["RawEmail"]
     if raw:
         # JSON text of a mail: back to the bytes that it was before
-        encoded = base64.b64encode(raw.encode("utf-8", "surrogateescape" if raw.isascii() else "replace"))
+        encoded = base64.b64encode(raw.encode("utf-8", "replace"))
         return Content(subject=mail["Subject"] or None, mime=encoded.decode())
     return Content(
         text=mail["TextBody"] or None,
@@ -169,7 +171,7 @@ def _date(value: str | None) -> datetime | None:
 
 
 def _from_env(env: Env) -> Provider | None:
-    pairs = env.list("POSTMARK_WEBHOOK_USERS", None, subcast=str, validate=_user_and_password)
+    pairs = env.list("POSTMARK_WEBHOOK_USERS", None, subcast=str.strip, validate=_user_and_password)
     return Postmark(tuple(pairs)) if pairs else None
 
 
@@ -191,6 +193,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 
 SPEC = ProviderSpec(
     name="postmark",
+    provider=Postmark,
     channels=("email",),
     settings=("POSTMARK_WEBHOOK_USERS",),
     from_env=_from_env,

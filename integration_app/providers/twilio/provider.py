@@ -75,6 +75,8 @@ class Twilio(Provider):
         return request.method == "HEAD" or (request.method == "GET" and "MessageSid" not in dict(request.query_fields))
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
+        if request.method == "POST" and request.content_type != "application/x-www-form-urlencoded":
+            raise MalformedPayload("the body is not a form")
         fields = dict(request.form if request.method == "POST" else request.query_fields)
         if fields.get("AccountSid") != self._account_sid:
             raise MalformedPayload("AccountSid is not ours")
@@ -152,13 +154,13 @@ def _with_location(body: str, fields: Mapping[str, str]) -> str:
 
 def _from_env(env: Env) -> Provider | None:
     sid = env.str("TWILIO_ACCOUNT_SID", None)
-    tokens = env.list("TWILIO_AUTH_TOKENS", None, subcast=str, validate=_no_blanks)
-    forward = env.list("TWILIO_FORWARD_WORDS", [], subcast=str)
+    tokens = env.list("TWILIO_AUTH_TOKENS", None, subcast=str.strip, validate=_no_blanks)
+    forward = env.list("TWILIO_FORWARD_WORDS", [], subcast=str.strip)
     if not sid and not tokens:
         return None
     # half a configuration is a mistake, not a provider that is off
     sid = env.str("TWILIO_ACCOUNT_SID", validate=_not_blank)
-    tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str, validate=_no_blanks)
+    tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str.strip, validate=_no_blanks)
     return Twilio(sid, tuple(tokens), tuple(forward)) if sid and tokens else None
 
 
@@ -186,6 +188,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 
 SPEC = ProviderSpec(
     name="twilio",
+    provider=Twilio,
     channels=("sms", "whatsapp"),
     settings=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKENS", "TWILIO_FORWARD_WORDS"),
     from_env=_from_env,
