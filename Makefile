@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check lint types contracts tests lock clean
+.PHONY: help demo dev test check lint types contracts lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -17,7 +18,7 @@ dev: $(VENV)/.local ## Run the whole stack here until Ctrl-C
 test: $(VENV)/.dev ## Run all tests
 	$(BIN)/python -m pytest
 
-check: lint types contracts tests ## Style, types, import contracts, tests
+check: lint types contracts test ## Style, types, import contracts, tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -29,12 +30,10 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-tests: $(VENV)/.dev
-	$(BIN)/python -m pytest
-
 lock: $(VENV)/.dev ## Write the lock files anew from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header --extra local pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --extra local pyproject.toml -o requirements-local.lock
+	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove what was installed and made here
 	rm -rf $(VENV) .dev .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
@@ -46,9 +45,9 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.local: $(VENV)/.made requirements.lock pyproject.toml
+$(VENV)/.local: $(VENV)/.made requirements-local.lock pyproject.toml
 	@echo "set-up 2/2: installing what the application and its local stack need"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-local.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 

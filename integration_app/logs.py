@@ -40,7 +40,8 @@ def configure(log_format: str = "text", level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("rq").setLevel(logging.ERROR)  # RQ's own lines would repeat job arguments
+    for name in ("rq", "rq.worker", "rq.job", "rq.queue"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # four lines a job that say less than our one
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings carry URLs
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from integration_app import __version__
-from integration_app.cli import alive, dev, doctor, installations, messages, samples, sandbox
+from integration_app.cli import alive, dev, doctor, installations, messages, providers, samples, sandbox
 from integration_app.cli.demo import demo
 
 
@@ -31,7 +31,9 @@ for command in (
     installations.installations,
     installations.link,
     installations.resume,
+    installations.unlink,
     messages.messages,
+    providers.providers,
     samples.send_sample,
     sandbox.sandbox,
 ):

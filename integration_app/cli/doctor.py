@@ -14,6 +14,7 @@ from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.cli.output import FAILED, as_json, use_local_stack
 from integration_app.errors import SettingsError
+from integration_app.model import InstallationState
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError
 
 PROBE_UID = "omi-inbox-doctor"
@@ -74,21 +75,27 @@ def _redis(found: Services) -> Iterator[Check]:
         told = facts.append_only is not None
         yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
         yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
+    for gate in found.gates.of_all().values():
+        if gate.until > now:
+            yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.reason}")
     yield Check("workers", workers > 0, f"{workers} seen in the last minute")
     late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     yield Check("due", late < 60, f"the oldest due outbox is {late:.0f} s late")
 
 
 def _omi(found: Services) -> Check:
-    """A read for a uid that nobody has: costs no quota and tells whether the address and the key are right."""
+    """A read costs no quota. For a uid that nobody has it tells whether the address and the key are right; for one
+    that has enabled the app also whether the app may read.
+    """
+    enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
     try:
-        found.omi.conversations(PROBE_UID, limit=1)
+        found.omi.conversations(enabled[0] if enabled else PROBE_UID, limit=1)
     except AppNotEnabled:
-        return Check("omi", True, f"{found.settings.omi_base_url} answers and accepts the key")
+        return Check("omi", True, f"{found.settings.omi_base_url} accepts the key; actions show with the first user")
     except BadCredentials:
         return Check("omi", False, "Omi refuses OMI_API_KEY for OMI_APP_ID")
     except AppMisconfigured as error:
         return Check("omi", False, error.reason)
     except OmiError as error:
         return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason}")
-    return Check("omi", True, f"{found.settings.omi_base_url} answers and accepts the key")
+    return Check("omi", True, f"{found.settings.omi_base_url} accepts the key and lets the app read")

@@ -33,7 +33,10 @@ def link(uid: str, phone: str | None, email: bool, region: str, want_json: bool)
         except ValueError as error:
             fail(str(error), USAGE)
         if number:
+            others = [other for other in found.installations.with_phone(number) if other != uid]
             found.installations.link_phone(uid, number)
+            if others:
+                click.echo(f"{masked(number)} also serves {', '.join(others)}", err=True)
         address = _inbox_address(found, installation)
         if want_json:
             as_json({"uid": uid, "phone": number, "inbox_address": address})
@@ -47,29 +50,58 @@ def link(uid: str, phone: str | None, email: bool, region: str, want_json: bool)
 @click.command()
 @click.option("--json", "want_json", is_flag=True)
 def installations(want_json: bool) -> None:
-    """List the uids that enabled the app, and those that left."""
+    """List the linked uids: enabled as far as Omi has told us, or left, and why anything waits."""
     with services() as found:
         rows = [_row(found, row) for row in found.installations.all()]
     if want_json:
         as_json(rows)
         return
     table(
-        ("uid", "state", "phones", "waiting", "since"),
-        [(r["uid"], r["state"], " ".join(r["phones"]) or "-", r["waiting"], r["since"]) for r in rows],
+        ("uid", "state", "since", "phones", "waiting", "held up"),
+        [
+            (r["uid"], r["state"], r["since"], " ".join(r["phones"]) or "-", r["waiting"], r["held_up"] or "-")
+            for r in rows
+        ],
     )
 
 
 @click.command()
 @click.option("--uid", required=True)
-def resume(uid: str) -> None:
-    """A user who left is back, or a gate shall open now: send what waits for this uid at once."""
+@click.option("--phone", required=True, help="The phone whose texts this uid shall not get any more.")
+@click.option("--region", default="US", show_default=True)
+def unlink(uid: str, phone: str, region: str) -> None:
+    """Take a phone away from a uid. What has already arrived is still delivered."""
+    number = _e164(phone, region)
     with services() as found:
-        if found.installations.get(uid) is None:
+        if not found.installations.unlink_phone(uid, number):
+            fail(f"{masked(number)} is not linked to {uid}", NOT_FOUND)
+        click.echo(f"{masked(number)} is not linked to {uid} any more", err=True)
+
+
+@click.command()
+@click.option("--uid", help="Open this uid's gates: its limit was raised, or the user is back.")
+@click.option("--everybody", is_flag=True, help="Open the gates for everybody: what was wrong has been mended.")
+def resume(uid: str | None, everybody: bool) -> None:
+    """Open gates now instead of waiting for their time, and look at what waits behind them."""
+    if not uid and not everybody:
+        fail("give --uid, --everybody or both", USAGE)
+    with services() as found:
+        if uid and found.installations.get(uid) is None:
             fail(f"no installation {uid}", NOT_FOUND)
-        found.installations.mark_enabled(uid)
-        found.gates.open(uid)
-        found.due.set(uid, found.clock())
-        click.echo(f"{found.outbox.size(uid)} waiting for {uid}, sent from now on", err=True)
+        uids = [uid] if uid else []
+        if everybody:
+            found.gates.open_all()
+            uids = [row.uid for row in found.installations.all()]
+        if uid:
+            found.installations.mark_enabled(uid)
+            found.gates.open(uid)
+        waiting = {name: size for name in uids if (size := found.outbox.size(name))}
+        for name in waiting:
+            found.due.set(name, found.clock())
+        click.echo(f"{sum(waiting.values())} waiting for {len(waiting)} uids; looked at now", err=True)
+        for gate in found.gates.of_all().values():
+            if gate.until > found.clock():
+                click.echo(f"everybody still waits until {gate.until:%H:%M:%S} UTC: {gate.reason}", err=True)
 
 
 def _row(found: Services, installation: Installation) -> dict[str, Any]:
@@ -78,8 +110,19 @@ def _row(found: Services, installation: Installation) -> dict[str, Any]:
         "state": installation.state.value,
         "phones": [masked(number) for number in installation.phones],
         "waiting": found.outbox.size(installation.uid),
+        "held_up": _held_up(found, installation.uid),
         "since": f"{installation.left_at or installation.created_at:%Y-%m-%d %H:%M}",
     }
+
+
+def _held_up(found: Services, uid: str) -> str | None:
+    """The gate that opens last, in words."""
+    now = found.clock()
+    closed = [gate for gate in found.gates.of(uid).values() if gate.until > now]
+    if not closed:
+        return None
+    gate = max(closed, key=lambda row: row.until)
+    return f"{gate.reason}, until {gate.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _inbox_address(found: Services, installation: Installation) -> str:

@@ -57,7 +57,7 @@ def show(message_id: str, want_json: bool) -> None:
     click.echo(f"{story['id']}: {story['channel']} from {story['sender']} via {story['provider']}")
     click.echo(f"  event {story['event_id']}")
     for event in story["events"]:
-        click.echo(f"  {_time(event['at'], '%H:%M:%S.%f')[:-3]}  {_sentence(event)}")
+        click.echo(f"  {_time(event['at'], '%Y-%m-%d %H:%M:%S.%f')[:-3]} UTC  {_sentence(event)}")
     for to in story["recipients"]:
         why = f": {to['why']}" if to.get("why") else ""
         until = f", next look {_time(to['until'], '%Y-%m-%d %H:%M:%S')} UTC" if to.get("until") else ""
@@ -80,7 +80,8 @@ def _sentence(event: dict[str, Any]) -> str:
         "dropped": "dropped",
     }
     what = words.get(event["event"], event["event"])
-    return f"{event['uid']}: {event['outcome']}{status}{took} → {what}{until}: {event['reason']}"
+    reason = "" if event["reason"].startswith(event["outcome"]) else f": {event['reason']}"
+    return f"{event['uid']}: {event['outcome']}{status}{took} → {what}{until}{reason}"
 
 
 def _time(iso: str, form: str) -> str:

@@ -60,7 +60,8 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 
 
 def as_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo(text.encode("utf-8", "replace").decode())  # an id may hold half an emoji
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

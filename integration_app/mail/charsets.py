@@ -54,7 +54,7 @@ def _is_text_codec(name: str) -> bool:
         info = codecs.lookup(name)
     except (LookupError, ValueError, TypeError):
         return False
-    return getattr(info, "_is_text_encoding", True) and info.name not in _NOT_CHARSETS
+    return getattr(info, "_is_text_encoding", True) and info.name.replace("-", "_") not in _NOT_CHARSETS
 
 
-_NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf-7"}
+_NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_7"}

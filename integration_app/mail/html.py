@@ -22,6 +22,10 @@ _SKIP = frozenset(
         "svg",
         "math",
         "noscript",
+        "noembed",
+        "noframes",
+        "datalist",
+        "dialog",
         "iframe",
         "object",
         "embed",
@@ -75,11 +79,9 @@ _BLOCKS = frozenset(
     ]
 )
 _PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre", "blockquote"])
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
-    r"|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])|max-height\s*:\s*0(?![.\d]*[1-9])",
-    re.IGNORECASE,
-)
+_COMMENT = re.compile(r"/\*.{0,200}?\*/", re.DOTALL)
+_ZERO = re.compile(r"0*\.?0+(?:px|em|rem|pt|%)?\Z")
+_FAR_AWAY = re.compile(r"-\d{4,}")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 _QUOTES = ", ".join(
@@ -126,6 +128,7 @@ class _Page:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.line: list[str] = []
+        self.said = False  # the line has more on it than a bullet or a separator
         self.quotes = 0
 
     def text(self, text: str) -> None:
@@ -134,10 +137,12 @@ class _Page:
             collapsed = collapsed[1:]
         if collapsed:
             self.line.append(collapsed)
+            self.said = self.said or collapsed != " "
 
     def end_line(self) -> None:
         line = "".join(self.line).strip()
         self.line = []
+        self.said = False
         if line:
             self.lines.append("> " * min(self.quotes, 5) + line)
 
@@ -149,23 +154,26 @@ class _Page:
 
 def _layout(root: LexborNode) -> str:
     page = _Page()
-    todo: list[tuple[LexborNode, bool]] = [(root, True)]
+    # node, whether it opens or closes, and whether an inherited font size of nothing hides its text
+    todo: list[tuple[LexborNode, bool, bool]] = [(root, True, False)]
     while todo:
-        node, opening = todo.pop()
+        node, opening, tiny = todo.pop()
         tag = (node.tag or "").lower()
         if not opening:
             _close(page, tag)
             continue
         if tag == "-text":
-            _text(page, node)
+            if not tiny:
+                _text(page, node)
         elif tag == "br":
             page.end_line()
         elif tag == "img":
             page.text(_alt(node))
-        elif tag not in _SKIP and not _is_hidden(node):
+        elif tag not in _SKIP and not _is_hidden(style := _style(node), node):
+            tiny = bool(_ZERO.match(style["font-size"])) if "font-size" in style else tiny
             _open(page, tag)
-            todo.append((node, False))
-            todo.extend((child, True) for child in reversed(list(node.iter(include_text=True))))
+            todo.append((node, False, tiny))
+            todo.extend((child, True, tiny) for child in reversed(list(node.iter(include_text=True))))
     page.end_line()
     return "\n".join(page.lines).strip()
 
@@ -190,7 +198,7 @@ def _open(page: _Page, tag: str) -> None:
     elif tag == "blockquote":
         page.quotes += 1
     elif tag in ("td", "th") and page.line:
-        page.line.append(" | " if "".join(page.line).strip() else "")
+        page.line.append(" | " if page.said else "")
 
 
 def _close(page: _Page, tag: str) -> None:
@@ -202,9 +210,28 @@ def _close(page: _Page, tag: str) -> None:
         page.quotes = max(0, page.quotes - 1)
 
 
-def _is_hidden(node: LexborNode) -> bool:
-    attributes = node.attributes
-    return "hidden" in attributes or bool(_HIDDEN.search((attributes.get("style") or "")[:2000]))
+def _style(node: LexborNode) -> dict[str, str]:
+    """The inline style, the last declaration of a name wins, as in a browser."""
+    text = _COMMENT.sub("", (node.attributes.get("style") or "")[:10_000]).lower()
+    pairs = (row.partition(":") for row in text.split(";"))
+    return {name.strip(): value.replace("!important", "").strip() for name, _, value in pairs}
+
+
+def _is_hidden(style: dict[str, str], node: LexborNode) -> bool:
+    """Hidden from every reader. A font size of nothing is not among it: children may set their own."""
+    clipped = "hidden" in style.get("overflow", "") and any(
+        _ZERO.match(style.get(name, "")) for name in ("height", "max-height", "width", "max-width")
+    )
+    away = any(_FAR_AWAY.match(style.get(name, "")) for name in ("left", "top", "text-indent", "margin-left"))
+    return (
+        clipped
+        or away
+        or style.get("display") == "none"
+        or style.get("visibility") in ("hidden", "collapse")
+        or style.get("color") == "transparent"
+        or bool(_ZERO.match(style.get("opacity", "")))
+        or "hidden" in node.attributes
+    )
 
 
 def _alt(node: LexborNode) -> str:

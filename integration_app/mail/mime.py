@@ -29,6 +29,7 @@ TEXT_MAX = 1_000_000
 _HEADER_MAX = 4_000
 _DEPTH_MAX = 30
 _PARTS_MAX = 300
+_BOUNDARIES_MAX = 200
 _STUB_SHARE = 0.05
 
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
@@ -54,6 +55,8 @@ class Mail:
 
 def read_mail(raw: bytes) -> Mail:
     """Read one mail. A mail that cannot be taken apart comes back as its readable source rather than as nothing."""
+    if raw.lower().count(b"boundary") > _BOUNDARIES_MAX:
+        return Mail(text=decode(raw[:TEXT_MAX]))  # the parser compares every line with every boundary
     try:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
         body = _Body()
@@ -92,9 +95,16 @@ def choose_body(plain: str | None, html: str | None) -> str:
 def _html_body(html: str) -> str:
     """Without history where something is left; mail programs wrap forwards into the same containers."""
     whole = html_to_text(html)
-    if is_forward(whole):
+    if is_forward(whole) or _answers_inside(whole):
         return whole[:TEXT_MAX]
     return (html_to_text(html, drop_history=True) or whole)[:TEXT_MAX]
+
+
+def _answers_inside(text: str) -> bool:
+    """Something unquoted stands below something quoted: the answers are in between, or below."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    quoted = [line.startswith(">") for line in lines]
+    return True in quoted and False in quoted[quoted.index(True) :]
 
 
 class _Body:
@@ -108,6 +118,7 @@ class _Body:
         self._parts += 1
         if depth > _DEPTH_MAX or self._parts > _PARTS_MAX:
             return ""
+        _shorten_headers(part)
         kind = part.get_content_type()
         if kind == "message/rfc822":
             return self._forwarded(part, depth)
@@ -133,7 +144,8 @@ class _Body:
         others = [child for child in children if child is not plain and child is not html]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
         chosen = choose_body(_text(plain) if plain else None, _text(html) if html else None)
-        return chosen if chosen.strip() else "\n\n".join(rest)
+        other = "\n\n".join(rest)  # HTML together with its images, most of the time
+        return other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
 
     def _forwarded(self, part: Message, depth: int) -> str:
         """A mail attached to a mail: its head and its text."""
@@ -168,9 +180,17 @@ def _children(part: Message) -> Iterator[Message]:
 
 
 def _is_attachment(part: Message) -> bool:
-    if part.get_content_disposition() == "attachment":
-        return True
-    return part.get_content_maintype() == "text" and bool(_file_name(part))
+    disposition = part.get_content_disposition()
+    if disposition is None:
+        return part.get_content_maintype() == "text" and bool(_file_name(part))
+    return disposition == "attachment"
+
+
+def _shorten_headers(part: Message) -> None:
+    """The standard library reads parameters in quadratic time."""
+    for name, value in part.raw_items():
+        if len(str(value)) > _HEADER_MAX:
+            part.replace_header(name, str(value)[:_HEADER_MAX])
 
 
 def _file_name(part: Message) -> str | None:
@@ -211,7 +231,7 @@ def _decode_words(value: str) -> str:
     except (HeaderParseError, ValueError, LookupError, AttributeError):
         return value
     return "".join(
-        decode(part, label if label != "unknown-8bit" else None) if isinstance(part, bytes) else part
+        part if isinstance(part, str) else part.decode("raw-unicode-escape") if label is None else decode(part, label)
         for part, label in parts
     )
 

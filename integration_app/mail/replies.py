@@ -20,11 +20,12 @@ _HEADER_LINES = 3
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
+_BRACKETED = re.compile(r"[<(]" + _ADDRESS.pattern + r"[>)]")
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}[:.h\u6642\u65f6]\s?\d{2}(?!\d)")
 _DATE = re.compile(
     r"(?<!\d)(?:\d{4}|\d{1,2})\s?[-/.\u5e74\ub144]\s?\d{1,2}(?:\s?[-/.\u6708\uc6d4]\s?\d{1,4})?"
     r"|(?<!\d)\d{1,2}\.?\s+(?:de\s+)?[^\W\d_]{3,12}[.'\u05f3]?,?\s+(?:de\s+)?\d{4}(?!\d)"
-    r"|[^\W\d_]{3,12}\.?\s+\d{1,2},?\s+\d{4}(?!\d)"
+    r"|[^\W\d_]{3,12}\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+\d{4}(?!\d)"
 )
 _HEADER = re.compile(r"\s{0,4}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24})\*{0,2}\s?[:\uff1a]\*{0,2}\s*(\S.*)")
 _RULE = re.compile(r"\s{0,4}(?:[_\-]{5,}|-{2,}\s?[^-]{3,60}\s?-{2,})\s*")
@@ -79,7 +80,7 @@ def is_forward(text: str, subject: str = "") -> bool:
     if _FORWARD_SUBJECT.match(subject[:200]):
         return True
     for line in text[:LOOKED_AT_MAX].split("\n")[:2000]:
-        low = line[:200].strip(" *>-_:").lower()
+        low = line[:200].strip(" *-_:").lower()  # a quoted one (>) belongs to the history
         if low and len(low) < 80 and low.startswith((*_FORWARD_WORDS, "begin forwarded message")):
             return True
     return False
@@ -95,13 +96,15 @@ def _history_begins(lines: list[str], *, is_reply: bool) -> int | None:
         end = _attribution(lines, quoted, number)
         if end is not None:
             said = " ".join(lines[number : end + 1])
-            sure = bool(_ADDRESS.search(said)) and bool(_CLOCK.search(said))
+            sure = bool(_BRACKETED.search(said)) and bool(_CLOCK.search(said))
             rest_is_quoted = has_quotes and end + 1 >= tail and any(quoted[end + 1 :])
-            if rest_is_quoted or (not has_quotes and sure and any(row.strip() for row in lines[end + 1 :])):
+            if rest_is_quoted and (is_reply or sure):
+                return number
+            if is_reply and sure and not has_quotes and any(row.strip() for row in lines[end + 1 :]):
                 return number
         if is_reply and _header_block(lines, number):
-            return number - 1 if number and _RULE.fullmatch(lines[number - 1]) else number
-    return None
+            return number - 1 if _below_rule(lines, number) else number
+    return tail if is_reply and any(quoted[tail:]) else None
 
 
 def _quoted_tail(lines: list[str], quoted: list[bool]) -> int:
@@ -142,9 +145,9 @@ def _attribution(lines: list[str], quoted: list[bool], start: int) -> int | None
 
 
 def _header_block(lines: list[str], start: int) -> bool:
-    """At least three `Label: value` lines, the first with an address, a later one with a date."""
+    """At least three `Label: value` lines with a date, the first with an address or right below a rule."""
     first = _HEADER.fullmatch(lines[start])
-    if not first or not _ADDRESS.search(first.group(2)):
+    if not first or not (_ADDRESS.search(first.group(2)) or _below_rule(lines, start)):
         return False
     block = []
     for line in lines[start : start + 8]:
@@ -152,6 +155,10 @@ def _header_block(lines: list[str], start: int) -> bool:
             break
         block.append(line)
     return len(block) >= _HEADER_LINES and any(_DATE.search(line) for line in block[1:])
+
+
+def _below_rule(lines: list[str], number: int) -> bool:
+    return number > 0 and bool(_RULE.fullmatch(lines[number - 1]))
 
 
 def _without_signature(lines: list[str]) -> list[str]:

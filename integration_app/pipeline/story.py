@@ -63,7 +63,11 @@ class Stories:
         now = self._clock()
         closed = [gate for gate in self._gates.of(uid).values() if gate.until > now]
         due = self._due.at(uid)
-        why = max(closed, key=lambda gate: gate.until).reason if closed else "its turn has not come"
+        why = "its turn has not come"
+        if state == MessageState.SENDING:
+            why = "outcome unknown: Omi will be read before anything is sent again"
+        elif closed:
+            why = max(closed, key=lambda gate: gate.until).reason
         until: datetime | None = due or max((gate.until for gate in closed), default=None)
         return {"why": why, "until": until.isoformat() if until else None}
 

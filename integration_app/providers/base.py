@@ -100,6 +100,8 @@ class Provider(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     max_body_bytes: ClassVar[int] = 1_000_000
+    proven_by_headers: ClassVar[bool] = False
+    """`verify` needs no body: it is asked before one is read."""
     statuses: ClassVar[Mapping[Outcome, int]]
 
     @abstractmethod

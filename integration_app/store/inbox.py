@@ -132,14 +132,17 @@ class Inbox:
         )
 
     def latest(self, limit: int = 50) -> Iterator[Story]:
-        """The newest messages first. Ids whose message has expired are forgotten on the way."""
-        ids = self._redis.zrevrange(keys.MESSAGES, 0, max(0, limit - 1))
-        for message_id in map(str, ids):
-            story = self.story(message_id)
-            if story:
-                yield story
-            else:
-                self._redis.zrem(keys.MESSAGES, message_id)
+        """The newest messages first, up to `limit`."""
+        found = start = 0
+        while found < limit and (ids := self._redis.zrevrange(keys.MESSAGES, start, start + 99)):
+            for message_id in map(str, ids):
+                story = self.story(message_id)
+                if story:
+                    yield story
+                    found += 1
+                    if found >= limit:
+                        return
+            start += len(ids)
 
     def sweep(self, *, before: datetime, limit: int = 1000) -> int:
         """Forget ids of messages that have expired. Looks at the oldest ones, up to `limit`. Returns how many."""

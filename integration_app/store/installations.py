@@ -74,6 +74,14 @@ class Installations:
         pipe.sadd(keys.phones(uid), number)
         pipe.execute()
 
+    def unlink_phone(self, uid: str, number: str) -> bool:
+        """Take a phone away from a uid. False when it was not linked."""
+        pipe = self._redis.pipeline(transaction=True)
+        for same in spellings(number):
+            pipe.srem(keys.phone(same), uid)
+            pipe.srem(keys.phones(uid), same)
+        return any(pipe.execute())
+
     def with_phone(self, number: str) -> Sequence[str]:
         """The uids that proved to own this phone."""
         return sorted(map(str, self._redis.sunion([keys.phone(same) for same in spellings(number)])))

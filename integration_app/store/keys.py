@@ -52,7 +52,7 @@ OUTBOX = f"{PREFIX}outbox:"
 
 def seen(dedupe_key: str) -> str:
     """Dedupe keys are made of what a provider sent, so they are hashed to a fixed size."""
-    return f"{PREFIX}seen:{hashlib.sha256(dedupe_key.encode('utf-8', 'replace')).hexdigest()}"
+    return f"{PREFIX}seen:{hashlib.sha256(dedupe_key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def message(message_id: str) -> str:
@@ -97,4 +97,4 @@ def phone(number: str) -> str:
 
 def inbox(token: str) -> str:
     """The private token is a capability: only its digest is a key, so a lookup compares nothing secret."""
-    return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'replace')).hexdigest()}"
+    return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -20,7 +20,9 @@ def create_app(services: Services | None = None) -> Flask:
     app.secret_key = services.settings.secret_key
     app.config["MAX_FORM_MEMORY_SIZE"] = FORM_MEMORY_MAX
     app.config["MAX_FORM_PARTS"] = 2000
-    app.url_map.strict_slashes = False  # a redirect would lose the body of a POST
+    # a redirect would lose the body of a POST
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     app.register_blueprint(webhooks.blueprint(services))
     app.register_blueprint(health.blueprint(services))
     errors.install(app)

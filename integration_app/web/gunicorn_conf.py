@@ -14,5 +14,5 @@ timeout = 60
 graceful_timeout = 20
 keepalive = 5
 accesslog = None  # paths carry uids later on; the app logs what matters
-loglevel = "warning"
+loglevel = "error"  # its warnings repeat what a caller sent
 control_socket_disable = True

@@ -5,6 +5,8 @@ Order: known provider → size → raw body, once → genuine → readable → w
 
 from __future__ import annotations
 
+import socket
+
 from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
@@ -27,7 +29,8 @@ _ACCEPTED = {
     Receipt.DUPLICATE: Outcome.DUPLICATE,
     Receipt.RECORDED: Outcome.RECORDED,
 }
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+STALL_SECONDS = 10.0
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All of them: a framework's own 405 would be an answer that the provider did not choose."""
 
 
@@ -57,6 +60,9 @@ def _receive(provider: Provider, services: Services) -> Reply:
     except DoorError as refusal:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
         log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
+    except TimeoutError:
+        log.info("the caller stalled", provider=provider.name)
+        return provider.reply(Outcome.UNAVAILABLE)
     except (RedisError, OSError) as error:
         log.error("store unavailable", provider=provider.name, error=type(error).__name__)
         return provider.reply(Outcome.UNAVAILABLE)
@@ -68,7 +74,9 @@ def _receive(provider: Provider, services: Services) -> Reply:
 
 
 def _outcome(provider: Provider, services: Services) -> Outcome:
-    event = _webhook_request(services)
+    if provider.proven_by_headers and request.method == "POST":
+        provider.verify(_webhook_request(services, b""))  # who cannot prove it need not send a body
+    event = _webhook_request(services, _body())
     if provider.is_probe(event):
         return Outcome.PROBE
     provider.verify(event)
@@ -78,7 +86,20 @@ def _outcome(provider: Provider, services: Services) -> Outcome:
     return _ACCEPTED[accepted.receipt]
 
 
-def _webhook_request(services: Services) -> WebhookRequest:
+def _body() -> bytes:
+    """The raw body. A caller that stalls is let go of instead of holding a thread for ever."""
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return request.get_data(cache=False)
+    before = connection.gettimeout()
+    connection.settimeout(STALL_SECONDS)
+    try:
+        return request.get_data(cache=False)
+    finally:
+        connection.settimeout(before)
+
+
+def _webhook_request(services: Services, body: bytes) -> WebhookRequest:
     target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path
     if not target.startswith("/"):  # absolute form, as some proxies send it
         target = "/" + target.partition("://")[2].partition("/")[2]
@@ -88,7 +109,7 @@ def _webhook_request(services: Services) -> WebhookRequest:
         url=services.settings.public_base_url + target,
         query=target.partition("?")[2],
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(cache=False),
+        body=body,
         received_at=services.clock(),
     )
 

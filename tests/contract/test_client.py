@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -266,8 +267,10 @@ def test_an_answer_cut_short_is_an_unknown_outcome() -> None:
 
 
 def test_an_answer_that_only_drips_ends_at_the_deadline() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n"
-    assert isinstance(answered(head + b" " * 4000, drip=0.05), OutcomeUnknown)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 40000\r\n\r\n"
+    began = time.monotonic()
+    assert isinstance(answered(head + b" " * 40000, drip=0.05), OutcomeUnknown)
+    assert time.monotonic() - began < 10, "it would drip for 50 s"
 
 
 def test_a_list_of_another_form_is_unexpected(sandbox: SandboxControl) -> None:

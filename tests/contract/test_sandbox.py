@@ -358,6 +358,30 @@ def test_a_fault_says_how_long_to_wait_or_not(sandbox: SandboxControl) -> None:
     assert [call(sandbox, "A").headers.get("Retry-After") for _ in range(2)] == ["2", None]
 
 
+@pytest.mark.parametrize("route", ["read_conversations", "read_memories", "notification"])
+def test_faults_on_the_other_routes(sandbox: SandboxControl, route: str) -> None:
+    sandbox.enable("u")
+    letter = {"read_conversations": "C", "read_memories": "D", "notification": "F"}[route]
+    for fault, status in (("429", 429), ("500", 500), ("503", 503), ("504", 504)):
+        sandbox.fault(fault, route=route, retry_after=1)
+        assert call(sandbox, letter).status_code == status
+    assert call(sandbox, letter).status_code == 200
+
+
+def test_a_refused_call_uses_up_no_fault(sandbox: SandboxControl) -> None:
+    sandbox.enable("u")
+    sandbox.fault("500")
+    assert call(sandbox, "A", key="sk_wrong").status_code == 403
+    assert call(sandbox, "A").status_code == 500
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fault": "429", "route": "x"}, {"fault": "429", "times": -3}, {"fault": "429", "seconds": "x"}]
+)
+def test_a_wrong_fault_is_refused(sandbox: SandboxControl, wrong: dict[str, Any]) -> None:
+    assert requests.post(f"{sandbox.url}/_sandbox/faults", json=wrong, timeout=5).status_code == 400
+
+
 def test_a_504_has_an_empty_body(sandbox: SandboxControl) -> None:
     sandbox.enable("u")
     sandbox.fault("504")

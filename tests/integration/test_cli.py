@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner, Result
 
 from integration_app.bootstrap import Services
 from integration_app.cli import main
+from integration_app.model import GateScope
 from tests.conftest import Clock
 from tests.integration.drive import link, run_to_rest, text
 from tests.sandbox_control import SandboxControl
@@ -92,6 +94,51 @@ def test_resume_sends_at_once_what_waits(services: Services, sandbox: SandboxCon
     assert run("resume", "--uid", "u").exit_code == 0
     services.drain.run("u")
     assert sandbox.texts("u") == ["Me: hello"]
+
+
+def test_resume_does_not_promise_what_it_cannot_keep(services: Services, clock: Clock) -> None:
+    link(services, "u")
+    until = services.clock() + timedelta(days=3650)
+    services.gates.close(GateScope.ALL, "u", None, until=until, reason="Omi refused our API key", now=clock())
+    assert "everybody still waits" in run("resume", "--uid", "u").stderr
+    assert "everybody still waits" not in run("resume", "--everybody").stderr
+
+
+def test_a_phone_can_be_taken_away(services: Services) -> None:
+    run("link", "--uid", "u", "--phone", "+15550001111")
+    assert "also serves u" in run("link", "--uid", "v", "--phone", "+15550001111").stderr
+    assert run("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 0
+    assert services.installations.with_phone("+15550001111") == ["v"]
+    assert run("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 3
+
+
+def test_a_mexican_mobile_is_found_in_either_spelling(services: Services) -> None:
+    run("link", "--uid", "u", "--phone", "+525512345678")
+    for spelled in ("+525512345678", "+5215512345678"):
+        assert services.installations.with_phone(spelled) == ["u"]
+
+
+@pytest.mark.usefixtures("services")
+def test_providers_are_listed_and_explained_with_the_operators_url() -> None:
+    assert "https://inbox.example.com/webhooks/hello" in run("providers").stdout
+    shown = run("providers", "show", "hello").stdout
+    assert "https://inbox.example.com/webhooks/hello" in shown
+    assert "{url}" not in shown
+    assert run("providers", "show", "nobody").exit_code == 3
+
+
+@pytest.mark.usefixtures("services")
+def test_a_web_that_is_down_is_a_sentence() -> None:
+    run("link", "--uid", "u", "--phone", "+15550001111")
+    result = run("send-sample", "hello-note", "--to", "http://127.0.0.1:1")
+    assert result.exit_code == 75
+    assert "does not answer" in result.stderr
+
+
+def test_an_id_with_half_an_emoji_does_not_break_the_list(services: Services) -> None:
+    link(services, "u")
+    text(services, "x", event_id="\ud800a")
+    assert run("messages", "--json").exit_code == 0
 
 
 def test_doctor_names_each_check(services: Services, sandbox: SandboxControl) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from integration_app.pipeline.compose import compose
 from integration_app.pipeline.group import Group
 from integration_app.pipeline.intake import Receipt
 from integration_app.store import keys
+from integration_app.store import outbox as outbox_module
 from tests.conftest import Clock
 from tests.integration.drive import PHONE, link, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
@@ -229,7 +231,50 @@ def test_what_is_refused_for_a_day_is_given_up_and_kept(
     (dead,) = services.deliveries.parked()
     assert dead.reason is not None
     assert dead.reason.startswith("gave up")
-    assert dead.body["memories"][0]["content"] == "tea"
+    assert dead.message_ids == (message_id,)
+
+
+def test_only_what_is_too_old_is_given_up(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.boost(100)
+    sandbox.fault("429", times=None, retry_after=3600)
+    old = text(services, "old")
+    run_to_rest(services, clock, within=timedelta(hours=23))
+    fresh = text(services, "fresh")
+    run_to_rest(services, clock, within=timedelta(hours=2))
+    assert (state(services, old, "u"), state(services, fresh, "u")) == ("parked", "waiting")
+    sandbox.clear_faults()
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == ["Me: fresh"]
+
+
+def test_an_omi_that_fails_for_ever_on_one_text_is_given_up(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.boost(1000)
+    sandbox.fault("error_before", times=None)
+    message_id = text(services, "choke")
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "parked"
+    assert len(sandbox.calls("create_conversation")) < 400, "at growing intervals"
+
+
+def test_more_than_one_look_can_hold_waits_without_spinning(
+    services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "BATCH", 5)
+    until = clock() + timedelta(hours=1)
+    services.gates.close(GateScope.KIND, "u", Kind.CONVERSATION, until=until, reason="x", now=clock())
+    for number in range(12):
+        text(services, f"text {number}")
+    text(services, "remember: behind them all")
+    clock.pass_time(seconds=30)
+    run_due(services, clock)
+    assert len(sandbox.memories("u")) == 1, "what is behind the blocked ones is reached"
+    due = services.due.at("u")
+    assert due is not None
+    assert abs(due - until) < timedelta(seconds=1), "nobody looks before the gate opens"
+    run_to_rest(services, clock)
+    assert "\n\n".join(sandbox.texts("u")) == "\n\n".join(f"Me: text {number}" for number in range(12))
 
 
 def test_a_body_that_omi_refuses_is_parked_and_blocks_nobody(
@@ -308,6 +353,21 @@ def test_a_user_who_is_not_enabled_is_held_up_alone_and_served_on_return(
     assert back.state is InstallationState.ENABLED
 
 
+def test_a_user_who_returns_after_the_promised_time_gets_what_comes_then(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.boost(100)
+    sandbox.disable("u")
+    old = text(services, "hello")
+    run_to_rest(services, clock, within=timedelta(days=9))
+    clock.pass_time(days=1)
+    sandbox.enable("u")
+    new = text(services, "I am back")
+    run_to_rest(services, clock)
+    assert (state(services, old, "u"), state(services, new, "u")) == ("dropped", "done")
+    assert sandbox.texts("u") == ["Me: I am back"]
+
+
 def test_a_user_who_does_not_return_is_dropped_after_the_promised_time(
     services: Services, sandbox: SandboxControl, clock: Clock
 ) -> None:
@@ -319,7 +379,76 @@ def test_a_user_who_does_not_return_is_dropped_after_the_promised_time(
     assert services.due.oldest() is None
 
 
-@pytest.mark.parametrize("fault", [{"api_keys": ["sk_other"]}, {"actions": []}])
+def test_a_missing_capability_stops_its_kind_for_everybody_and_nothing_else(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    link(services, "v", phone="+15550002222")
+    sandbox.app(actions=["create_conversation", "read_conversations"])
+    text(services, "remember: tea")
+    run_due(services, clock)
+    other = text(services, "remember: milk", sender="+15550002222")
+    words = text(services, "hello", sender="+15550002222")
+    clock.pass_time(seconds=30)
+    run_due(services, clock)
+    assert (state(services, other, "v"), state(services, words, "v")) == ("waiting", "done")
+    assert len(sandbox.calls("create_memories")) == 1
+    assert services.health.counters()["alarms"] == 1
+
+
+def test_one_of_many_goes_first_when_a_gate_for_everybody_opens(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    uids = [f"w{number}" for number in range(20)]
+    link(services, *uids)
+    sandbox.app(api_keys=["sk_other"])
+    text(services, "remember: tea")
+    for _ in range(5):
+        run_due(services, clock)
+        clock.pass_time(minutes=16)
+    statuses = [row["status"] for row in sandbox.calls("create_memories")]
+    assert set(statuses) == {403}
+    assert len(statuses) <= 5, "one probe each time, and nobody else"
+    assert services.health.counters()["alarms"] == 1, "one cause, one alarm"
+
+
+def test_an_omi_that_answers_nobody_is_probed_and_not_stormed(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    uids = [f"w{number}" for number in range(30)]
+    sandbox.enable(*uids)
+    link(services, *uids)
+    sandbox.fault("unavailable", route="create_memories", times=None)
+    text(services, "remember: tea")
+    end = clock() + timedelta(minutes=10)
+    while clock() < end:
+        run_due(services, clock)
+        clock.pass_time(seconds=1)
+    assert len(sandbox.calls("create_memories")) <= 20
+    sandbox.clear_faults()
+    run_to_rest(services, clock)
+    assert all(len(sandbox.memories(uid)) == 1 for uid in uids)
+
+
+def test_a_backlog_is_spread_over_the_fleets_budget(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
+) -> None:
+    fleet = build(OMI_MAX_REQUESTS_PER_MINUTE="60")
+    uids = [f"w{number}" for number in range(100)]
+    sandbox.enable(*uids)
+    link(fleet, *uids)
+    text(fleet, "remember: tea")
+    sent, jobs = [], 0
+    for _ in range(150):
+        jobs += run_due(fleet, clock)
+        sent.append(len(sandbox.calls("create_memories")))
+        clock.pass_time(seconds=1)
+    assert sent[0] <= 13, "a burst, then"
+    assert max(later - earlier for earlier, later in itertools.pairwise(sent)) <= 2
+    assert sent[-1] == 101, "u and all the others"
+    assert jobs <= 250, "each comes back once, at the place it booked"
+
+
+@pytest.mark.parametrize("fault", [{"api_keys": ["sk_other"]}])
 def test_our_own_fault_burns_nothing_and_stops_everybody(
     services: Services, sandbox: SandboxControl, clock: Clock, fault: dict[str, list[str]]
 ) -> None:
@@ -352,6 +481,30 @@ def test_stored_and_not_told_is_confirmed_by_reading_back(
     assert story is not None
     assert [event["event"] for event in story["events"]] == ["received", "unknown", "done"]
     assert story["events"][-1]["reason"] == "confirmed by read-back"
+
+
+def test_a_refused_look_marks_the_user_as_left_and_sends_nothing(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.fault("timeout_after")
+    sandbox.fault("unavailable", route="read_conversations")
+    message_id = text(services, "hello")
+    clock.pass_time(seconds=21)
+    run_due(services, clock)
+    sandbox.disable("u")
+    clock.pass_time(seconds=31)
+    run_due(services, clock)
+    found = services.installations.get("u")
+    assert found is not None
+    assert found.state is InstallationState.LEFT
+    assert len(sandbox.calls("read_conversations")) == 2
+    clock.pass_time(hours=1)
+    run_due(services, clock)
+    assert len(sandbox.calls("read_conversations")) == 2, "nobody asks again and again"
+    sandbox.enable("u")
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "done"
+    assert sandbox.texts("u") == ["Me: hello"]
 
 
 @pytest.mark.parametrize("fault", ["error_before", "error_plain", "drop_before"])
@@ -430,6 +583,12 @@ def test_two_workers_do_not_drain_one_outbox(services: Services, clock: Clock) -
     assert services.due.claim("u", now=clock(), salt="b") is None
     services.due.release(lease, next_at=None, last_seq=0, now=clock())
     assert services.due.claim("u", now=clock(), salt="b") is not None
+
+
+def test_asking_for_a_lease_twice_is_harmless(services: Services, clock: Clock) -> None:
+    """The answer to the first request was lost on the way, and the client asked again."""
+    first = services.due.claim("u", now=clock(), salt="same")
+    assert first == services.due.claim("u", now=clock(), salt="same")
 
 
 def test_a_worker_whose_lease_was_taken_over_can_neither_send_nor_record(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from redis import Redis
 
 from integration_app.bootstrap import Services
+from integration_app.model import GateScope
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from integration_app.web.app import create_app
@@ -32,8 +34,17 @@ def test_readyz_says_when_no_worker_is_alive(services: Services, clock: Clock) -
     services.health.beat("w1", now=clock())
     clock.pass_time(seconds=61)
     answer = create_app(services).test_client().get("/readyz")
-    assert answer.status_code == 503
+    assert answer.status_code == 200, "the doors stay open: texts can be accepted"
+    assert answer.get_json()["status"] == "degraded"
     assert answer.get_json()["problems"] == ["no worker was seen in the last minute"]
+
+
+def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> None:
+    services.health.beat("w1", now=clock())
+    until = clock() + timedelta(minutes=1)
+    services.gates.close(GateScope.ALL, "u", None, until=until, reason="Omi refused our API key", now=clock())
+    problems = create_app(services).test_client().get("/readyz").get_json()["problems"]
+    assert problems == ["everybody waits until 08:01:00 UTC: Omi refused our API key"]
 
 
 def test_readyz_tells_how_late_the_oldest_outbox_is(services: Services, clock: Clock) -> None:

@@ -157,6 +157,31 @@ def test_a_folder_is_complete(provider: str) -> None:
     assert "{url" in registry.setup_text(provider)
 
 
+@pytest.mark.parametrize("provider", registry.specs())
+def test_a_provider_that_is_off_answers_as_its_vendor_needs(
+    build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    spec = registry.specs()[provider]
+    services = build()
+    for name in spec.settings:
+        monkeypatch.delenv(name, raising=False)
+    services = build()
+    answer = create_app(services).test_client().post(f"/webhooks/{provider}", data=b"x")
+    assert answer.status_code == spec.provider.statuses[Outcome.NOT_CONFIGURED]
+
+
+def test_one_captured_signature_is_worth_one_message(door: Door) -> None:
+    """The string that this vendor signs has no separators: other fields can be cut from it."""
+    sample = _read("twilio", "genuine_sms")
+    form = sample["form"]
+    sid = form["MessageSid"]
+    door.send(sample)
+    moved = form | {"MessageSid": sid[:10]}
+    moved[sid[10:] + "NumMedia"] = moved.pop("NumMedia")
+    door.send(sample | {"form": moved})
+    assert len(door.stored()) == 1
+
+
 def test_an_unknown_provider_is_a_plain_404(door: Door) -> None:
     assert door.client.post("/webhooks/nobody", data=b"x").status_code == 404
 

@@ -19,7 +19,16 @@ from integration_app.omi import (
     UnexpectedAnswer,
     Unreachable,
 )
-from integration_app.pipeline.policy import Situation, decide, look_again
+from integration_app.pipeline.policy import (
+    Situation,
+    decide,
+    is_outage,
+    is_too_late,
+    look_again,
+    look_failed,
+    not_stored,
+    outage_gate,
+)
 from integration_app.pipeline.rules import Rules
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -107,17 +116,60 @@ def test_an_undocumented_answer_is_parked_with_an_alarm() -> None:
     assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Park("x", alarm=True)
 
 
-def test_after_the_horizon_a_retry_gives_up() -> None:
-    old = NOW - RULES.retry_horizon - timedelta(seconds=1)
-    decision = decide(RateLimited("x"), situation(first_tried_at=old), RULES)
-    assert isinstance(decision, Park)
-    assert decision.reason.startswith("gave up")
+OLD = NOW - RULES.retry_horizon - timedelta(seconds=1)
 
 
-def test_the_horizon_burns_nothing_for_an_operator_or_a_user_who_left() -> None:
-    old = situation(first_tried_at=NOW - timedelta(days=30))
-    assert isinstance(decide(BadCredentials("x"), old, RULES), Retry)
-    assert isinstance(decide(AppNotEnabled("x"), old, RULES), Retry)
+def test_the_horizon_is_a_time_and_not_a_count() -> None:
+    assert is_too_late(OLD, NOW, RULES)
+    assert not is_too_late(OLD + timedelta(seconds=2), NOW, RULES)
+    assert not is_too_late(None, NOW, RULES)
+
+
+def test_what_is_certainly_not_stored_is_sent_again_at_growing_intervals_until_the_horizon() -> None:
+    again = not_stored(situation(tries=3), RULES)
+    assert isinstance(again, Retry)
+    assert (again.at - NOW, again.scope) == (timedelta(seconds=8), GateScope.KIND)
+    assert isinstance(not_stored(situation(first_tried_at=OLD), RULES), Park)
+
+
+def test_a_missing_capability_holds_up_its_kind_alone() -> None:
+    decision = decide(AppMisconfigured("x", capability=True), situation(), RULES)
+    assert decision == Retry(NOW + timedelta(minutes=1), "x", GateScope.ALL_OF_KIND, alarm=True)
+
+
+def test_when_reading_back_is_refused_the_outcome_stays_unknown() -> None:
+    limited = look_failed(Unreachable("x"), situation(), RULES)
+    assert limited == Reconcile(NOW + timedelta(seconds=30), "cannot look into Omi: x")
+    refused = look_failed(BadCredentials("x"), situation(), RULES)
+    assert isinstance(refused, Reconcile)
+    assert refused.gate is not None
+    assert (refused.gate.scope, refused.look_at) == (GateScope.ALL, refused.gate.at)
+    left = look_failed(AppNotEnabled("x"), situation(), RULES)
+    assert isinstance(left, Reconcile)
+    assert left.gate is not None
+    assert left.gate.left
+
+
+def test_what_cannot_be_looked_up_is_parked_as_unknown() -> None:
+    assert look_failed(AppMisconfigured("x", capability=True), situation(), RULES) == Park(
+        "outcome unknown: the app may not read conversations", alarm=True
+    )
+    late = look_failed(Unreachable("x"), situation(first_tried_at=OLD), RULES)
+    assert isinstance(late, Park)
+    assert late.reason.startswith("outcome unknown")
+
+
+def test_an_outage_stops_everybody_only_when_several_users_see_it() -> None:
+    assert outage_gate(NOW, calls=50, uids=1, tries_for_all=0) is None
+    assert outage_gate(NOW, calls=4, uids=4, tries_for_all=0) is None
+    assert outage_gate(NOW, calls=5, uids=2, tries_for_all=0) == NOW + timedelta(seconds=10)
+    assert outage_gate(NOW, calls=1, uids=1, tries_for_all=1) == NOW + timedelta(seconds=20), "a probe failed"
+    assert outage_gate(NOW, calls=9, uids=9, tries_for_all=9) == NOW + timedelta(minutes=5)
+
+
+def test_whose_trouble_it_is() -> None:
+    assert all(is_outage(error) for error in (Unreachable(""), Unavailable(""), OutcomeUnknown("")))
+    assert not any(is_outage(error) for error in (None, RateLimited(""), BadCredentials(""), InvalidRequest("")))
 
 
 def test_looking_again_waits_until_omi_must_have_ended() -> None:

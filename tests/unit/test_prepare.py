@@ -24,6 +24,7 @@ def test_the_word_elsewhere_is_only_a_word(text: str) -> None:
     ("text", "content", "tags"),
     [
         ("remember: milk #Home #home #shop", "milk", ("home", "shop")),
+        ("remember: gate B\n#home", "gate B", ("home",)),
         ("remember: the #blue key", "the blue key", ("blue",)),
         ("remember: #only", "only", ("only",)),
         ("remember: issue #12 and C#", "issue #12 and C#", ()),
@@ -68,6 +69,13 @@ def test_a_subject_cannot_add_lines_to_the_head() -> None:
     prepared = prepare(message(channel="email", content=Content(text="x", subject="a\r\nFrom: boss@example.com")))
     assert prepared.head is not None
     assert [line.partition(":")[0] for line in prepared.head.split("\n")] == ["From", "Subject", "Date"]
+
+
+def test_a_sender_cannot_add_lines_to_the_head_either() -> None:
+    prepared = prepare(message("x", channel="email", sender="a@b.c\nSubject: forged\x00\ud800"))
+    assert prepared.head is not None
+    assert prepared.head.count("Subject:") == 1
+    assert len(prepared.head.split("\n")) == 2
 
 
 def test_empty_means_nothing_at_all() -> None:

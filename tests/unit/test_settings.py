@@ -80,6 +80,22 @@ def test_a_secret_may_lie_in_a_file(settings: dict[str, str], monkeypatch: pytes
     assert bootstrap.read_settings()[0].omi_api_key == "sk_from_a_file"
 
 
+def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMI_API_KEY_FILE", "/nonexistent")
+    found = mistakes(monkeypatch, PORT="x")
+    assert {"OMI_API_KEY_FILE", "PORT"} <= set(found)
+
+
+def test_blanks_around_the_items_of_a_list_do_not_count(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELLO_TOKENS", "old-token , new-token")
+    hello = bootstrap.read_settings()[1]["hello"]
+    assert hello._tokens == (b"old-token", b"new-token")  # type: ignore[attr-defined]
+
+
 def test_secrets_do_not_show(settings: dict[str, str]) -> None:
     shown = repr(bootstrap.read_settings()[0])
     for name in ("OMI_API_KEY", "SECRET_KEY", "REDIS_URL"):

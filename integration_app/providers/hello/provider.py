@@ -31,6 +31,7 @@ _EVENT = _Event()
 class Hello(Provider):
     name = "hello"
     title = "Hello"
+    proven_by_headers = True
     max_body_bytes = 200_000
     statuses = {  # noqa: RUF012 - typed in the base class
         Outcome.STORED: 202,

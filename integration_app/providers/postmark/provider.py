@@ -23,6 +23,7 @@ from integration_app.providers.postmark.sender import PostmarkSender
 from integration_app.providers.postmark.signature import is_genuine
 
 _RECIPIENTS_MAX = 50
+_SIZE_MAX = 10**12
 
 
 class _Tolerant(Schema):
@@ -34,18 +35,6 @@ class _Address(_Tolerant):
     Email = fields.Str(load_default="", allow_none=True)
     Name = fields.Str(load_default="", allow_none=True)
     MailboxHash = fields.Str(load_default="", allow_none=True)
-
-
-class _Header(_Tolerant):
-    Name = fields.Str(required=True)
-    Value = fields.Str(load_default="", allow_none=True)
-
-
-class _Attachment(_Tolerant):
-    Name = fields.Str(load_default=None, allow_none=True)
-    ContentType = fields.Str(load_default="", allow_none=True)
-    ContentLength = fields.Int(load_default=None, allow_none=True)
-    ContentID = fields.Str(load_default=None, allow_none=True)
 
 
 class _Mail(_Tolerant):
@@ -64,8 +53,9 @@ class _Mail(_Tolerant):
     TextBody = fields.Str(load_default="", allow_none=True)
     HtmlBody = fields.Str(load_default="", allow_none=True)
     RawEmail = fields.Str(load_default=None, allow_none=True)
-    Headers = fields.List(fields.Nested(_Header), load_default=list, allow_none=True)
-    Attachments = fields.List(fields.Nested(_Attachment), load_default=list, allow_none=True)
+    # Nothing in these two is worth losing a mail for, so they are read leniently.
+    Headers = fields.Raw(load_default=None, allow_none=True)
+    Attachments = fields.Raw(load_default=None, allow_none=True)
 
 
 _MAIL = _Mail()
@@ -74,6 +64,7 @@ _MAIL = _Mail()
 class Postmark(Provider):
     name = "postmark"
     title = "Postmark inbound"
+    proven_by_headers = True
     max_body_bytes = 100_000_000  # 35 MB of attachments in base64, and RawEmail has them once more
     statuses = {  # noqa: RUF012 - typed in the base class
         Outcome.STORED: 200,
@@ -139,7 +130,7 @@ def _recipients(mail: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _content(mail: Mapping[str, Any]) -> Content:
-    headers = {row["Name"].lower() for row in mail["Headers"] or ()}
+    headers = {str(row.get("Name", "")).lower() for row in _rows(mail["Headers"])}
     raw = mail["RawEmail"]
     if raw:
         # JSON text of a mail: back to the bytes that it was before
@@ -149,17 +140,26 @@ def _content(mail: Mapping[str, Any]) -> Content:
         text=mail["TextBody"] or None,
         html=mail["HtmlBody"] or None,
         subject=mail["Subject"] or None,
-        attachments=tuple(
-            Attachment(
-                content_type=(row["ContentType"] or "application/octet-stream")[:200],
-                name=(row["Name"] or "")[:300] or None,
-                size=row["ContentLength"],
-            )
-            for row in (mail["Attachments"] or ())[:_RECIPIENTS_MAX]
-            if not (row["ContentID"] and (row["ContentType"] or "").startswith("image/"))
-        ),
+        attachments=tuple(_attachment(row) for row in _rows(mail["Attachments"]) if not _is_inline_image(row)),
         is_reply=bool(headers & {"in-reply-to", "references"}),
     )
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value[:500] if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _attachment(row: Mapping[str, Any]) -> Attachment:
+    size = row.get("ContentLength")
+    return Attachment(
+        content_type=str(row.get("ContentType") or "application/octet-stream")[:200],
+        name=str(row.get("Name") or "")[:300] or None,
+        size=size if isinstance(size, int) and 0 < size < _SIZE_MAX else None,
+    )
+
+
+def _is_inline_image(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("ContentID")) and str(row.get("ContentType") or "").startswith("image/")
 
 
 def _date(value: str | None) -> datetime | None:

@@ -67,7 +67,10 @@ class Twilio(Provider):
         if not signature:
             raise BadSignature("X-Twilio-Signature is missing")
         # a GET has its parameters in the query, which is part of the URL already
-        params = request.form if request.method == "POST" else []
+        try:
+            params = request.form if request.method == "POST" else []
+        except MalformedPayload as error:
+            raise BadSignature("the form cannot be read, so nothing proves where it comes from") from error
         if not is_genuine(signature, self._tokens, request.url, params, request.body):
             raise BadSignature("X-Twilio-Signature does not fit: wrong token, or PUBLIC_BASE_URL is another")
 
@@ -90,7 +93,8 @@ class Twilio(Provider):
         return InboundMessage(
             provider=self.name,
             event_id=sid,
-            dedupe_keys=(f"{self.name}:{sid}",),
+            # The signed string has no separators, so one signature fits many ways to cut it into fields.
+            dedupe_keys=(f"{self.name}:{sid}", f"{self.name}:signature:{_signature(request)}"),
             channel=channel,
             route=Route.SENDER,
             sender=sender,
@@ -118,6 +122,10 @@ class Twilio(Provider):
         if fields.get("OptOutType"):
             return fields["OptOutType"].upper()[:10]
         return word if word in self._control_words else None
+
+
+def _signature(request: WebhookRequest) -> str:
+    return request.headers.get("x-twilio-signature", "").strip()
 
 
 def _channel(fields: Mapping[str, str]) -> tuple[str, str]:
