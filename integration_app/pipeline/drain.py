@@ -176,7 +176,8 @@ class Drain:
         if item.prepared:
             return item
         try:
-            prepared = prepare(replace(item.message, content=self._inbox.content(item.id)))
+            said = self._inbox.said(item.id)
+            prepared = said if isinstance(said, PreparedText) else prepare(replace(item.message, content=said))
         except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
             self._set_aside(look, [item], Park(_crash("prepare", error)))
             return None

@@ -65,9 +65,7 @@ def load_content(raw: str | None) -> Content:
     return Content(**values)
 
 
-def load_prepared(raw: str | None) -> PreparedText | None:
-    if not raw:
-        return None
+def load_prepared(raw: str) -> PreparedText:
     values = json.loads(raw)
     return PreparedText(**values | {"kind": Kind(values["kind"]), "tags": tuple(values["tags"])})
 

@@ -50,7 +50,7 @@ class Outbox:
                 id=message_id,
                 seq=int(seq),
                 message=codec.load_message(envelope, None),
-                prepared=codec.load_prepared(prepared),
+                prepared=codec.load_prepared(prepared) if prepared else None,
                 first_tried_at=codec.moment(tried),
             )
             for (message_id, seq), (envelope, prepared, tried) in zip(entries, rows, strict=False)

@@ -49,6 +49,27 @@ def test_texts_in_a_row_become_one_conversation_for_each_uid(
         assert len(sandbox.calls("create_conversation", uid)) == 1
 
 
+def test_two_uids_may_prepare_the_same_message_at_once(
+    services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between one drain's look and its reading of the content, another one prepares the message and drops it."""
+    link(services, "v")
+    text(services, "hello")
+    clock.pass_time(seconds=21)
+    real = type(services.outbox).view
+
+    def interrupted(self: object, uid: str, **more: int) -> object:
+        seen = real(self, uid, **more)  # type: ignore[arg-type]
+        if uid == "u":
+            monkeypatch.setattr(type(services.outbox), "view", real)
+            services.drain.run("v")
+        return seen
+
+    monkeypatch.setattr(type(services.outbox), "view", interrupted)
+    services.drain.run("u")
+    assert (sandbox.texts("u"), sandbox.texts("v")) == (["Me: hello"], ["Me: hello"])
+
+
 def test_nothing_is_sent_before_the_quiet_window_has_passed(
     services: Services, sandbox: SandboxControl, clock: Clock
 ) -> None:
