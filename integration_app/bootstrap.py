@@ -20,12 +20,15 @@ from integration_app.pipeline.drain import Drain
 from integration_app.pipeline.forget import Forget
 from integration_app.pipeline.intake import Intake
 from integration_app.pipeline.outcome import Outcomes
+from integration_app.pipeline.preview import Previews
+from integration_app.pipeline.replay import Replays
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.story import Stories
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.queue import JobQueue
 from integration_app.settings import Reader, Settings
+from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
@@ -33,6 +36,7 @@ from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
+from integration_app.store.quota import Quotas
 from integration_app.store.traffic import Traffic
 
 REDIS_CONNECT_SECONDS = 2.0
@@ -49,12 +53,16 @@ class Services:
     intake: Intake
     drain: Drain
     stories: Stories
+    replays: Replays
+    previews: Previews
     forget: Forget
     inbox: Inbox
     outbox: Outbox
     installations: Installations
     due: DueSet
     deliveries: Deliveries
+    dead_letters: DeadLetters
+    quotas: Quotas
     gates: Gates
     health: Health
     jobs: JobQueue
@@ -96,6 +104,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
+    quotas, dead_letters = Quotas(redis), DeadLetters(redis)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     omi = IntegrationsClient(
         settings.omi_app_id,
@@ -125,12 +134,15 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
                 installations=installations,
                 health=health,
                 traffic=traffic,
+                quotas=quotas,
                 clock=clock,
             ),
             rules=rules,
             clock=clock,
             chance=random.random,
         ),
+        replays=Replays(dead_letters=dead_letters, gates=gates, quotas=quotas, clock=clock),
+        previews=Previews(inbox=inbox, outbox=outbox, gates=gates, traffic=traffic, rules=rules, clock=clock),
         forget=Forget(
             inbox=inbox,
             deliveries=deliveries,
@@ -143,6 +155,8 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         installations=installations,
         due=due,
         deliveries=deliveries,
+        dead_letters=dead_letters,
+        quotas=quotas,
         gates=gates,
         health=health,
         jobs=jobs,

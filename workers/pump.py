@@ -48,6 +48,7 @@ class Pump:
         if self._beats % int(SWEEP_SECONDS / TICK_SECONDS) == 0:
             self._services.forget.sweep(now)
         self._beats += 1
+        self._services.replays.step(now)
         room = AHEAD - self._services.jobs.length()
         if room <= 0:
             return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from integration_app import __version__
-from integration_app.cli import alive, dev, doctor, installations, messages, providers, samples, sandbox
+from integration_app.cli import alive, dead_letters, dev, doctor, installations, messages, providers, samples, sandbox
 from integration_app.cli.demo import demo
 
 
@@ -25,6 +25,8 @@ def main() -> None:
 
 for command in (
     alive.alive,
+    dead_letters.dead_letters,
+    dead_letters.replay,
     demo,
     dev.dev,
     doctor.doctor,

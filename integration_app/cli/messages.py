@@ -72,6 +72,9 @@ def _sentence(event: dict[str, Any]) -> str:
     status = f" (HTTP {event['status']})" if event.get("status") else ""
     took = f" in {event['seconds']} s" if event.get("seconds") is not None else ""
     until = f" until {_time(event['until'], '%H:%M:%S')}" if event.get("until") else ""
+    if event["event"] in ("replayed", "dropped by hand"):
+        what = event["by"] if event.get("by") else f"replay {event.get('replay')}"
+        return f"{event['uid']}: {event['event']} ({what})"
     words = {
         "done": "done",
         "withdrawn": "not stored, waits",

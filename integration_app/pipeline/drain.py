@@ -211,6 +211,7 @@ class Drain:
             return True
         seconds = round(time.monotonic() - started, 3)
         self._outcomes.heard(look, error, delivery.uid)
+        self._outcomes.called(delivery, error)
         attempt = Attempt(now, error.reason if error else "accepted", error.status if error else 200, seconds)
         decision = decide(error, self._situation(look, group.lane.kind, delivery.first_tried_at), self._rules)
         self._outcomes.apply(look, delivery, decision, attempt)

@@ -22,13 +22,14 @@ from integration_app.model import (
     Reconcile,
     Retry,
 )
-from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError
+from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
 from integration_app.pipeline.look import Look, gate_name, gate_names
 from integration_app.pipeline.policy import is_outage, outage_gate
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.installations import Installations
+from integration_app.store.quota import Quotas
 from integration_app.store.traffic import Traffic
 
 log = logs.get(__name__)
@@ -43,6 +44,7 @@ class Outcomes:
         installations: Installations,
         health: Health,
         traffic: Traffic,
+        quotas: Quotas,
         clock: Clock,
     ) -> None:
         self._deliveries = deliveries
@@ -50,6 +52,7 @@ class Outcomes:
         self._installations = installations
         self._health = health
         self._traffic = traffic
+        self._quotas = quotas
         self._clock = clock
 
     def heard(self, look: Look, error: OmiError | None, uid: str) -> None:
@@ -66,6 +69,15 @@ class Outcomes:
         if until:
             reason = "Omi does not answer"
             self._close(look, GateScope.ALL, uid, Retry(until, reason, GateScope.ALL, alarm=True), None)
+
+    def called(self, delivery: Delivery, error: OmiError | None) -> None:
+        """Note what a write has used up, and the limit where Omi named it."""
+        uid, kind = delivery.uid, delivery.lane.kind
+        if isinstance(error, RateLimited):
+            if error.limit is not None:
+                self._quotas.learn(uid, kind, error.limit, now=self._clock())
+        elif not isinstance(error, Unreachable):
+            self._quotas.called(uid, kind)
 
     def apply(self, look: Look, delivery: Delivery, decision: Decision, attempt: Attempt) -> None:
         """Carry out a decision about a delivery. Raises `LeaseLost`."""

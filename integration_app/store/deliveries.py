@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -155,8 +154,3 @@ class Deliveries:
     def sweep(self, *, before: datetime) -> int:
         """Forget ids of dead letters that are older than their retention."""
         return int(self._redis.zremrangebyscore(keys.PARKED, "-inf", codec.ms(before)))
-
-    def parked(self, limit: int = 100) -> Sequence[Delivery]:
-        """Dead letters, newest first."""
-        ids = self._redis.zrevrange(keys.PARKED, 0, max(0, limit - 1))
-        return [delivery for delivery_id in map(str, ids) if (delivery := self.get(delivery_id))]

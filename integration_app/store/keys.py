@@ -10,6 +10,8 @@ oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
 oi:delivery:<id>           hash: one delivery
 oi:parked                  sorted set: parked deliveries (dead letters) by time
+oi:replay:<id>             hash: a replay of many · oi:replay-ids:<id>: what is still to come · oi:replays: running ones
+oi:used:<uid>:<kind>       calls in the running hour; expires · oi:limits:<uid>: what Omi said its limits are
 oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
 oi:gate:<scope>            hash: until, reason, tries
@@ -38,6 +40,7 @@ DUE = f"{PREFIX}due"
 INSTALLATIONS = f"{PREFIX}installations"
 COUNTERS = f"{PREFIX}counters"
 WORKERS = f"{PREFIX}workers"
+REPLAYS = f"{PREFIX}replays"
 PROBE = f"{PREFIX}probe"
 PROBING = f"{PREFIX}probing"
 BUDGET = f"{PREFIX}budget"
@@ -81,6 +84,22 @@ def lease(uid: str) -> str:
 
 def gate(scope: str) -> str:
     return f"{PREFIX}gate:{scope}"
+
+
+def replay(replay_id: str) -> str:
+    return f"{PREFIX}replay:{replay_id}"
+
+
+def replay_ids(replay_id: str) -> str:
+    return f"{PREFIX}replay-ids:{replay_id}"
+
+
+def used(uid: str, kind: str) -> str:
+    return f"{PREFIX}used:{uid}:{kind}"
+
+
+def limits(uid: str) -> str:
+    return f"{PREFIX}limits:{uid}"
 
 
 def installation(uid: str) -> str:

@@ -82,6 +82,11 @@ class Traffic:
         )
         return codec.from_ms(at) if at else None
 
+    def booked(self, uid: str) -> datetime | None:
+        """The place in the fleet's budget that this uid has booked."""
+        score = self._redis.zscore(keys.BOOKED, uid)
+        return None if score is None else codec.from_ms(score)
+
     def answered(self) -> None:
         """Omi gave an answer, whatever it said: it is up, and a probe is over."""
         self._redis.delete(keys.FAILURES, keys.FAILED_UIDS, keys.PROBING)

@@ -249,7 +249,7 @@ def test_what_is_refused_for_a_day_is_given_up_and_kept(
     message_id = text(services, "remember: tea")
     run_to_rest(services, clock)
     assert state(services, message_id, "u") == "parked"
-    (dead,) = services.deliveries.parked()
+    ((dead, _),) = services.dead_letters.list()
     assert dead.reason is not None
     assert dead.reason.startswith("gave up")
     assert dead.message_ids == (message_id,)
@@ -332,7 +332,7 @@ def test_a_poison_message_is_parked_and_blocks_nobody(
     bad, good = text(services, "remember: poison"), text(services, "remember: good")
     run_due(services, clock)
     assert (state(services, bad, "u"), state(services, good, "u")) == ("parked", "done")
-    (dead,) = services.deliveries.parked()
+    ((dead, _),) = services.dead_letters.list()
     assert dead.reason is not None
     assert "RuntimeError" in dead.reason
     assert "secret words" not in str(services.stories.show(bad))
@@ -557,7 +557,7 @@ def test_an_unknown_outcome_that_cannot_be_looked_up_is_parked(
     message_id = text(services, "hello")
     run_to_rest(services, clock)
     assert state(services, message_id, "u") == "parked"
-    (dead,) = services.deliveries.parked()
+    ((dead, _),) = services.dead_letters.list()
     assert dead.reason is not None
     assert dead.reason.startswith("outcome unknown")
     assert len(sandbox.conversations("u")) == 1

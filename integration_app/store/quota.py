@@ -1,0 +1,64 @@
+"""What Omi's limits are, as far as its headers have told, and how much of them we have used. Never assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis import Redis
+
+from integration_app.model import Kind
+from integration_app.store import codec, keys
+
+WINDOW = timedelta(hours=1)
+
+_USED = """
+-- KEYS: used · ARGV: window s
+local used = redis.call('INCR', KEYS[1])
+if used == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return used
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """`limit` calls a window, None while Omi has not said; `used` of them since our window began."""
+
+    limit: int | None
+    used: int
+
+    @property
+    def left(self) -> int | None:
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+    def is_less_than(self, calls: int) -> bool:
+        """Known not to allow so many calls any more in this window."""
+        return self.left is not None and calls > self.left
+
+
+class Quotas:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._used = redis.register_script(_USED)
+
+    def called(self, uid: str, kind: Kind) -> None:
+        """One call that counts."""
+        self._used(keys=[keys.used(uid, kind.value)], args=[int(WINDOW.total_seconds())])
+
+    def learn(self, uid: str, kind: Kind, limit: int, *, now: datetime) -> None:
+        """Omi named its limit."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(keys.limits(uid), mapping={kind.value: limit, f"{kind.value}:at": codec.ms(now)})
+        pipe.expire(keys.limits(uid), int(timedelta(days=30).total_seconds()))
+        pipe.execute()
+
+    def of(self, uid: str) -> dict[Kind, Quota]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(keys.limits(uid))
+        for kind in Kind:
+            pipe.get(keys.used(uid, kind.value))
+        limits, *used = pipe.execute()
+        return {
+            kind: Quota(int(limits[kind.value]) if kind.value in limits else None, int(count or 0))
+            for kind, count in zip(Kind, used, strict=True)
+        }
