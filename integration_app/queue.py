@@ -6,18 +6,15 @@ uid's outbox now: the due set is the truth, so a job that RQ loses costs a momen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
 QUEUE_NAME = "omi-inbox"
 DRAIN_JOB = "workers.jobs.drain"
-
-QUEUE_ERRORS = (RedisError, OSError)
-"""What a hint may fail with; nothing is lost then."""
 
 _FAILURE_TTL_SECONDS = 24 * 3600
 
@@ -28,7 +25,7 @@ class JobQueue:
     def __init__(self, connection: Redis, job_timeout_seconds: float) -> None:
         # RQ keeps bytes in Redis, so `connection` must not decode responses.
         self.rq = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, is_async=True)
-        self._timeout = int(job_timeout_seconds)
+        self._timeout = math.ceil(job_timeout_seconds)  # RQ counts whole seconds, and refuses none
 
     def enqueue_drains(self, uids: Iterable[str]) -> None:
         """Ask some worker to look at these outboxes, in one round trip or two."""

@@ -33,6 +33,12 @@ class SandboxControl:
     def boost(self, factor: float) -> None:
         self._post("/boost", {"boost": factor})
 
+    def advance(self, seconds: float) -> None:
+        self._post("/clock", {"advance": seconds})
+
+    def latency(self, seconds: float) -> None:
+        self._post("/latency", {"seconds": seconds})
+
     def app(self, **changes: Any) -> None:
         self._post("/app", changes)
 

@@ -19,8 +19,8 @@ API = "/v2/"
 
 
 def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable[[], float] = time.time) -> Flask:
-    state, limits, faults = State(app_id, api_key, clock), Limits(clock, boost), Faults()
-    faulty = Faulty(faults)
+    state, faults = State(app_id, api_key, clock), Faults()
+    limits, faulty = Limits(state.clock, boost), Faulty(faults, lambda: state.latency)
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
@@ -78,7 +78,7 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
         fault = g.get("fault")
         seconds = round(time.monotonic() - g.began, 4)
         call = Call(
-            at=clock() - seconds,
+            at=state.clock() - seconds,
             method=request.method,
             route=_route(),
             uid=request.args.get("uid"),

@@ -9,6 +9,8 @@ GET    /_sandbox/requests                every call: time, route, uid, status (?
 GET    /_sandbox/notifications?uid=      what the app sent to a user
 GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`)
 POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
+POST   /_sandbox/latency {"seconds": 0.3}  every write takes this long
+POST   /_sandbox/clock {"advance": 3600}   move the sandbox's clock on (limits, dates)
 POST   /_sandbox/app {"actions": [...], "api_keys": [...]}   capabilities and keys of the app
 GET    /_sandbox/limits                  the windows that are running
 """
@@ -106,6 +108,22 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
                     found.key_digests = {digest(str(key)) for key in asked["api_keys"]}
         return jsonify(status="ok"), 200
 
+    @control.post("/latency")
+    def latency() -> tuple[Response, int]:
+        seconds = _number("seconds")
+        if seconds is None or seconds < 0:
+            return jsonify(error="seconds is a number from 0"), 400
+        state.latency = seconds
+        return jsonify(seconds=seconds), 200
+
+    @control.post("/clock")
+    def clock() -> tuple[Response, int]:
+        advance = _number("advance")
+        if advance is None:
+            return jsonify(error="advance is a number of seconds"), 400
+        state.offset += advance
+        return jsonify(now=state.now().isoformat()), 200
+
     @control.get("/limits")
     def windows() -> Response:
         return jsonify(boost=limits.boost, windows=limits.snapshot())
@@ -116,6 +134,13 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
 def _json() -> dict[str, Any]:
     value = request.get_json(silent=True)
     return value if isinstance(value, dict) else {}
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(_json()[name])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _user(user: User) -> dict[str, Any]:

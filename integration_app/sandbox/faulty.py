@@ -20,8 +20,9 @@ class Dropped(Exception):  # noqa: N818
 
 
 class Faulty:
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, latency: Callable[[], float]) -> None:
         self._faults = faults
+        self._latency = latency
 
     def _fault(self) -> Fault | None:
         """The fault that is meant for this call, taken when it first matters: a refused call uses none up."""
@@ -49,6 +50,8 @@ class Faulty:
         """Store and answer `{}`, or do what the fault says."""
         fault = self._fault()
         name = fault.fault if fault else None
+        if latency := self._latency():
+            time.sleep(latency)
         if fault and name == "slow":
             time.sleep(fault.seconds)
         if name == "drop_before":
