@@ -176,17 +176,23 @@ def _in_a_process(lane: Lane, scenario: Scenario, at: int | None, how: str) -> i
         os._exit(0)
     os.close(tell)
     os.close(ask)
+    watcher: threading.Thread | None = None
     if how == "redis":
-        watcher = threading.Thread(target=lambda: os.read(asks, 1) and lane.restart_redis())
+        watcher = threading.Thread(target=_bring_back, args=(lane, asks))
         watcher.start()
     os.waitpid(child, 0)
-    os.close(asks) if how != "redis" else None
-    if how == "redis":
+    if watcher is not None:
         watcher.join(10)
-        os.close(asks)
+    os.close(asks)
     said = os.read(told, 20)
     os.close(told)
     return int(said or b"0")
+
+
+def _bring_back(lane: Lane, asks: int) -> None:
+    """Restart Redis when the child has killed it; the pipe ends without a word when it never got that far."""
+    if os.read(asks, 1):
+        lane.restart_redis()
 
 
 def _work(lane: Lane, scenario: Scenario, services: Services) -> None:
@@ -218,9 +224,7 @@ def _worker(services: Services) -> None:
         promoted = pump.tick()
         waiting = max(promoted, services.jobs.length())
         if waiting:
-            ThreadWorker(services.jobs.rq.name, services.queue_connection, stop, f"w{os.getpid()}").work(
-                max_jobs=waiting
-            )
+            _Hands(services.jobs.rq.name, services.queue_connection, stop, f"w{os.getpid()}").work(max_jobs=waiting)
 
     run_to_rest(services, work)
 
