@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check lint types contracts lock clean
+.PHONY: help demo dev test check lint types contracts lock clean proof
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -19,6 +19,9 @@ test: $(VENV)/.dev ## Run all tests
 	$(BIN)/python -m pytest
 
 check: lint types contracts test ## Style, types, import contracts, tests
+
+proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about half an hour)
+	$(BIN)/python -m tests.proof
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,12 +6,15 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from integration_app import settings as settings_module
 from integration_app.model import Clock
@@ -105,6 +108,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         request_seconds=settings.request_timeout_seconds,
     )
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
+    previews = Previews(inbox=inbox, outbox=outbox, gates=gates, traffic=traffic, rules=rules, clock=clock)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     omi = IntegrationsClient(
         settings.omi_app_id,
@@ -142,14 +146,14 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
             chance=random.random,
         ),
         replays=Replays(dead_letters=dead_letters, gates=gates, quotas=quotas, clock=clock),
-        previews=Previews(inbox=inbox, outbox=outbox, gates=gates, traffic=traffic, rules=rules, clock=clock),
+        previews=previews,
         forget=Forget(
             inbox=inbox,
             deliveries=deliveries,
             text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
-        stories=Stories(inbox=inbox, gates=gates, due=due, clock=clock),
+        stories=Stories(inbox=inbox, previews=previews),
         inbox=inbox,
         outbox=outbox,
         installations=installations,
@@ -168,17 +172,34 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
 
 def connect(url: str, *, decode: bool) -> Redis:
     """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text."""
-    return Redis.from_url(
-        url,
-        decode_responses=decode,
-        socket_connect_timeout=REDIS_CONNECT_SECONDS,
-        socket_timeout=REDIS_ANSWER_SECONDS,
-        health_check_interval=30,
+    options: dict[str, Any] = {
+        "decode_responses": decode,
+        "socket_connect_timeout": REDIS_CONNECT_SECONDS,
+        "socket_timeout": REDIS_ANSWER_SECONDS,
+        "health_check_interval": 30,
         # One quick second try: a connection that a restart has closed is no outage. Scripts are safe to repeat: an
         # accept that was carried out and not answered is found again by its dedupe key.
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+    }
+    if url.startswith("redis+sentinel:"):
+        return _behind_sentinels(url, options)
+    return Redis.from_url(url, **options)
+
+
+def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
+    """`redis+sentinel://[user:password@]host:port,host:port/<service>[/<db>]`: the primary that the sentinels name."""
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    service, _, number = parts.path.strip("/").partition("/")
+    pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
+    secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
+    sentinel = Sentinel(pairs, socket_timeout=REDIS_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
+    primary: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        service, db=int(number or 0), **options, **secret
     )
+    return primary
 
 
 def _rules(settings: Settings) -> Rules:

@@ -182,8 +182,10 @@ def _base_url(value: str) -> None:
 
 
 def _redis_url(value: str) -> None:
-    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValidationError("must be a redis://, rediss:// or unix:// URL")
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
+        raise ValidationError("must be a redis://, rediss://, unix:// or redis+sentinel:// URL")
+    if value.startswith("redis+sentinel:") and not urlsplit(value).path.strip("/"):
+        raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
 
 
 def _domain(value: str) -> None:

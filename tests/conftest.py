@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture(scope="session")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Valkey and the sandbox as processes, without web and workers."""
-    stack = Stack(tmp_path_factory.mktemp("backing"), boost=1.0)
+    stack = Stack(tmp_path_factory.mktemp("backing"), boost=1.0, server=os.environ.get("TEST_REDIS_SERVER"))
     stack.folder.mkdir(exist_ok=True)
     try:
         stack.start_redis()

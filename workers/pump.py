@@ -12,7 +12,7 @@ from integration_app.bootstrap import Services
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.2
-REPEAT_MS = 15_000
+REPEAT_MS = 5_000
 """When an unheeded hint is given again: RQ lost the job, or the fleet is behind."""
 AHEAD = 200
 """Jobs that may wait in RQ. What is due beyond that waits in the due set, where it cannot get lost."""

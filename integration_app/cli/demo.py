@@ -6,7 +6,7 @@ Exit code 0 when everything is as it should be, 1 with the reason when anything 
 from __future__ import annotations
 
 import itertools
-import os
+import secrets
 import sys
 import tempfile
 import time
@@ -61,7 +61,7 @@ def demo(redis: str) -> None:
 class _Demo:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        os.environ.update(stack.env)
+        stack.export()
         self._services: Services = bootstrap.build()
         specs = registry.specs().values()
         self._senders: dict[str, Sender] = {
@@ -138,7 +138,7 @@ class _Demo:
     def _twice(self) -> None:
         before = len(self._memories(BOB))
         message = self._text_message("remember: gate B at six")
-        message = replace(message, event_id=f"SM{os.urandom(16).hex()}")
+        message = replace(message, event_id=f"SM{secrets.token_hex(16)}")
         statuses = [self._send(message).status_code for _ in range(2)]
         self._until(lambda: len(self._memories(BOB)) > before, "the memory sent twice")
         time.sleep(1.0)

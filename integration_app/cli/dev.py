@@ -73,7 +73,7 @@ def _first_user(stack: Stack) -> str:
     from integration_app import bootstrap
 
     requests.post(f"{stack.sandbox_url}/_sandbox/users/{UID}/enable", timeout=5).raise_for_status()
-    os.environ.update(stack.env)
+    stack.export()
     services = bootstrap.build()
     installation = services.installations.add(UID, now=services.clock())
     services.installations.link_phone(UID, PHONE)

@@ -60,7 +60,7 @@ def show(message_id: str, want_json: bool) -> None:
         click.echo(f"  {_time(event['at'], '%Y-%m-%d %H:%M:%S.%f')[:-3]} UTC  {_sentence(event)}")
     for to in story["recipients"]:
         why = f": {to['why']}" if to.get("why") else ""
-        until = f", next look {_time(to['until'], '%Y-%m-%d %H:%M:%S')} UTC" if to.get("until") else ""
+        until = f", lands {_time(to['until'], '%Y-%m-%d %H:%M:%S')} UTC" if to.get("until") else ""
         click.echo(f"  now  {to['uid']} is {to['state']}{why}{until}")
 
 

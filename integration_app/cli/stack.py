@@ -49,10 +49,12 @@ class Stack:
         redis: str = EMBEDDED,
         default_ports: bool = False,
         boost: float = 1.0,
+        server: str | None = None,
     ) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._redis = redis
+        self._server = server  # another server binary, for tests with other versions
         ports = iter((8000, 8100, 6390)) if default_ports else iter((0, 0, 0))
         self.web_url = f"http://127.0.0.1:{_port(next(ports))}"
         self.sandbox_url = f"http://127.0.0.1:{_port(next(ports))}"
@@ -125,7 +127,7 @@ class Stack:
                 "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
             }  # fmt: skip
             words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-            self._spawn("valkey", [_server(self._redis), *words])
+            self._spawn("valkey", [self._server or _server(self._redis), *words])
         self._wait("valkey", self._redis_answers)
 
     def start_sandbox(self) -> None:
@@ -177,6 +179,12 @@ class Stack:
             "pids": {"dev": os.getpid()} | {name: process.pid for name, process in self.processes.items()},
             "env": self.env,
         }
+
+    def export(self) -> None:
+        """Make this stack's settings those of this process."""
+        for name in [name for name in os.environ if name.removesuffix("_FILE") in self._known]:
+            del os.environ[name]
+        os.environ.update(self.env)
 
     def write_description(self, path: Path) -> None:
         """Readable by its owner only: it holds the secrets of this run."""

@@ -5,43 +5,40 @@ Never carries the text.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from integration_app.logs import masked
-from integration_app.model import Clock, MessageState, Story
-from integration_app.store.due import DueSet
-from integration_app.store.gates import Gates
+from integration_app.model import MessageState, Story
+from integration_app.pipeline.preview import Landing, Previews
 from integration_app.store.inbox import Inbox
 
 
 class Stories:
-    def __init__(self, *, inbox: Inbox, gates: Gates, due: DueSet, clock: Clock) -> None:
+    def __init__(self, *, inbox: Inbox, previews: Previews) -> None:
         self._inbox = inbox
-        self._gates = gates
-        self._due = due
-        self._clock = clock
+        self._previews = previews
 
     def show(self, message_id: str) -> dict[str, Any] | None:
         """The whole story of one message, None when there is no such message."""
         story = self._inbox.story(message_id)
-        return self._tell(story) | {"events": list(story.events)} if story else None
+        return self._tell(story, {}) | {"events": list(story.events)} if story else None
 
     def latest(self, *, limit: int, uid: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
         """The newest messages, one row each, of one uid and in one state where asked."""
-        rows = []
+        rows: list[dict[str, Any]] = []
+        landings: dict[str, list[Landing]] = {}
         for story in self._inbox.latest(self._inbox.count() if uid or state else limit):
             if uid and uid not in story.states:
                 continue
             states = [story.states[uid]] if uid else story.states.values()
             if state and state not in states:
                 continue
-            rows.append(self._tell(story))
+            rows.append(self._tell(story, landings))
             if len(rows) >= limit:
                 break
         return rows
 
-    def _tell(self, story: Story) -> dict[str, Any]:
+    def _tell(self, story: Story, landings: dict[str, list[Landing]]) -> dict[str, Any]:
         message = story.message
         return {
             "id": story.id,
@@ -52,24 +49,21 @@ class Stories:
             "received_at": message.received_at.isoformat(),
             "state": _overall(story.states, message.control),
             "recipients": [
-                {"uid": uid, "state": state} | self._waiting(uid, state) for uid, state in story.states.items()
+                {"uid": uid, "state": state} | self._waiting(story.id, uid, state, landings)
+                for uid, state in story.states.items()
             ],
         }
 
-    def _waiting(self, uid: str, state: str) -> dict[str, Any]:
-        """Why a message waits, and until when somebody will look again."""
+    def _waiting(self, message_id: str, uid: str, state: str, landings: dict[str, list[Landing]]) -> dict[str, Any]:
+        """Why a message waits, and when it will land. `landings` keeps what was worked out for a uid."""
         if state not in (MessageState.WAITING, MessageState.SENDING):
             return {}
-        now = self._clock()
-        closed = [gate for gate in self._gates.of(uid).values() if gate.until > now]
-        due = self._due.at(uid)
-        why = "its turn has not come"
-        if state == MessageState.SENDING:
-            why = "outcome unknown: Omi will be read before anything is sent again"
-        elif closed:
-            why = max(closed, key=lambda gate: gate.until).reason
-        until: datetime | None = due or max((gate.until for gate in closed), default=None)
-        return {"why": why, "until": until.isoformat() if until else None}
+        if uid not in landings:
+            landings[uid] = self._previews.of(uid)
+        mine = next((landing for landing in landings[uid] if message_id in landing.message_ids), None)
+        if mine is None:
+            return {"why": "behind more than one look can hold", "until": None}
+        return {"why": mine.why, "until": mine.at.isoformat()}
 
 
 def _overall(states: dict[str, str], control: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Lane:
 
     def services(self) -> Services:
         """Fresh services with connections of their own, for this process."""
-        os.environ.update(self.stack.env)
+        self.stack.export()
         return bootstrap.build()
 
     def restart_redis(self) -> None:

@@ -1,0 +1,13 @@
+"""The short form of the crash-point proof; `make proof` tries every point."""
+
+from __future__ import annotations
+
+from tests.proof.parallel import try_all
+
+
+def test_a_process_or_redis_killed_at_any_step_loses_and_doubles_nothing() -> None:
+    findings = try_all(3, every=71)
+    assert len(findings) >= 30
+    assert {finding.point.how for finding in findings} == {"before", "after", "redis"}
+    wrong = [finding for finding in findings if finding.lost or finding.doubled or finding.ambiguous]
+    assert wrong == []

@@ -1,0 +1,213 @@
+"""What Redis must and may do: a failover, forgetting, and how much a waiting message takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from integration_app.bootstrap import Services
+from integration_app.cli import stack as stack_module
+from integration_app.store import keys
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, state, text
+from tests.sandbox_control import SandboxControl
+
+CANARY = "canary-in-the-text"
+
+
+# --- forgetting -------------------------------------------------------------------------------------------------
+
+
+def days_pass_in_redis(redis: Redis, days: float) -> None:
+    """Redis's clock cannot be moved, so everything that expires comes nearer to its end instead."""
+    step = int(timedelta(days=days).total_seconds() * 1000)
+    for key in list(redis.scan_iter("*")):
+        left = redis.pttl(key)
+        if left > step:
+            redis.pexpire(key, left - step)
+        elif left > 0:
+            redis.delete(key)
+
+
+def everything_in(redis: Redis) -> str:
+    """All that Redis holds, in words."""
+    found = []
+    for key in redis.scan_iter(f"{keys.PREFIX}*"):
+        match redis.type(key):
+            case "string":
+                found.append(str(redis.get(key)))
+            case "hash":
+                found.append(json.dumps(redis.hgetall(key)))
+            case "list":
+                found.append(str(redis.lrange(key, 0, -1)))
+            case "set":
+                found.append(str(redis.smembers(key)))
+            case "zset":
+                found.append(str(redis.zrange(key, 0, -1)))
+    return "\n".join(found)
+
+
+def test_text_is_gone_a_week_after_delivery(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    text(services, CANARY)
+    text(services, f"remember: {CANARY}")
+    run_to_rest(services, clock)
+    assert CANARY in everything_in(redis)
+    days_pass_in_redis(redis, 6.9)
+    assert CANARY in everything_in(redis)
+    days_pass_in_redis(redis, 0.2)
+    assert CANARY not in everything_in(redis)
+    clock.pass_time(days=7.1)
+    services.forget.sweep(clock())
+    assert redis.zcard(keys.MESSAGES) == 0
+
+
+def test_dead_letters_and_dedupe_keys_are_gone_after_thirty_days(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    sandbox.app(actions=["create_conversation"])
+    sandbox.fault("timeout_after")
+    message_id = text(services, CANARY)
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "parked"
+    days_pass_in_redis(redis, 29.9)
+    assert CANARY in everything_in(redis)
+    assert list(redis.scan_iter(f"{keys.PREFIX}seen:*"))
+    days_pass_in_redis(redis, 0.2)
+    assert CANARY not in everything_in(redis)
+    assert not list(redis.scan_iter(f"{keys.PREFIX}seen:*"))
+    clock.pass_time(days=30.1)
+    services.forget.sweep(clock())
+    assert redis.zcard(keys.PARKED) == 0
+
+
+def test_a_text_that_one_uid_still_waits_for_is_kept_whole(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    link(services, "u", "v")
+    text(services, CANARY)
+    clock.pass_time(seconds=21)
+    for uid in ("u", "v"):
+        services.drain.run(uid)
+    days_pass_in_redis(redis, 365)
+    assert CANARY in everything_in(redis), "v has not enabled the app yet"
+
+
+def test_a_waiting_message_takes_little(services: Services, redis: Redis) -> None:
+    link(services, "u")
+    text(services, "warm up")
+    before = int(redis.info("memory")["used_memory"])
+    for _ in range(2000):
+        text(services, "x" * 100)
+    each = (int(redis.info("memory")["used_memory"]) - before) / 2000
+    print(f"\n{each:.0f} bytes for a waiting message of 100 characters")
+    assert each < 4000
+
+
+# --- failover ---------------------------------------------------------------------------------------------------
+
+
+class Sentinels:
+    """A primary, a replica and a sentinel that watches them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binary = stack_module._server(stack_module.EMBEDDED)
+        self._folder = folder
+        self.ports = {name: stack_module._port(0) for name in ("primary", "replica", "sentinel")}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._start("primary")
+        self._start("replica", "--replicaof", "127.0.0.1", str(self.ports["primary"]))
+        config = folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.ports['sentinel']}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor main 127.0.0.1 {self.ports['primary']} 1\n"
+            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n"
+        )
+        self._spawn("sentinel", str(config), "--sentinel")
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.ports['sentinel']}/main/0"
+
+    def _start(self, name: str, *more: str) -> None:
+        data = self._folder / name
+        data.mkdir()
+        port = str(self.ports[name])
+        self._spawn(name, "--port", port, "--bind", "127.0.0.1", "--dir", str(data), "--appendonly", "yes", *more)
+
+    def _spawn(self, name: str, *words: str) -> None:
+        self.processes[name] = subprocess.Popen(
+            [self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def in_sync(self) -> bool:
+        with suppress(RedisError), Redis(port=self.ports["primary"]) as primary:
+            seen = primary.info("replication")
+            replica = seen.get("slave0", {})
+            level = replica.get("state") == "online" and replica.get("offset") == seen["master_repl_offset"]
+            return level and self._knows_the_replica()
+        return False
+
+    def _knows_the_replica(self) -> bool:
+        with Redis(port=self.ports["sentinel"], decode_responses=True) as sentinel:
+            return bool(sentinel.sentinel_slaves("main"))
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def close(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
+    made = Sentinels(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def within(seconds: float, look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(RedisError, OSError):
+            if look():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_failover_keeps_what_was_accepted_and_goes_on(
+    build: Callable[..., Services], sentinels: Sentinels, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    services = build(REDIS_URL=sentinels.url)
+    within(20, sentinels.in_sync)
+    within(10, services.health.write_and_read_back)
+    link(services, "u")
+    text(services, "before")
+    within(10, sentinels.in_sync)
+    sentinels.kill("primary")
+    within(20, services.health.write_and_read_back)
+    text(services, "after")
+    run_to_rest(services, clock)
+    assert "\n\n".join(sandbox.texts("u")) == "Me: before\n\nMe: after"
