@@ -22,8 +22,8 @@ ANSWER_MAX_BYTES = 64 * 1024 * 1024
 class Transport:
     """Calls below one base URL with one bearer key. Safe to share between threads.
 
-    `connect_timeout` and `read_timeout` in seconds; together they are also the deadline of the whole call, so an
-    answer that only drips cannot hold a worker.
+    `connect_timeout` and `read_timeout` in seconds; together they are also the deadline for a body that only drips.
+    (Headers are bound by the read time-out alone, for each piece that arrives.)
     """
 
     def __init__(

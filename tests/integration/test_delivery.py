@@ -208,6 +208,32 @@ def test_a_closed_gate_makes_texts_grow_into_one_conversation(
     assert sandbox.texts("u")[-1] == "\n\n".join(f"Me: late {number}" for number in range(30))
 
 
+def test_two_hundred_texts_in_an_hour_arrive_in_order_within_omis_quota(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    """Ten conversations an hour is all that Omi allows. Its clock moves with ours here."""
+
+    def pass_time(seconds: float) -> None:
+        clock.pass_time(seconds=seconds)
+        sandbox.advance(seconds)
+
+    began = clock()
+    for number in range(200):
+        text(services, f"text {number}")
+        for _ in range(3):
+            pass_time(6)
+            run_due(services, clock)
+    while services.outbox.size("u"):
+        pass_time(30)
+        run_due(services, clock)
+        assert clock() - began < timedelta(hours=4)
+    assert "\n\n".join(sandbox.texts("u")) == "\n\n".join(f"Me: text {number}" for number in range(200))
+    calls = sandbox.calls("create_conversation")
+    hours = (clock() - began) / timedelta(hours=1)
+    assert sum(row["status"] == 200 for row in calls) <= 10 * (int(hours) + 1)
+    assert sum(row["status"] == 429 for row in calls) <= int(hours) + 1, "one refusal a window"
+
+
 def test_one_users_closed_gate_delays_nobody_else(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
     link(services, "v")
     sandbox.fault("429", uid="u", retry_after=3000)
