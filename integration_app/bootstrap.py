@@ -99,6 +99,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     deliveries = Deliveries(
         redis,
         lease_ms=due.lease_ms,
+        settle=rules.settle,
         text_retention=timedelta(days=settings.text_retention_days),
         parked_retention=timedelta(days=settings.dead_letter_retention_days),
     )
@@ -210,5 +211,6 @@ def _rules(settings: Settings) -> Rules:
         settle=timedelta(seconds=settings.omi_settle_seconds),
         left_probe=timedelta(minutes=settings.left_probe_minutes),
         left_retention=timedelta(days=settings.left_retention_days),
+        request_time=timedelta(seconds=settings.request_timeout_seconds),
         drain_budget=timedelta(seconds=settings.job_timeout_seconds - settings.request_timeout_seconds),
     )

@@ -172,17 +172,19 @@ class Delivery:
     first_tried_at: datetime
     state: str = "sending"
     look_at: datetime | None = None
+    unknown_at: datetime | None = None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to Omi, or one look at what Omi holds: what it said, never what we said."""
+    """One call to Omi, or one look at what Omi holds (`looked`): what it said, never what we said."""
 
     at: datetime
     outcome: str
     status: int | None = None
     seconds: float | None = None
+    looked: bool = False
 
 
 # --- Decisions: what `pipeline.policy` answers; somebody else acts on them --------------------------------

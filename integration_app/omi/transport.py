@@ -106,7 +106,10 @@ def _by_meaning(error: requests.RequestException) -> OmiError:
     if isinstance(error, requests.ConnectTimeout):
         return Unreachable("no connection to Omi in time")
     if isinstance(error, requests.exceptions.SSLError):
-        return Unreachable("no secure connection to Omi")
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Unreachable("Omi's certificate is not trusted")
+        # a broken record may be the handshake's or that of a connection on which everything has been sent
+        return OutcomeUnknown("the secure connection to Omi broke")
     if isinstance(error, requests.exceptions.ProxyError):
         return Unreachable("no connection to Omi through the proxy")
     if isinstance(error, requests.Timeout):

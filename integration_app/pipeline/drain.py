@@ -158,11 +158,12 @@ class Drain:
         self._due.renew(look.lease, now=now)
         started = time.monotonic()
         situation = self._situation(look, delivery.lane.kind, delivery.first_tried_at)
-        decision, called, error = reconcile(delivery, self._omi, self._rules, situation)
-        if called:
-            self._outcomes.heard(look, error, delivery.uid)
-        attempt = Attempt(now, "looked into Omi", None, round(time.monotonic() - started, 3))
+        settles_in = self._deliveries.settles_in(delivery)  # asked first: what turns up meanwhile is found
+        decision, called, error = reconcile(delivery, self._omi, self._rules, situation, settles_in)
+        attempt = Attempt(now, "looked into Omi", None, round(time.monotonic() - started, 3), looked=True)
         self._outcomes.apply(look, delivery, decision, attempt)
+        if called:
+            self._outcomes.heard(look, error, delivery.uid, wrote=False)
         if isinstance(decision, Reconcile):
             look.wakes.append(decision.look_at)
             return False
@@ -175,8 +176,11 @@ class Drain:
         """The message with its text; None when it has none, or when making it failed: then it is parked."""
         if item.prepared:
             return item
+        said = self._inbox.said(item.id)
+        if said is None:
+            self._set_aside(look, [item], Park("its text is gone"))
+            return None
         try:
-            said = self._inbox.said(item.id)
             prepared = said if isinstance(said, PreparedText) else prepare(replace(item.message, content=said))
         except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
             self._set_aside(look, [item], Park(_crash("prepare", error)))
@@ -189,7 +193,7 @@ class Drain:
         return ready
 
     def _deliver(self, look: Look, group: Group) -> bool:
-        """Send one group. False when its outcome is unknown: then its lane waits."""
+        """Send one group. False when it has to wait, or its outcome is unknown: then its lane waits."""
         look.acted = True
         try:
             request = compose(group)
@@ -198,26 +202,29 @@ class Drain:
             return True
         now = self._clock()
         delivery = self._delivery(look, list(group.messages), request.body, request.started_at, now)
+        look.held_since = time.monotonic()
         self._deliveries.begin(look.lease, delivery, seq=group.messages[0].seq, now=now)
         started = time.monotonic()
         error: OmiError | None = None
         try:
-            self._call(delivery)
+            self._call(look, delivery)
         except OmiError as failure:
             error = failure
+        except LeaseLost:
+            raise
         except Exception as crash:  # noqa: BLE001 - any other exception is a decision too
             attempt = Attempt(now, "crash", None, round(time.monotonic() - started, 3))
             self._outcomes.apply(look, delivery, Park(_crash("call", crash)), attempt)
             return True
         seconds = round(time.monotonic() - started, 3)
-        self._outcomes.heard(look, error, delivery.uid)
         self._outcomes.called(delivery, error)
         attempt = Attempt(now, error.reason if error else "accepted", error.status if error else 200, seconds)
         decision = decide(error, self._situation(look, group.lane.kind, delivery.first_tried_at), self._rules)
         self._outcomes.apply(look, delivery, decision, attempt)
+        self._outcomes.heard(look, error, delivery.uid, wrote=True)
         if isinstance(decision, Retry) and decision.scope is GateScope.KIND:
             self._give_up(look, group, decision.reason)
-        return not isinstance(decision, Reconcile)
+        return not isinstance(decision, Reconcile | Retry)
 
     def _give_up(self, look: Look, group: Group, reason: str) -> None:
         """Park what has been refused for longer than the horizon; what joined it later waits on."""
@@ -233,7 +240,9 @@ class Drain:
             look.wakes.append(at)
         return at is None
 
-    def _call(self, delivery: Delivery) -> None:
+    def _call(self, look: Look, delivery: Delivery) -> None:
+        if time.monotonic() - look.held_since > self._due.lease_ms / 1000 - self._rules.request_time.total_seconds():
+            raise LeaseLost("stalled before a call: somebody else may be at it by now")
         if delivery.lane.kind is Kind.MEMORIES:
             self._omi.create_memories(delivery.uid, delivery.body)
         else:
@@ -254,8 +263,9 @@ class Drain:
     def _still_wanted(self, look: Look) -> list[WaitingMessage]:
         """What waits, without what was kept long enough for a user who left; that is dropped."""
         left_at = look.installation.left_at if look.installation else None
-        if left_at is None:
-            return list(look.view.waiting)
+        gate = look.gates.get(GateScope.UID.value)
+        if left_at is None or gate is None or gate.until <= self._clock():
+            return list(look.view.waiting)  # it is time to try again: the user may be back
         oldest = self._clock() - self._rules.left_retention
         gone = [item for item in look.view.waiting if max(item.message.received_at, left_at) < oldest]
         if gone:

@@ -17,8 +17,8 @@ from integration_app.pipeline.rules import Rules
 CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
 """Channels in which people say one thing in several messages."""
 
-_BLOCK_OVERHEAD = 400
-"""Characters that a block may add to its text: the head of a mail, a speaker's name, blank lines."""
+_BLOCK_OVERHEAD = 50
+"""Characters that a block may add to its text and head: a speaker's name, blank lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +97,5 @@ class _Growing:
 
 
 def _size(message: WaitingMessage) -> int:
-    return len(message.prepared.text if message.prepared else "") + _BLOCK_OVERHEAD
+    prepared = message.prepared
+    return _BLOCK_OVERHEAD + (len(prepared.text) + len(prepared.head or "") if prepared else 0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from integration_app import logs
 from integration_app.errors import MalformedPayload, UnknownRecipient
+from integration_app.mail.clean import one_line
 from integration_app.model import Clock, InboundMessage, Kind, Route
 from integration_app.pipeline import group, prepare
 from integration_app.pipeline.rules import Rules
@@ -61,6 +62,7 @@ class Intake:
         """
         if prepare.is_empty(message.content):
             raise MalformedPayload("the message is empty")
+        message = replace(message, sender=one_line(message.sender, 320))
         uids = [] if message.control else self._recipients(message)
         now = self._clock()
         due = now + self._delay(message)

@@ -20,6 +20,7 @@ class Look:
     gates: dict[str, Gate]
     installation: Installation | None
     acted: bool = False
+    held_since: float = 0.0  # monotonic seconds at which the lease was last renewed
     wakes: list[datetime] = field(default_factory=list)
 
     def gate_until(self, kind: Kind, now: datetime) -> datetime:

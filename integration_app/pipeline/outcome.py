@@ -55,13 +55,17 @@ class Outcomes:
         self._quotas = quotas
         self._clock = clock
 
-    def heard(self, look: Look, error: OmiError | None, uid: str) -> None:
-        """Note whether Omi is there at all, after every call. Enough calls in a row unanswered: everybody waits."""
+    def heard(self, look: Look, error: OmiError | None, uid: str, *, wrote: bool) -> None:
+        """Note whether Omi is there at all, after every call. Enough calls in a row unanswered: everybody waits.
+
+        A read that succeeds does not prove that writing works, so it ends no such row.
+        """
         cause = _cause(error)
         if cause:
             self._health.count(f"causes:{cause}")
         if not is_outage(error):
-            self._traffic.answered()
+            if wrote:
+                self._traffic.answered()
             return
         failures = self._traffic.failed(uid)
         gate = look.gates.get(GateScope.ALL.value)
@@ -130,6 +134,7 @@ class Outcomes:
             now=self._clock(),
             look_at=until,
             untried=untried,
+            settles=not attempt.looked,
         )
         self._health.count(f"deliveries:{state}")
         log.info(

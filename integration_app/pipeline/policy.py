@@ -32,6 +32,8 @@ LOOK_LATER = timedelta(seconds=30)
 OUTAGE_CALLS, OUTAGE_UIDS = 5, 2
 """How many calls in a row, of how many users, have to go unanswered before everybody waits."""
 OUTAGE_GATE = timedelta(seconds=10)
+EXACT_WAIT_MAX = timedelta(days=1)
+"""Omi names an hour at the most; whatever says more is not believed."""
 NOT_ENABLED = "not enabled in Omi"
 JITTER = 0.25
 """Share of a wait that is added at random. Added, never taken off: Omi documents the wait as a minimum."""
@@ -95,10 +97,10 @@ def look_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
     """What to do when Omi does not let us read back: its outcome stays unknown, so it is never simply sent again."""
     if isinstance(error, AppMisconfigured):
         return Park("outcome unknown: the app may not read conversations", alarm=True)
-    if is_too_late(at.first_tried_at, at.now, rules):
-        return Park(f"outcome unknown: could not look into Omi ({error.reason})")
     decision = decide(error, at, rules)
     gate = decision if isinstance(decision, Retry) and decision.scope is not GateScope.KIND else None
+    if gate is None and is_too_late(at.first_tried_at, at.now, rules):
+        return Park(f"outcome unknown: could not look into Omi ({error.reason})")
     later = gate.at if gate else at.now + LOOK_LATER
     return Reconcile(later, f"cannot look into Omi: {error.reason}", gate)
 
@@ -127,15 +129,6 @@ def outage_gate(now: datetime, calls: int, uids: int, tries_for_all: int) -> dat
     return now + min(OUTAGE_GATE * float(2 ** min(tries_for_all, 10)), OUTAGE_WAIT_MAX)
 
 
-def look_again(at: datetime, begun_at: datetime, rules: Rules) -> datetime | None:
-    """When to look again for a delivery that is not in Omi yet; None once it can no longer turn up.
-
-    Omi works on for up to two minutes after it has stopped answering.
-    """
-    settled = begun_at + rules.settle
-    return settled if at < settled else None
-
-
 def _backoff(at: Situation, longest: timedelta) -> datetime:
     """1, 2, 4 … s and up to a quarter more, as Omi documents it."""
     wait = min(FIRST_WAIT * float(2 ** min(at.tries, 20)), longest)
@@ -143,7 +136,8 @@ def _backoff(at: Situation, longest: timedelta) -> datetime:
 
 
 def _exactly(at: Situation, seconds: float) -> datetime:
-    return at.now + timedelta(seconds=seconds) + EXACT_JITTER * at.chance
+    wait = min(max(timedelta(seconds=min(seconds, 1e6)), FIRST_WAIT), EXACT_WAIT_MAX)
+    return at.now + wait + EXACT_JITTER * at.chance
 
 
 def _alarm_wait(at: Situation) -> datetime:

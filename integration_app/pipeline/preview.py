@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from integration_app.model import Clock, Lane, PreparedText, WaitingMessage
+from integration_app.model import Clock, Content, Kind, Lane, PreparedText, WaitingMessage
 from integration_app.pipeline.group import plan
 from integration_app.pipeline.look import closed_until
 from integration_app.pipeline.prepare import prepare
@@ -69,5 +69,10 @@ class Previews:
         if item.prepared:
             return item
         said = self._inbox.said(item.id)
-        prepared = said if isinstance(said, PreparedText) else prepare(replace(item.message, content=said))
+        if isinstance(said, PreparedText):
+            return replace(item, prepared=said)
+        try:
+            prepared = prepare(replace(item.message, content=said or Content()))
+        except Exception:  # noqa: BLE001 - a drain will park it; here it has no text
+            prepared = PreparedText("", Kind.CONVERSATION)
         return replace(item, prepared=prepared)

@@ -15,5 +15,6 @@ class Rules:
     settle: timedelta = timedelta(seconds=150)
     left_probe: timedelta = timedelta(hours=6)
     left_retention: timedelta = timedelta(days=7)
+    request_time: timedelta = timedelta(seconds=135)
     drain_budget: timedelta = timedelta(seconds=25)
     """No new call is begun in a drain that is older than this: the job must end before its time-out."""

@@ -81,6 +81,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "first_tried_at": datetime.fromisoformat(values["first_tried_at"]),
         "state": raw.get("state", "sending"),
         "look_at": moment(raw.get("look_at")),
+        "unknown_at": moment(raw.get("unknown_at")),
         "reason": raw.get("reason"),
     }
     return Delivery(**values)
@@ -88,7 +89,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
 
 def dump_delivery(delivery: Delivery) -> str:
     values = asdict(delivery)
-    for changing in ("state", "look_at", "reason"):
+    for changing in ("state", "look_at", "unknown_at", "reason"):
         del values[changing]
     return dumps(values)
 

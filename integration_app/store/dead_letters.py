@@ -12,32 +12,56 @@ from redis import Redis
 from integration_app.model import Delivery
 from integration_app.store import codec, keys
 
-_UNPARK = """
+_HELPERS = """
+-- Whether another uid still needs the text of a message.
+local function needed(key, uid)
+  local fields = redis.call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    local other = string.match(fields[i], '^state:(.*)$')
+    local state = fields[i + 1]
+    if other and other ~= uid and (state == 'waiting' or state == 'sending' or state == 'parked') then return state end
+  end
+  return false
+end
+
+local function told(event, uid)
+  return (string.gsub(event, '"uid":null', '"uid":"' .. uid .. '"', 1))
+end
+"""
+
+_UNPARK = (
+    _HELPERS
+    + """
 local function unpark(id, now, event)
-  if redis.call('ZREM', 'oi:parked', id) == 0 then return 0 end
   local delivery = 'oi:delivery:' .. id
-  local data = cjson.decode(redis.call('HGET', delivery, 'data'))
+  local uid, ids = unpack(redis.call('HMGET', delivery, 'uid', 'ids'))
+  if redis.call('ZREM', 'oi:parked', id) == 0 or not uid then return 0 end
   local moved = 0
-  for _, message in ipairs(data.message_ids) do
+  for message in string.gmatch(ids, '%S+') do
     local key, story = 'oi:message:' .. message, 'oi:story:' .. message
     local seq = redis.call('HGET', key, 'seq')
-    if seq and redis.call('HGET', key, 'state:' .. data.uid) == 'parked' then
-      redis.call('HSET', key, 'state:' .. data.uid, 'waiting')
-      redis.call('HDEL', key, 'tried:' .. data.uid)
+    if seq and redis.call('HGET', key, 'state:' .. uid) == 'parked' then
+      redis.call('HSET', key, 'state:' .. uid, 'waiting')
+      redis.call('HDEL', key, 'tried:' .. uid, 'last:' .. uid)
+      if needed(key, uid) ~= 'parked' then redis.call('HDEL', key, 'keep') end
       redis.call('HINCRBY', key, 'pending', 1)
       redis.call('PERSIST', key)
       redis.call('PERSIST', story)
-      redis.call('RPUSH', story, (string.gsub(event, '"uid":null', '"uid":"' .. data.uid .. '"', 1)))
-      redis.call('ZADD', 'oi:outbox:' .. data.uid, seq, message)
+      redis.call('RPUSH', story, told(event, uid))
+      redis.call('ZADD', 'oi:outbox:' .. uid, seq, message)
       moved = moved + 1
     end
   end
   redis.call('DEL', delivery)
-  local due = redis.call('ZSCORE', 'oi:due', data.uid)
-  if moved > 0 and (not due or tonumber(due) > tonumber(now)) then redis.call('ZADD', 'oi:due', now, data.uid) end
+  if moved > 0 then
+    local due = redis.call('ZSCORE', 'oi:due', uid)
+    if not due or tonumber(due) > tonumber(now) then redis.call('ZADD', 'oi:due', now, uid) end
+    redis.call('SET', 'oi:poke:' .. uid, 1, 'EX', 600)
+  end
   return moved
 end
 """
+)
 
 _ONE = (
     _UNPARK
@@ -51,11 +75,14 @@ _STEP = (
     _UNPARK
     + """
 -- KEYS: replay, its ids, active replays · ARGV: replay id, now ms, story event
-local replay = redis.call('HMGET', KEYS[1], 'state', 'rate', 'started_ms', 'done')
-if replay[1] ~= 'running' then redis.call('SREM', KEYS[3], ARGV[1]) return 0 end
-local allowed = math.floor((ARGV[2] - replay[3]) / 60000 * replay[2]) + 1
+local state, rate, next_ms = unpack(redis.call('HMGET', KEYS[1], 'state', 'rate', 'next_ms'))
+if state ~= 'running' then redis.call('SREM', KEYS[3], ARGV[1]) return 0 end
+local now, pause = tonumber(ARGV[2]), 60000 / rate
+local at = tonumber(next_ms)
+if at > now + pause then at = now end  -- the clock was set back
+if at < now - 1000 then at = now - 1000 end  -- time that nobody used is not made up for
 local moved = 0
-while tonumber(replay[4]) + moved < allowed do
+while at <= now do
   local id = redis.call('LPOP', KEYS[2])
   if not id then
     redis.call('HSET', KEYS[1], 'state', 'finished')
@@ -63,28 +90,34 @@ while tonumber(replay[4]) + moved < allowed do
     break
   end
   unpark(id, ARGV[2], ARGV[3])
-  moved = moved + 1
+  moved, at = moved + 1, at + pause
 end
+redis.call('HSET', KEYS[1], 'next_ms', string.format('%.3f', at))
 redis.call('HINCRBY', KEYS[1], 'done', moved)
 return moved
 """
 )
 
-_DROP = """
+_DROP = (
+    _HELPERS
+    + """
 -- KEYS: delivery, parked · ARGV: delivery id, story event
-if redis.call('ZREM', KEYS[2], ARGV[1]) == 0 then return 0 end
-local data = cjson.decode(redis.call('HGET', KEYS[1], 'data'))
-for _, message in ipairs(data.message_ids) do
+local uid, ids = unpack(redis.call('HMGET', KEYS[1], 'uid', 'ids'))
+if redis.call('ZREM', KEYS[2], ARGV[1]) == 0 or not uid then return 0 end
+for message in string.gmatch(ids, '%S+') do
   local key = 'oi:message:' .. message
-  if redis.call('HGET', key, 'state:' .. data.uid) == 'parked' then
-    redis.call('HSET', key, 'state:' .. data.uid, 'dropped')
-    redis.call('RPUSH', 'oi:story:' .. message, (string.gsub(ARGV[2], '"uid":null', '"uid":"' .. data.uid .. '"', 1)))
-    if tonumber(redis.call('HGET', key, 'pending') or 0) <= 0 then redis.call('HDEL', key, 'prepared', 'content') end
+  if redis.call('HGET', key, 'state:' .. uid) == 'parked' then
+    redis.call('HSET', key, 'state:' .. uid, 'dropped')
+    redis.call('RPUSH', 'oi:story:' .. message, told(ARGV[2], uid))
+    local other = needed(key, uid)
+    if other ~= 'parked' then redis.call('HDEL', key, 'keep') end
+    if not other then redis.call('HDEL', key, 'prepared', 'content') end
   end
 end
 redis.call('DEL', KEYS[1])
 return 1
 """
+)
 
 _REMEMBER = timedelta(days=30)
 
@@ -143,6 +176,7 @@ class DeadLetters:
             "state": "running",
             "rate": rate,
             "started_ms": codec.ms(now),
+            "next_ms": codec.ms(now),
             "done": 0,
             "total": len(ids),
             "by": by,

@@ -13,33 +13,44 @@ from integration_app.store import codec, keys
 from integration_app.store.due import Lease
 
 _BEGIN = """
--- KEYS: lease, due, delivery, open · ARGV: uid, token, lease ms, now ms, delivery id, data, seq, now iso,
---       message prefix, then message ids
+-- KEYS: lease, due, delivery, open, settling · ARGV: uid, token, lease ms, now ms, delivery id, data, seq, now iso,
+--       message prefix, settling ms, settled iso, then message ids
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
-redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending')
+redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending', 'uid', ARGV[1], 'ids', table.concat(ARGV, ' ', 12))
+if tonumber(ARGV[10]) > 0 then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[10]) end
 redis.call('ZADD', KEYS[4], ARGV[7], ARGV[5])
-for i = 10, #ARGV do
+for i = 12, #ARGV do
   redis.call('HSET', ARGV[9] .. ARGV[i], 'state:' .. ARGV[1], 'sending')
-  redis.call('HSETNX', ARGV[9] .. ARGV[i], 'tried:' .. ARGV[1], ARGV[8])
+  -- a pause longer than any that a rate limit or an outage asks for was somebody else's doing: the horizon begins anew
+  local message, last = ARGV[9] .. ARGV[i], 'last:' .. ARGV[1]
+  if ARGV[4] - (redis.call('HGET', message, last) or ARGV[4]) > 21600000 then
+    redis.call('HDEL', message, 'tried:' .. ARGV[1])
+  end
+  redis.call('HSETNX', message, 'tried:' .. ARGV[1], ARGV[8])
+  redis.call('HSET', message, last, ARGV[4])
 end
 return 1
 """
 
 _SETTLE = """
--- KEYS: lease, delivery, open, outbox, parked · ARGV: uid, token, delivery id, delivery state, message state,
+-- KEYS: lease, delivery, open, outbox, parked, settling · ARGV: uid, token, delivery id, delivery state, message state,
 --       reason, look at iso or '', final 0/1, ttl s, now ms, story event, message prefix, story prefix,
---       untried 0/1 (the time so far does not count against the retry horizon), then message ids
+--       untried 0/1 (the time so far does not count against the retry horizon), settling ms, now iso,
+--       settled iso, then message ids
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 1 end
 redis.call('HSET', KEYS[2], 'state', ARGV[4], 'reason', ARGV[6], 'look_at', ARGV[7])
+if ARGV[4] == 'unknown' and redis.call('HSETNX', KEYS[2], 'unknown_at', ARGV[16]) == 1 and tonumber(ARGV[15]) > 0 then
+  redis.call('SET', KEYS[6], ARGV[17], 'PX', ARGV[15])
+end
 if ARGV[4] ~= 'unknown' then
   redis.call('ZREM', KEYS[3], ARGV[3])
   if ARGV[4] == 'withdrawn' then redis.call('DEL', KEYS[2]) else redis.call('EXPIRE', KEYS[2], ARGV[9]) end
 end
 if ARGV[4] == 'parked' then redis.call('ZADD', KEYS[5], ARGV[10], ARGV[3]) end
-for i = 15, #ARGV do
+for i = 18, #ARGV do
   local message, story = ARGV[12] .. ARGV[i], ARGV[13] .. ARGV[i]
   redis.call('HSET', message, 'state:' .. ARGV[1], ARGV[5])
   redis.call('RPUSH', story, ARGV[11])
@@ -68,9 +79,12 @@ _STATES = {
 
 
 class Deliveries:
-    def __init__(self, redis: Redis, *, lease_ms: int, text_retention: timedelta, parked_retention: timedelta) -> None:
+    def __init__(
+        self, redis: Redis, *, lease_ms: int, settle: timedelta, text_retention: timedelta, parked_retention: timedelta
+    ) -> None:
         self._redis = redis
         self._lease_ms = lease_ms
+        self._settle_pause = settle
         self._text_retention = text_retention
         self._parked_retention = parked_retention
         self._begin = redis.register_script(_BEGIN)
@@ -84,6 +98,7 @@ class Deliveries:
                 keys.DUE,
                 keys.delivery(delivery.id),
                 keys.open_deliveries(lease.uid),
+                keys.settling(delivery.id),
             ],
             args=[
                 lease.uid,
@@ -95,11 +110,18 @@ class Deliveries:
                 seq,
                 now.isoformat(),
                 keys.MESSAGE,
+                int(self._settle_pause.total_seconds() * 1000),
+                (now + self._settle_pause).isoformat(),
                 *delivery.message_ids,
             ],
         )
         if not done:
             raise LeaseLost(f"the lease of {lease.uid} was lost before a call")
+
+    def settles_in(self, delivery: Delivery) -> timedelta | None:
+        """How long a delivery may still turn up in Omi; None when that is over. By Redis's clock, not by a worker's."""
+        left = int(self._redis.pttl(keys.settling(delivery.id)))
+        return timedelta(milliseconds=left) if left > 0 else None
 
     def settle(
         self,
@@ -112,10 +134,12 @@ class Deliveries:
         now: datetime,
         look_at: datetime | None = None,
         untried: bool = False,
+        settles: bool = True,
     ) -> None:
         """Record what became of a delivery, in it and in the story of each of its messages. Raises `LeaseLost`.
 
-        `untried`: the wait was not Omi's doing, so the retry horizon of the messages begins anew.
+        `settles`: a call has just ended, so the settling pause begins now. `untried`: the wait was not Omi's doing, so
+        the retry horizon of the messages begins anew.
         """
         message_state, final = _STATES[state]
         done = self._settle(
@@ -125,6 +149,7 @@ class Deliveries:
                 keys.open_deliveries(lease.uid),
                 keys.outbox(lease.uid),
                 keys.PARKED,
+                keys.settling(delivery.id),
             ],
             args=[
                 lease.uid,
@@ -141,6 +166,9 @@ class Deliveries:
                 keys.MESSAGE,
                 keys.STORY,
                 int(untried),
+                int(self._settle_pause.total_seconds() * 1000) if settles else 0,
+                now.isoformat(),
+                (now + self._settle_pause).isoformat(),
                 *delivery.message_ids,
             ],
         )

@@ -42,12 +42,13 @@ return 1
 """
 
 _RELEASE = """
--- KEYS: lease, due, outbox · ARGV: uid, token, next ms or '', newest seq seen, now ms
+-- KEYS: lease, due, outbox, poke · ARGV: uid, token, next ms or '', newest seq seen, now ms
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[1])
 local newest = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
 local next = ARGV[3]
 if newest and tonumber(newest) > tonumber(ARGV[4]) then next = ARGV[5] end
+if redis.call('DEL', KEYS[4]) == 1 then next = ARGV[5] end
 if next == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', KEYS[2], next, ARGV[1]) end
 return 1
 """
@@ -100,7 +101,7 @@ class DueSet:
         """
         return bool(
             self._release(
-                keys=[keys.lease(lease.uid), keys.DUE, keys.outbox(lease.uid)],
+                keys=[keys.lease(lease.uid), keys.DUE, keys.outbox(lease.uid), keys.poke(lease.uid)],
                 args=[
                     lease.uid,
                     lease.token,
@@ -117,8 +118,11 @@ class DueSet:
         return uids
 
     def set(self, uid: str, at: datetime) -> None:
-        """Have somebody look at `uid` at `at`, whatever was planned before."""
-        self._redis.zadd(keys.DUE, {uid: codec.ms(at)})
+        """Have somebody look at `uid` at `at`, whatever was planned before; a drain that is at it looks once more."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zadd(keys.DUE, {uid: codec.ms(at)})
+        pipe.set(keys.poke(uid), 1, ex=600)
+        pipe.execute()
 
     def at(self, uid: str) -> datetime | None:
         score = self._redis.zscore(keys.DUE, uid)

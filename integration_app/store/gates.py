@@ -13,8 +13,15 @@ _REMEMBER = timedelta(hours=1)
 """How long an opened gate is remembered: messages that it held up are still grouped by it, and `tries` goes on."""
 
 _CLOSE = """
--- KEYS: gate · ARGV: until iso, reason, ttl s, until ms
-local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
+-- KEYS: gate · ARGV: until iso, reason, ttl s, until ms, now ms
+local before = tonumber(redis.call('HGET', KEYS[1], 'until_ms') or 0)
+-- what comes back from a call that began before the gate closed counts no further try and opens it no earlier
+if before > tonumber(ARGV[5]) then
+  if before >= tonumber(ARGV[4]) then return tonumber(redis.call('HGET', KEYS[1], 'tries')) end
+else
+  redis.call('HINCRBY', KEYS[1], 'tries', 1)
+end
+local tries = tonumber(redis.call('HGET', KEYS[1], 'tries'))
 redis.call('HSET', KEYS[1], 'until', ARGV[1], 'reason', ARGV[2], 'until_ms', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return tries
@@ -50,7 +57,7 @@ class Gates:
         return int(
             self._close(
                 keys=[keys.gate(_scope(scope, uid, kind))],
-                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1, codec.ms(until)],
+                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1, codec.ms(until), codec.ms(now)],
             )
         )
 

@@ -98,17 +98,15 @@ class Inbox:
         )
         return Accepted(id=known, new=bool(new))
 
-    def said(self, message_id: str) -> PreparedText | Content:
-        """What was said: prepared, or still as it came.
+    def said(self, message_id: str) -> PreparedText | Content | None:
+        """What was said: prepared, or still as it came; None when it has expired or was erased.
 
         Both are read at once: a drain for another uid may prepare the same message, and drop its content, meanwhile.
         """
         prepared, content = self._redis.hmget(keys.message(message_id), ("prepared", "content"))
         if prepared:
             return codec.load_prepared(str(prepared))
-        if not content:
-            raise LookupError("neither content nor prepared text")
-        return codec.load_content(str(content))
+        return codec.load_content(str(content)) if content else None
 
     def save_prepared(self, message_id: str, prepared: PreparedText) -> None:
         """Keep the text, let go of the raw content. The same for every uid, so writing it twice is harmless."""

@@ -9,11 +9,13 @@ oi:messages                sorted set: message id by time of arrival
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
 oi:delivery:<id>           hash: one delivery
+oi:settling:<id>           exists while a delivery may still turn up in Omi; expires
 oi:parked                  sorted set: parked deliveries (dead letters) by time
 oi:replay:<id>             hash: a replay of many · oi:replay-ids:<id>: what is still to come · oi:replays: running ones
 oi:used:<uid>:<kind>       calls in the running hour; expires · oi:limits:<uid>: what Omi said its limits are
 oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
+oi:poke:<uid>              somebody changed something: whoever holds the outbox looks once more; expires
 oi:gate:<scope>            hash: until, reason, tries
 oi:installation:<uid>      hash · oi:installations: set of uids
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
@@ -80,6 +82,14 @@ def delivery(delivery_id: str) -> str:
 
 def lease(uid: str) -> str:
     return f"{PREFIX}lease:{uid}"
+
+
+def settling(delivery_id: str) -> str:
+    return f"{PREFIX}settling:{delivery_id}"
+
+
+def poke(uid: str) -> str:
+    return f"{PREFIX}poke:{uid}"
 
 
 def gate(scope: str) -> str:

@@ -7,6 +7,7 @@ backlog is spread instead of storming.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,28 +19,37 @@ from integration_app.store import codec, keys
 _ADMIT = """
 -- KEYS: gate for all, gate for all of this kind, probe, budget, booked
 -- ARGV: uid, now ms, ms per request, burst ms, probe ms
-local now = tonumber(ARGV[2])
+local now, pause = tonumber(ARGV[2]), tonumber(ARGV[3])
+local half_open = false
 for i = 1, 2 do
   local until_ms = redis.call('HGET', KEYS[i], 'until_ms')
   if until_ms then
     if tonumber(until_ms) > now then return tonumber(until_ms) end
-    if not redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[5]) and redis.call('GET', KEYS[3]) ~= ARGV[1] then
-      return now + 1000
-    end
+    half_open = true
   end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now - 600000))
-local booked = redis.call('ZSCORE', KEYS[5], ARGV[1])
-if booked then
-  if tonumber(booked) > now then return tonumber(booked) end
-  redis.call('ZREM', KEYS[5], ARGV[1])
-  return 0
+if half_open then
+  local probing = redis.call('GET', KEYS[3])
+  if probing and probing ~= ARGV[1] then return now + 3000 end  -- somebody is finding out
 end
-local free = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), now - tonumber(ARGV[4]))
-redis.call('SET', KEYS[4], string.format('%d', free + tonumber(ARGV[3])), 'PX', 3600000)
-if free <= now then return 0 end
-redis.call('ZADD', KEYS[5], string.format('%d', free), ARGV[1])
-return free
+-- a place that was not taken in time is given up: after an outage everybody queues anew
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now - 5000))
+local booked = tonumber(redis.call('ZSCORE', KEYS[5], ARGV[1]) or 0)
+if booked > now + (redis.call('ZCARD', KEYS[5]) + 1) * pause then booked = 0 end  -- the clock was set back
+if booked > now then return booked end
+if booked > 0 then
+  redis.call('ZREM', KEYS[5], ARGV[1])
+else
+  local free = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), now - tonumber(ARGV[4]))
+  free = math.min(free, now + redis.call('ZCARD', KEYS[5]) * pause + pause)
+  redis.call('SET', KEYS[4], string.format('%d', free + pause), 'PX', 3600000)
+  if free > now then
+    redis.call('ZADD', KEYS[5], string.format('%d', free), ARGV[1])
+    return free
+  end
+end
+if half_open then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[5]) end
+return 0
 """
 
 _FAILED = """
@@ -51,8 +61,8 @@ redis.call('EXPIRE', KEYS[2], ARGV[2])
 return {count, redis.call('SCARD', KEYS[2])}
 """
 
-_BURST_SHARE = 0.2
-"""Share of a minute's requests that may go at once after a quiet time."""
+_BURST_SHARE = 0.1
+"""Share of a minute's requests that may go at once after a quiet time; the others are spread over the minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,9 @@ class Failures:
 class Traffic:
     def __init__(self, redis: Redis, *, requests_per_minute: int, request_seconds: float) -> None:
         self._redis = redis
-        self._interval_ms = max(1, round(60_000 / requests_per_minute))
-        self._burst_ms = int(self._interval_ms * max(1, requests_per_minute * _BURST_SHARE) - self._interval_ms)
+        burst = max(1, int(requests_per_minute * _BURST_SHARE))
+        self._interval_ms = max(1, math.ceil(60_000 / max(1, requests_per_minute - burst)))
+        self._burst_ms = self._interval_ms * (burst - 1)
         self._probe_ms = int(request_seconds * 1000) + 5000
         self._admit = redis.register_script(_ADMIT)
         self._failed = redis.register_script(_FAILED)

@@ -688,7 +688,7 @@ def test_a_delivery_that_a_dead_worker_left_behind_is_looked_up_first(
     message_id = text(services, "hello")
     clock.pass_time(seconds=21)
 
-    def die(self: object, delivery: object) -> None:
+    def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -19,7 +19,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.stack import Stack
 from integration_app.store import keys
 from tests.conftest import Clock
-from tests.integration.drive import link, text
+from tests.integration.drive import let_settle, link, text
 from tests.sandbox_control import SandboxControl
 
 UIDS = ("u", "v")
@@ -139,8 +139,8 @@ class Histories(RuleBasedStateMachine):
                 pass
             finally:
                 cut.end()
-        for uid in UIDS:  # leases run out by Redis's own clock, which we cannot move
-            self.redis.delete(keys.lease(uid))
+        # leases and probes run out by Redis's own clock, which we cannot move
+        self.redis.delete(keys.PROBING, *(keys.lease(uid) for uid in UIDS))
 
     @rule()
     def parked_ones_are_sent_again(self) -> None:
@@ -168,10 +168,12 @@ class Histories(RuleBasedStateMachine):
             at = self.services.due.oldest()
             if at is None:
                 return
+            let_settle(self.services, self.clock)
             wait = (at - self.clock()).total_seconds()
             self._pass(max(0.0, wait) + 0.002)
             self._work()
-        raise AssertionError("it never came to rest")
+        waits = {uid: (self.services.due.at(uid), self.services.previews.of(uid)) for uid in UIDS}
+        raise AssertionError(f"it never came to rest at {self.clock()}: {waits}")
 
     def _nothing_is_lost_or_doubled(self) -> None:
         for uid in UIDS:
@@ -207,6 +209,8 @@ class Histories(RuleBasedStateMachine):
         self.sandbox.advance(seconds)
 
     def _work(self) -> None:
+        if not self.jumped:
+            let_settle(self.services, self.clock)
         for uid in self.services.due.promote(now=self.clock(), repeat_ms=15_000, limit=100):
             self.services.drain.run(uid)
 

@@ -24,7 +24,6 @@ from integration_app.pipeline.policy import (
     decide,
     is_outage,
     is_too_late,
-    look_again,
     look_failed,
     not_stored,
     outage_gate,
@@ -170,8 +169,3 @@ def test_an_outage_stops_everybody_only_when_several_users_see_it() -> None:
 def test_whose_trouble_it_is() -> None:
     assert all(is_outage(error) for error in (Unreachable(""), Unavailable(""), OutcomeUnknown("")))
     assert not any(is_outage(error) for error in (None, RateLimited(""), BadCredentials(""), InvalidRequest("")))
-
-
-def test_looking_again_waits_until_omi_must_have_ended() -> None:
-    assert look_again(NOW, NOW - timedelta(seconds=10), RULES) == NOW - timedelta(seconds=10) + RULES.settle
-    assert look_again(NOW, NOW - RULES.settle, RULES) is None
