@@ -107,13 +107,17 @@ class PreparedText:
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
-    """A message in one uid's outbox. `seq` counts up over all messages: the order of arrival."""
+    """A message in one uid's outbox. `seq` counts up over all messages: the order of arrival.
+
+    `tried_at` is the last try, `first_tried_at` the first one that counts against the retry horizon.
+    """
 
     id: str
     seq: int
     message: InboundMessage
     prepared: PreparedText | None = None
     first_tried_at: datetime | None = None
+    tried_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from integration_app.pipeline.compose import compose
 from integration_app.pipeline.group import Group, lane_of, plan
 from integration_app.pipeline.look import Look, closed_until
 from integration_app.pipeline.outcome import Outcomes
-from integration_app.pipeline.policy import Situation, decide, is_too_late
+from integration_app.pipeline.policy import Situation, counted_from, decide, is_too_late
 from integration_app.pipeline.prepare import prepare, said_at
 from integration_app.pipeline.reconcile import reconcile
 from integration_app.pipeline.rules import Rules
@@ -186,7 +186,7 @@ class Drain:
             self._set_aside(look, [item], Park(_crash("prepare", error)))
             return None
         self._inbox.save_prepared(item.id, prepared)
-        ready = WaitingMessage(item.id, item.seq, item.message, prepared, item.first_tried_at)
+        ready = replace(item, prepared=prepared)
         if not prepared.text.strip() and not prepared.head:
             self._set_aside(look, [ready], Drop("nothing readable in it"))
             return None
@@ -229,7 +229,7 @@ class Drain:
     def _give_up(self, look: Look, group: Group, reason: str) -> None:
         """Park what has been refused for longer than the horizon; what joined it later waits on."""
         now = self._clock()
-        late = [item for item in group.messages if is_too_late(item.first_tried_at, now, self._rules)]
+        late = [item for item in group.messages if is_too_late(_counted(item, now), now, self._rules)]
         if late:
             self._set_aside(look, late, Park(f"gave up after {self._rules.retry_horizon}: {reason}"))
 
@@ -304,8 +304,12 @@ class Drain:
             body=body,
             started_at=started_at,
             begun_at=now,
-            first_tried_at=min((item.first_tried_at or now for item in items), default=now),
+            first_tried_at=min((_counted(item, now) or now for item in items), default=now),
         )
+
+
+def _counted(item: WaitingMessage, now: datetime) -> datetime | None:
+    return counted_from(item.first_tried_at, item.tried_at, now)
 
 
 def _composes(group: Group) -> bool:

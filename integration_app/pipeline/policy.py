@@ -27,6 +27,7 @@ RATE_LIMIT_WAIT_MAX = timedelta(minutes=15)
 OUTAGE_WAIT_MAX = timedelta(minutes=5)
 ALARM_WAIT = timedelta(minutes=1)
 ALARM_WAIT_MAX = timedelta(minutes=15)
+LONGEST_PAUSE = timedelta(hours=6)
 LOOK_LATER = timedelta(seconds=30)
 """Pause between two tries to read back."""
 OUTAGE_CALLS, OUTAGE_UIDS = 5, 2
@@ -86,6 +87,14 @@ def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # 
             return Park(error.reason)
         case _:
             return Park(error.reason, alarm=True)
+
+
+def counted_from(first: datetime | None, last: datetime | None, now: datetime) -> datetime | None:
+    """From when the retry horizon counts; None when it begins anew.
+
+    A pause longer than any that a rate limit or an outage asks for was an operator's doing, or the user's.
+    """
+    return None if last is None or now - last > LONGEST_PAUSE else first
 
 
 def is_too_late(first_tried_at: datetime | None, now: datetime, rules: Rules) -> bool:

@@ -14,22 +14,19 @@ from integration_app.store.due import Lease
 
 _BEGIN = """
 -- KEYS: lease, due, delivery, open, settling · ARGV: uid, token, lease ms, now ms, delivery id, data, seq, now iso,
---       message prefix, settling ms, settled iso, then message ids
+--       message prefix, settling ms, settled iso, anew 0/1 (the horizon begins with this try), then message ids
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
-redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending', 'uid', ARGV[1], 'ids', table.concat(ARGV, ' ', 12))
+redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending', 'uid', ARGV[1], 'ids', table.concat(ARGV, ' ', 13))
 if tonumber(ARGV[10]) > 0 then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[10]) end
 redis.call('ZADD', KEYS[4], ARGV[7], ARGV[5])
-for i = 12, #ARGV do
+for i = 13, #ARGV do
   redis.call('HSET', ARGV[9] .. ARGV[i], 'state:' .. ARGV[1], 'sending')
-  -- a pause longer than any that a rate limit or an outage asks for was somebody else's doing: the horizon begins anew
-  local message, last = ARGV[9] .. ARGV[i], 'last:' .. ARGV[1]
-  if ARGV[4] - (redis.call('HGET', message, last) or ARGV[4]) > 21600000 then
-    redis.call('HDEL', message, 'tried:' .. ARGV[1])
-  end
+  local message = ARGV[9] .. ARGV[i]
+  if ARGV[12] == '1' then redis.call('HDEL', message, 'tried:' .. ARGV[1]) end
   redis.call('HSETNX', message, 'tried:' .. ARGV[1], ARGV[8])
-  redis.call('HSET', message, last, ARGV[4])
+  redis.call('HSET', message, 'last:' .. ARGV[1], ARGV[4])
 end
 return 1
 """
@@ -112,6 +109,7 @@ class Deliveries:
                 keys.MESSAGE,
                 int(self._settle_pause.total_seconds() * 1000),
                 (now + self._settle_pause).isoformat(),
+                int(delivery.first_tried_at == now),
                 *delivery.message_ids,
             ],
         )

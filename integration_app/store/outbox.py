@@ -38,7 +38,7 @@ class Outbox:
         entries, open_ids = pipe.execute()
         pipe = self._redis.pipeline(transaction=False)
         for message_id, _ in entries:
-            names = ("envelope", "prepared", f"tried:{uid}")
+            names = ("envelope", "prepared", f"tried:{uid}", f"last:{uid}")
             pipe.hmget(keys.message(message_id), names)
         for delivery_id in open_ids:
             pipe.hgetall(keys.delivery(delivery_id))
@@ -52,8 +52,9 @@ class Outbox:
                 message=codec.load_message(envelope, None),
                 prepared=codec.load_prepared(prepared) if prepared else None,
                 first_tried_at=codec.moment(tried),
+                tried_at=codec.from_ms(last) if last else None,
             )
-            for (message_id, seq), (envelope, prepared, tried) in zip(entries, rows, strict=False)
+            for (message_id, seq), (envelope, prepared, tried, last) in zip(entries, rows, strict=False)
             if envelope and message_id not in flying
         )
         return OutboxView(
