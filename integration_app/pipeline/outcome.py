@@ -24,7 +24,7 @@ from integration_app.model import (
 )
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
 from integration_app.pipeline.look import Look, gate_name, gate_names
-from integration_app.pipeline.policy import is_outage, outage_gate
+from integration_app.pipeline.policy import is_outage, outage_gate, proves_us
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
@@ -64,8 +64,9 @@ class Outcomes:
         if cause:
             self._health.count(f"causes:{cause}")
         if not is_outage(error):
-            if wrote:
-                self._traffic.answered()
+            self._traffic.answered(ends_failures=wrote)
+            if proves_us(error) and look.gates.pop(GateScope.ALL.value, None):
+                self._gates.open_everybody()
             return
         failures = self._traffic.failed(uid)
         gate = look.gates.get(GateScope.ALL.value)

@@ -128,6 +128,11 @@ def is_outage(error: OmiError | None) -> bool:
     return isinstance(error, Unreachable | Unavailable | OutcomeUnknown)
 
 
+def proves_us(error: OmiError | None) -> bool:
+    """Omi is there and took our key: it checks the key before it counts a call or looks whether the user is enabled."""
+    return error is None or isinstance(error, RateLimited | AppNotEnabled)
+
+
 def outage_gate(now: datetime, calls: int, uids: int, tries_for_all: int) -> datetime | None:
     """Until when everybody waits, once `calls` in a row over several users went unanswered; then one probes.
 

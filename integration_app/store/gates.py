@@ -69,6 +69,10 @@ class Gates:
         """The gates that hold up everybody."""
         return {name: gate for name, gate in self.of("").items() if name.startswith("all")}
 
+    def open_everybody(self) -> None:
+        """Omi has taken our key from somebody: nothing holds up everybody any more, missing capabilities aside."""
+        self._redis.delete(keys.gate(_scope(GateScope.ALL, "", None)))
+
     def open_all(self) -> None:
         """Forget the gates that hold up everybody: an operator has mended what was wrong."""
         names = [_scope(GateScope.ALL, "", None), *(_scope(GateScope.ALL_OF_KIND, "", kind) for kind in Kind)]

@@ -98,9 +98,10 @@ class Traffic:
         score = self._redis.zscore(keys.BOOKED, uid)
         return None if score is None else codec.from_ms(score)
 
-    def answered(self) -> None:
-        """Omi gave an answer, whatever it said: it is up, and a probe is over."""
-        self._redis.delete(keys.FAILURES, keys.FAILED_UIDS, keys.PROBING)
+    def answered(self, *, ends_failures: bool) -> None:
+        """Omi gave an answer, so a probe is over; where it was to a write, so is a row of failures."""
+        ended = (keys.FAILURES, keys.FAILED_UIDS) if ends_failures else ()
+        self._redis.delete(keys.PROBING, *ended)
 
     def failed(self, uid: str, *, remember: timedelta = timedelta(minutes=10)) -> Failures:
         """Omi did not answer, or failed. How many times in a row now, and for how many users."""

@@ -304,6 +304,23 @@ def test_an_omi_that_reads_and_does_not_write_is_down_all_the_same(
     assert services.health.counters()["alarms"] == 1
 
 
+def test_a_probe_that_only_reads_is_over_when_it_is_answered(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    """And what proves our key opens the gate, although it was no success: here, a user who has left."""
+    sandbox.fault("timeout_after")
+    sandbox.fault("unavailable", route="read_conversations")
+    text(services, "hello")
+    clock.pass_time(seconds=21)
+    run_due(services, clock)
+    services.gates.close(GateScope.ALL, "u", None, until=clock(), reason="our key", now=clock())
+    sandbox.disable("u")
+    clock.pass_time(seconds=31)
+    run_due(services, clock)
+    assert redis.get(keys.PROBING) is None
+    assert services.gates.of_all() == {}
+
+
 def test_a_gate_is_not_shortened_by_what_began_before_it_closed(services: Services, clock: Clock) -> None:
     long, short = clock() + timedelta(minutes=15), clock() + timedelta(seconds=10)
     assert services.gates.close(GateScope.ALL, "u", None, until=long, reason="our key", now=clock()) == 1
