@@ -39,10 +39,13 @@ class InstallationState(StrEnum):
 
 
 class Route(StrEnum):
-    """How a message finds its uids: by the proven phone that sent it, or by the private address it reached."""
+    """How a message finds its uids: by the proven phone that sent it, by the private address it reached, or because
+    whoever signed it may name the uid.
+    """
 
     SENDER = "sender"
     RECIPIENT = "recipient"
+    UID = "uid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,21 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What an event says about itself beyond its text; it then goes to Omi as it says, on its own."""
+
+    kind: Kind = Kind.CONVERSATION
+    tags: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    language: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    text_source: str | None = None
+    text_source_spec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """One genuine event of a provider.
 
@@ -93,6 +111,7 @@ class InboundMessage:
     sent_at: datetime | None = None
     speaker: str | None = None
     control: str | None = None
+    hints: Hints | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from integration_app.mail.clean import one_line
-from integration_app.model import Kind, WaitingMessage
+from integration_app.model import Hints, Kind, WaitingMessage
 from integration_app.omi import (
     CONVERSATION_TEXT_MAX,
     MEMORY_CONTENT_MAX,
+    Geolocation,
     NewConversation,
     NewMemories,
     NewMemory,
@@ -40,6 +41,9 @@ def compose(group: Group) -> Request:
     started = _fingerprint(group)
     if group.lane.kind is Kind.MEMORIES:
         return Request(memories_body(_memories(group)), started)
+    hints = group.messages[0].message.hints
+    if hints:
+        return Request(conversation_body(_as_it_says(group, hints, started)), started)
     channel = group.lane.channel
     finished = max(said_at(item.message) for item in group.messages)
     conversation = NewConversation(
@@ -50,6 +54,22 @@ def compose(group: Group) -> Request:
         finished_at=max(started, finished),
     )
     return Request(conversation_body(conversation), started)
+
+
+def _as_it_says(group: Group, hints: Hints, started: datetime) -> NewConversation:
+    """An event that describes itself: its own times, source, language and place; its text without our `Me:`."""
+    assert group.messages[0].prepared is not None  # noqa: S101 - only prepared messages are grouped
+    finished = hints.finished_at or said_at(group.messages[0].message)
+    place = (hints.latitude, hints.longitude)
+    return NewConversation(
+        text=_cut(group.messages[0].prepared.text),
+        text_source=hints.text_source or "other_text",
+        text_source_spec=hints.text_source_spec or group.lane.channel,
+        started_at=started,
+        finished_at=max(started, finished),
+        language=hints.language,
+        geolocation=Geolocation(place[0], place[1]) if place[0] is not None and place[1] is not None else None,
+    )
 
 
 def _fingerprint(group: Group) -> datetime:

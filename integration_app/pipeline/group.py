@@ -60,7 +60,10 @@ def plan(waiting: Iterable[WaitingMessage], gates: Mapping[Kind, datetime], rule
 
 def lane_of(message: WaitingMessage) -> Lane:
     assert message.prepared is not None  # noqa: S101 - only prepared messages are grouped
-    return Lane(message.message.channel, message.message.sender, message.prepared.kind)
+    sender = message.message.sender
+    if message.message.hints:
+        sender = f"{sender}:{message.id}"  # an event that describes itself is never joined with another
+    return Lane(message.message.channel, sender, message.prepared.kind)
 
 
 class _Growing:

@@ -82,16 +82,21 @@ class Intake:
         return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, accepted.id)
 
     def _recipients(self, message: InboundMessage) -> list[str]:
-        if message.route is Route.SENDER:
-            uids = self._installations.with_phone(message.sender)
+        if message.route is Route.UID:
+            known = [self._installations.get(uid) for uid in message.recipients]
+            uids = [row.uid for row in known if row]
+        elif message.route is Route.SENDER:
+            uids = list(self._installations.with_phone(message.sender))
         else:
             tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
-            uids = self._installations.with_inbox(list(tokens)[:50])
+            uids = list(self._installations.with_inbox(list(tokens)[:50]))
         if not uids:
             raise UnknownRecipient("no installation has this phone or address")
-        return list(uids)
+        return uids
 
     def _delay(self, message: InboundMessage) -> timedelta:
+        if message.hints:
+            return timedelta(0)
         kind = prepare.kind_of(message.content.text or "") if message.content.text else Kind.CONVERSATION
         return group.wait_for(message.channel, kind, self._rules)[0]
 

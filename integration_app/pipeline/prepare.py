@@ -33,12 +33,16 @@ def prepare(message: InboundMessage) -> PreparedText:
     """The text of one message. Empty when nothing readable is left of it."""
     if message.channel == "email":
         return _mail(message)
+    if message.hints:
+        return PreparedText(clean(message.content.text or ""), message.hints.kind, message.hints.tags)
     lines = [clean(message.content.text or ""), *map(_attachment_line, message.content.attachments)]
     return _by_kind("\n".join(line for line in lines if line))
 
 
 def said_at(message: InboundMessage) -> datetime:
     """When it was said: the sender's date where it is believable, else when it reached us."""
+    if message.hints and message.hints.started_at:
+        return message.hints.started_at
     sent = message.sent_at
     if sent and message.received_at - timedelta(days=7) <= sent <= message.received_at + timedelta(minutes=5):
         return sent

@@ -11,6 +11,7 @@ from integration_app.model import (
     Attachment,
     Content,
     Delivery,
+    Hints,
     InboundMessage,
     Kind,
     Lane,
@@ -55,8 +56,21 @@ def load_message(envelope: str, content: str | None) -> InboundMessage:
         "route": Route(values["route"]),
         "received_at": datetime.fromisoformat(values["received_at"]),
         "sent_at": moment(values["sent_at"]),
+        "hints": _load_hints(values.get("hints")),
     }
     return InboundMessage(**values, content=load_content(content))
+
+
+def _load_hints(values: dict[str, Any] | None) -> Hints | None:
+    if values is None:
+        return None
+    values |= {
+        "kind": Kind(values["kind"]),
+        "tags": tuple(values["tags"]),
+        "started_at": moment(values["started_at"]),
+        "finished_at": moment(values["finished_at"]),
+    }
+    return Hints(**values)
 
 
 def load_content(raw: str | None) -> Content:

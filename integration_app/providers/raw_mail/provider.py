@@ -1,0 +1,107 @@
+"""`POST /webhooks/raw-mail`: `message/rfc822`, the envelope in `X-Envelope-From` and `X-Envelope-To`."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from environs import Env, ValidationError
+
+from integration_app.errors import BadSignature, MalformedPayload
+from integration_app.model import Content, InboundMessage, Route
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.raw_mail.sender import RawMailSender
+from integration_app.providers.raw_mail.signature import is_genuine
+
+CONTENT_TYPES = ("message/rfc822", "application/octet-stream")
+
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?([^\r\n]{1,500})", re.IGNORECASE | re.MULTILINE)
+_HEAD_MAX = 64_000
+_RECIPIENTS_MAX = 50
+
+
+class RawMail(Provider):
+    name = "raw-mail"
+    title = "Raw mail"
+    max_body_bytes = 50_000_000
+    statuses = {  # noqa: RUF012 - typed in the base class
+        Outcome.STORED: 200,
+        Outcome.DUPLICATE: 200,
+        Outcome.RECORDED: 200,
+        Outcome.BAD_SIGNATURE: 401,
+        Outcome.NOT_CONFIGURED: 404,
+        Outcome.MALFORMED: 422,
+        Outcome.UNKNOWN_RECIPIENT: 422,
+        Outcome.TOO_LARGE: 413,
+        Outcome.UNAVAILABLE: 503,
+    }
+
+    def __init__(self, tokens: tuple[str, ...]) -> None:
+        self._tokens = tokens
+
+    def verify(self, request: WebhookRequest) -> None:
+        if not is_genuine(request.headers, request.body, self._tokens, request.received_at):
+            raise BadSignature("neither a bearer token nor a signature of ours")
+
+    def parse(self, request: WebhookRequest) -> InboundMessage:
+        if request.content_type not in CONTENT_TYPES:
+            raise MalformedPayload("the body is not message/rfc822")
+        recipients = _addresses(request.headers.get("x-envelope-to", ""))
+        if not recipients:
+            raise MalformedPayload("X-Envelope-To is missing")
+        head, _, body = request.body.partition(b"\r\n\r\n" if b"\r\n\r\n" in request.body[:_HEAD_MAX] else b"\n\n")
+        found = _MESSAGE_ID.search(head[:_HEAD_MAX])
+        message_id = found.group(1).decode("utf-8", "replace").strip() if found else ""
+        # Each hop adds headers, so the key is made of what stays: the id, the recipients and the body.
+        digest = hashlib.sha256("|".join([message_id, *sorted(recipients)]).encode("utf-8", "replace") + body).hexdigest()
+        sender = _addresses(request.headers.get("x-envelope-from", ""))
+        return InboundMessage(
+            provider=self.name,
+            event_id=message_id or digest,
+            dedupe_keys=(f"{self.name}:{digest}",),
+            channel="email",
+            route=Route.RECIPIENT,
+            sender=sender[0] if sender else "",
+            recipients=recipients,
+            received_at=request.received_at,
+            content=Content(mime=base64.b64encode(request.body).decode()) if request.body.strip() else Content(),
+        )
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    parts = (part.strip().strip("<>").lower()[:320] for part in value.split(",")[:_RECIPIENTS_MAX])
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _from_env(env: Env) -> Provider | None:
+    tokens = env.list("RAW_MAIL_TOKENS", None, subcast=str.strip, validate=_long_enough)
+    return RawMail(tuple(tokens)) if tokens else None
+
+
+def _long_enough(tokens: list[str]) -> None:
+    if any(len(token) < 16 for token in tokens):
+        raise ValidationError("each token must have at least 16 characters")
+
+
+def _local_env() -> dict[str, str]:
+    return {"RAW_MAIL_TOKENS": secrets.token_hex(16)}
+
+
+def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
+    return {"token": env["RAW_MAIL_TOKENS"].split(",")[0]}
+
+
+SPEC = ProviderSpec(
+    name="raw-mail",
+    provider=RawMail,
+    channels=("raw-email",),
+    settings=("RAW_MAIL_TOKENS",),
+    from_env=_from_env,
+    sender=RawMailSender,
+    local_env=_local_env,
+    credentials=_credentials,
+)

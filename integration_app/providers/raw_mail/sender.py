@@ -1,0 +1,45 @@
+"""Posts a raw mail, signed, as a mail worker does."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, localtime
+
+from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+from integration_app.providers.raw_mail.signature import sign
+
+
+class RawMailSender(Sender):
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._token = env["RAW_MAIL_TOKENS"].split(",")[0].strip()
+
+    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+        mail = EmailMessage()
+        mail["From"], mail["To"] = message.sender, message.to
+        mail["Subject"] = message.subject or ""
+        mail["Date"] = format_datetime(localtime())
+        mail["Message-ID"] = message.event_id or make_msgid(domain="example.com")
+        mail.set_content(message.text)
+        body, identifier, now = mail.as_bytes(), secrets.token_hex(12), int(time.time())
+        return OutgoingRequest(
+            path="/webhooks/raw-mail",
+            headers={
+                "Content-Type": "message/rfc822",
+                "X-Envelope-From": message.sender,
+                "X-Envelope-To": message.to,
+                "webhook-id": identifier,
+                "webhook-timestamp": str(now),
+                "webhook-signature": sign(self._token, identifier, now, body),
+            },
+            body=body,
+        )
+
+    def samples(self) -> Mapping[str, SampleMessage]:
+        return {
+            "email": SampleMessage(
+                sender="ana@example.com", to="{inbox}", subject="Boarding pass", text="Gate 12, seat 4C. Olá!"
+            )
+        }

@@ -1,0 +1,40 @@
+"""Sends an event as any sender of Standard Webhooks does."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+
+from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+from integration_app.providers.standard_webhooks.signature import sign
+
+
+class StandardSender(Sender):
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._secret = env["STANDARD_WEBHOOKS_SECRETS"].split(",")[0].strip()
+
+    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+        identifier, now = message.event_id or f"msg_{secrets.token_hex(12)}", int(time.time())
+        event = {
+            "type": "memories.create" if message.channel == "memories" else "conversation.create",
+            "data": {"address": message.to, "text": message.text},
+        }
+        body = json.dumps(event).encode()
+        return OutgoingRequest(
+            path="/webhooks/standard-webhooks",
+            headers={
+                "Content-Type": "application/json",
+                "webhook-id": identifier,
+                "webhook-timestamp": str(now),
+                "webhook-signature": sign(self._secret, identifier, now, body),
+            },
+            body=body,
+        )
+
+    def samples(self) -> Mapping[str, SampleMessage]:
+        return {
+            "journal": SampleMessage(sender="journal", to="{inbox}", text="Slept well. Ran five kilometres by the river."),
+            "fact": SampleMessage(sender="notes", to="{inbox}", text="Allergic to peanuts", channel="memories"),
+        }
