@@ -26,7 +26,7 @@ WANTED = ("genuine", "tampered", "missing_header", "wrong_secret", "odd", "empty
 
 
 def _folder(provider: str) -> Any:
-    return resources.files(f"integration_app.providers.{provider}").joinpath("samples")
+    return resources.files(f"integration_app.providers.{provider.replace('-', '_')}").joinpath("samples")
 
 
 def _read(provider: str, name: str) -> dict[str, Any]:
@@ -186,7 +186,8 @@ def test_an_unknown_provider_is_a_plain_404(door: Door) -> None:
     assert door.client.post("/webhooks/nobody", data=b"x").status_code == 404
 
 
-def test_what_a_sender_composes_is_taken_for_genuine(door: Door) -> None:
+def test_what_a_sender_composes_is_taken_for_genuine(build: Callable[..., Services], redis: Redis) -> None:
+    door = Door(build(real_time=True), redis)
     import os
     from dataclasses import replace
 

@@ -57,7 +57,9 @@ class RawMail(Provider):
         found = _MESSAGE_ID.search(head[:_HEAD_MAX])
         message_id = found.group(1).decode("utf-8", "replace").strip() if found else ""
         # Each hop adds headers, so the key is made of what stays: the id, the recipients and the body.
-        digest = hashlib.sha256("|".join([message_id, *sorted(recipients)]).encode("utf-8", "replace") + body).hexdigest()
+        digest = hashlib.sha256(
+            "|".join([message_id, *sorted(recipients)]).encode("utf-8", "replace") + body
+        ).hexdigest()
         sender = _addresses(request.headers.get("x-envelope-from", ""))
         return InboundMessage(
             provider=self.name,

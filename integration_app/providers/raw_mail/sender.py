@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid, localtime
+from email.utils import format_datetime, localtime, make_msgid
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.providers.raw_mail.signature import sign

@@ -36,4 +36,5 @@ def _is_signed(headers: Mapping[str, str], body: bytes, tokens: Sequence[str], n
         return False
     given = [entry.encode("ascii", "replace") for entry in headers["webhook-signature"].split(" ")[:20]]
     expected = [sign(token, identifier, int(stamp), body).encode() for token in tokens]
-    return any([hmac.compare_digest(entry, mac) for entry in given for mac in expected])
+    matches = [hmac.compare_digest(entry, mac) for entry in given for mac in expected]
+    return any(matches)

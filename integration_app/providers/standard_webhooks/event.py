@@ -1,6 +1,6 @@
 """The event's form: what a journal, a meeting tool or a script may send. Errors name the field.
 
-    {"type": "conversation.create", "data": {"address": "<private inbox address>", "text": "…", …}}
+{"type": "conversation.create", "data": {"address": "<private inbox address>", "text": "…", …}}
 """
 
 from __future__ import annotations

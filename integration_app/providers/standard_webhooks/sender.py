@@ -35,6 +35,6 @@ class StandardSender(Sender):
 
     def samples(self) -> Mapping[str, SampleMessage]:
         return {
-            "journal": SampleMessage(sender="journal", to="{inbox}", text="Slept well. Ran five kilometres by the river."),
+            "journal": SampleMessage(sender="journal", to="{inbox}", text="Slept well. Ran five kilometres."),
             "fact": SampleMessage(sender="notes", to="{inbox}", text="Allergic to peanuts", channel="memories"),
         }
