@@ -38,6 +38,7 @@ def blueprint(services: Services) -> Blueprint:
     doors = Blueprint("webhooks", __name__)
 
     @doors.route("/webhooks/<name>", methods=METHODS, provide_automatic_options=False)
+    @doors.route("/webhooks/<name>/mime", methods=METHODS, provide_automatic_options=False)
     def webhook(name: str) -> Response:
         provider = services.providers.get(name)
         if provider is None:
