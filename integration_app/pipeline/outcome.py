@@ -65,7 +65,8 @@ class Outcomes:
             self._health.count(f"causes:{cause}")
         if not is_outage(error):
             self._traffic.answered(ends_failures=wrote)
-            if proves_us(error) and look.gates.pop(GateScope.ALL.value, None):
+            if wrote and proves_us(error) and GateScope.ALL.value in look.gates:
+                del look.gates[GateScope.ALL.value]
                 self._gates.open_everybody()
             return
         failures = self._traffic.failed(uid)

@@ -307,7 +307,6 @@ def test_an_omi_that_reads_and_does_not_write_is_down_all_the_same(
 def test_a_probe_that_only_reads_is_over_when_it_is_answered(
     services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
 ) -> None:
-    """And what proves our key opens the gate, although it was no success: here, a user who has left."""
     sandbox.fault("timeout_after")
     sandbox.fault("unavailable", route="read_conversations")
     text(services, "hello")
@@ -318,6 +317,17 @@ def test_a_probe_that_only_reads_is_over_when_it_is_answered(
     clock.pass_time(seconds=31)
     run_due(services, clock)
     assert redis.get(keys.PROBING) is None
+
+
+def test_any_proof_of_our_key_opens_the_gate_for_everybody(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    """A user who has left is no success, but Omi looked at our key first."""
+    sandbox.disable("u")
+    services.gates.close(GateScope.ALL, "u", None, until=clock(), reason="our key", now=clock())
+    text(services, "remember: tea")
+    clock.pass_time(seconds=1)
+    run_due(services, clock)
     assert services.gates.of_all() == {}
 
 
