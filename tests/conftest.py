@@ -13,7 +13,7 @@ from redis import Redis
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import Stack
+from integration_app.cli.stack import Stack, known_names
 from tests.sandbox_control import SandboxControl
 
 REPO = Path(__file__).resolve().parent.parent
@@ -75,10 +75,11 @@ def settings(backing: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "JOB_TIMEOUT_SECONDS": "30",
         "LEASE_SECONDS": "60",
     }
+    known = known_names()
+    for name in [name for name in os.environ if name.removesuffix("_FILE") in known]:
+        monkeypatch.delenv(name)
     for name in env:
         monkeypatch.setenv(name, env[name])
-    for name in [name for name in os.environ if name.endswith("_FILE") and name[:-5] in env]:
-        monkeypatch.delenv(name)
     return env
 
 
