@@ -78,7 +78,7 @@ def test_readyz_is_503_without_redis(build: Callable[..., Services]) -> None:
 def test_without_redis_a_genuine_webhook_is_answered_503_and_sent_again(
     build: Callable[..., Services], settings: dict[str, str], provider: str
 ) -> None:
-    client = create_app(build(REDIS_URL="redis://127.0.0.1:1/0")).test_client()
+    client = create_app(build(real_time=True, REDIS_URL="redis://127.0.0.1:1/0")).test_client()
     make = registry.specs()[provider].sender
     assert make is not None
     sender = make(settings)
