@@ -20,7 +20,7 @@ test: $(VENV)/.dev ## Run all tests
 
 check: lint types contracts test ## Style, types, import contracts, tests
 
-proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about half an hour)
+proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about ten minutes)
 	$(BIN)/python -m tests.proof
 
 lint: $(VENV)/.dev
