@@ -195,7 +195,6 @@ class Delivery:
     first_tried_at: datetime
     state: str = "sending"
     look_at: datetime | None = None
-    unknown_at: datetime | None = None
     reason: str | None = None
 
 

@@ -35,7 +35,7 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
             return
         if name not in known:
             fail(f"no sample {name}; there are: {', '.join(known)}", USAGE)
-        provider, _, sample = name.partition("-")
+        provider, _, sample = name.rpartition("-")
         sender = dict(_senders(os.environ))[provider]
         message = _filled(sender.samples()[sample], found, phone, inbox)
         if text is not None:

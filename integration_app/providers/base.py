@@ -8,7 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
@@ -153,6 +154,15 @@ class ProviderSpec:
     sender: Callable[[Mapping[str, str]], Sender] | None = None
     local_env: Callable[[], dict[str, str]] = dict
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
+
+
+def mail_date(value: str | None) -> datetime | None:
+    """The `Date` of a mail as the sender wrote it, aware and UTC; None when it is none."""
+    try:
+        moment = parsedate_to_datetime((value or "")[:100])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:

@@ -95,7 +95,6 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "first_tried_at": datetime.fromisoformat(values["first_tried_at"]),
         "state": raw.get("state", "sending"),
         "look_at": moment(raw.get("look_at")),
-        "unknown_at": moment(raw.get("unknown_at")),
         "reason": raw.get("reason"),
     }
     return Delivery(**values)
@@ -103,7 +102,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
 
 def dump_delivery(delivery: Delivery) -> str:
     values = asdict(delivery)
-    for changing in ("state", "look_at", "unknown_at", "reason"):
+    for changing in ("state", "look_at", "reason"):
         del values[changing]
     return dumps(values)
 

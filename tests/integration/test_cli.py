@@ -128,6 +128,14 @@ def test_providers_are_listed_and_explained_with_the_operators_url() -> None:
 
 
 @pytest.mark.usefixtures("services")
+def test_every_sample_that_is_listed_can_be_sent() -> None:
+    run("link", "--uid", "u", "--phone", "+15550001111")
+    for name in run("send-sample").stdout.split():
+        result = run("send-sample", name, "--to", "http://127.0.0.1:1")
+        assert result.exit_code == 75, f"{name}: composed, signed, and nobody was there"
+
+
+@pytest.mark.usefixtures("services")
 def test_a_web_that_is_down_is_a_sentence() -> None:
     run("link", "--uid", "u", "--phone", "+15550001111")
     result = run("send-sample", "hello-note", "--to", "http://127.0.0.1:1")

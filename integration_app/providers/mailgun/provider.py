@@ -10,15 +10,14 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parseaddr
 from typing import Any
 
 from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
 from integration_app.providers.mailgun.sender import MailgunSender
 from integration_app.providers.mailgun.signature import is_genuine
 from integration_app.providers.multipart import Part, parts
@@ -75,7 +74,7 @@ class Mailgun(Provider):
             sender_name=name[:200] or None,
             recipients=(recipient,),
             received_at=request.received_at,
-            sent_at=_date(headers.get("date")),
+            sent_at=mail_date(headers.get("date")),
             content=_content(found, fields, headers),
         )
 
@@ -133,14 +132,6 @@ def _is_inline_image(part: Part, fields: Mapping[str, str]) -> bool:
 
 def _body_of(fields: Mapping[str, str]) -> str:
     return fields.get("body-mime") or fields.get("body-plain", "") + fields.get("body-html", "")
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime((value or "")[:100])
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
 
 
 def _from_env(env: Env) -> Provider | None:

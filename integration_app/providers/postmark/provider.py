@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from environs import Env, ValidationError
@@ -18,7 +16,7 @@ from marshmallow import ValidationError as Invalid
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
 from integration_app.providers.postmark.sender import PostmarkSender
 from integration_app.providers.postmark.signature import is_genuine
 
@@ -104,7 +102,7 @@ class Postmark(Provider):
             sender_name=(sender.get("Name") or mail["FromName"] or "")[:200] or None,
             recipients=recipients,
             received_at=request.received_at,
-            sent_at=_date(mail["Date"]),
+            sent_at=mail_date(mail["Date"]),
             content=_content(mail),
         )
 
@@ -160,14 +158,6 @@ def _attachment(row: Mapping[str, Any]) -> Attachment:
 
 def _is_inline_image(row: Mapping[str, Any]) -> bool:
     return bool(row.get("ContentID")) and str(row.get("ContentType") or "").startswith("image/")
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime((value or "")[:100])
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
 
 
 def _from_env(env: Env) -> Provider | None:
