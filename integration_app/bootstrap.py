@@ -99,7 +99,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     deliveries = Deliveries(
         redis,
         lease_ms=due.lease_ms,
-        settle=rules.settle,
+        settle=timedelta(seconds=settings.omi_settle_seconds),
         text_retention=timedelta(days=settings.text_retention_days),
         parked_retention=timedelta(days=settings.dead_letter_retention_days),
     )
@@ -208,7 +208,6 @@ def _rules(settings: Settings) -> Rules:
         sms_quiet=timedelta(seconds=settings.sms_quiet_seconds),
         sms_max_wait=timedelta(seconds=settings.sms_max_wait_seconds),
         retry_horizon=timedelta(hours=settings.retry_horizon_hours),
-        settle=timedelta(seconds=settings.omi_settle_seconds),
         left_probe=timedelta(minutes=settings.left_probe_minutes),
         left_retention=timedelta(days=settings.left_retention_days),
         request_time=timedelta(seconds=settings.request_timeout_seconds),

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from environs import EnvValidationError, FileAwareEnv, ValidationError
 from environs import validate as check
 
 from integration_app.errors import SettingsError
-
-T = TypeVar("T")
 
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")

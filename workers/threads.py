@@ -11,6 +11,8 @@ import threading
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
@@ -62,6 +64,15 @@ class ThreadWorker(SimpleWorker):
 
     def procline(self, message: str) -> None:
         """One title for eight threads would say nothing."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """RQ waits for a Redis that is away for as long as it takes; a worker that shall stop must not."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except RedisError:
+            if self._stop.is_set():
+                raise StopRequested from None
+            raise
 
     def dequeue_job_and_maintain_ttl(
         self,

@@ -73,10 +73,7 @@ class Replays:
             over_quota=tuple(
                 uid
                 for uid, wanted in sorted(per_uid.items())
-                if any(
-                    (left := quota.left) is not None and wanted[kind.value] > left
-                    for kind, quota in quotas[uid].items()
-                )
+                if any(quota.is_less_than(wanted[kind.value]) for kind, quota in quotas[uid].items())
             ),
             held_up=tuple(
                 uid for uid in sorted(per_uid) if any(gate.until > now for gate in self._gates.of(uid).values())

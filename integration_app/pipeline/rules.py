@@ -12,7 +12,6 @@ class Rules:
     sms_max_wait: timedelta = timedelta(seconds=180)
     group_span: timedelta = timedelta(days=1)
     retry_horizon: timedelta = timedelta(hours=24)
-    settle: timedelta = timedelta(seconds=150)
     left_probe: timedelta = timedelta(hours=6)
     left_retention: timedelta = timedelta(days=7)
     request_time: timedelta = timedelta(seconds=135)

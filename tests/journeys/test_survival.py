@@ -74,6 +74,14 @@ def test_sigterm_finishes_what_is_in_flight(journey: Journey) -> None:
     assert journey.services.outbox.size(UID) == 0
 
 
+def test_sigterm_is_heeded_while_redis_is_away(journey: Journey) -> None:
+    journey.stack.kill("valkey")
+    time.sleep(2)
+    began = time.monotonic()
+    assert journey.stack.stop_one("worker") == 0
+    assert time.monotonic() - began < 15, "it did not have to be killed"
+
+
 def test_what_was_accepted_survives_a_restart_of_everything(journey: Journey) -> None:
     journey.stack.kill("worker")
     for number in range(20):
