@@ -39,6 +39,7 @@ from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
+from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.traffic import Traffic
 
@@ -65,6 +66,7 @@ class Services:
     due: DueSet
     deliveries: Deliveries
     dead_letters: DeadLetters
+    quarantine: Quarantine
     quotas: Quotas
     gates: Gates
     health: Health
@@ -109,7 +111,16 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         request_seconds=settings.request_timeout_seconds,
     )
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
-    previews = Previews(inbox=inbox, outbox=outbox, gates=gates, traffic=traffic, rules=rules, clock=clock)
+    quarantine = Quarantine(redis, text_retention=timedelta(days=settings.text_retention_days))
+    previews = Previews(
+        inbox=inbox,
+        outbox=outbox,
+        installations=installations,
+        gates=gates,
+        traffic=traffic,
+        rules=rules,
+        clock=clock,
+    )
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     omi = IntegrationsClient(
         settings.omi_app_id,
@@ -151,6 +162,8 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         forget=Forget(
             inbox=inbox,
             deliveries=deliveries,
+            quarantine=quarantine,
+            rules=rules,
             text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
@@ -161,6 +174,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         due=due,
         deliveries=deliveries,
         dead_letters=dead_letters,
+        quarantine=quarantine,
         quotas=quotas,
         gates=gates,
         health=health,
@@ -210,6 +224,7 @@ def _rules(settings: Settings) -> Rules:
         retry_horizon=timedelta(hours=settings.retry_horizon_hours),
         left_probe=timedelta(minutes=settings.left_probe_minutes),
         left_retention=timedelta(days=settings.left_retention_days),
+        quarantine=timedelta(days=settings.quarantine_days),
         request_time=timedelta(seconds=settings.request_timeout_seconds),
         drain_budget=timedelta(seconds=settings.job_timeout_seconds - settings.request_timeout_seconds),
     )

@@ -6,6 +6,7 @@ InboxError
 │   ├── BadSignature     not proven to come from the provider
 │   ├── MalformedPayload proven, but not what the provider documents
 │   └── UnknownRecipient proven and readable, but for nobody we know
+├── VendorError          a provider's own API cannot be asked
 └── LeaseLost            another worker has taken over this outbox
 """
 
@@ -41,6 +42,10 @@ class MalformedPayload(DoorError):  # noqa: N818
 
 class UnknownRecipient(DoorError):  # noqa: N818
     """Genuine and readable, but no installation has this address."""
+
+
+class VendorError(InboxError):
+    """A provider's API does not answer as documented; the sentence says how."""
 
 
 class LeaseLost(InboxError):  # noqa: N818

@@ -26,6 +26,7 @@ class MessageState(StrEnum):
 
     WAITING = "waiting"
     SENDING = "sending"
+    QUARANTINED = "quarantined"
     DONE = "done"
     PARKED = "parked"
     DROPPED = "dropped"
@@ -62,6 +63,7 @@ class Content:
     """What was said, as the provider handed it over; erased as soon as the text has been prepared.
 
     `mime` is a raw mail, base64 so that it stays byte-exact inside JSON; it wins over `text` and `html`.
+    `headers` are those of a parsed mail, names in lower case, the topmost of a name first.
     """
 
     text: str | None = None
@@ -69,7 +71,38 @@ class Content:
     subject: str | None = None
     mime: str | None = None
     attachments: tuple[Attachment, ...] = ()
-    is_reply: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Trust(StrEnum):
+    """How far a message's sender is believed."""
+
+    VERIFIED = "verified"  # somebody who can know says so, and the user wants mail of that sender
+    ALLOWED = "allowed"  # it knew the private address, or came from a linked phone; nothing more is known
+    REJECTED = "rejected"  # proven false, harmful, or not on the user's list
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a provider found out about who sent a message; None or empty where it says nothing.
+
+    `platform`: the network itself knows the sender (WhatsApp, RCS), or the event bears a signature of our own.
+    `spf` and `dmarc` are "pass", "fail" or another word of theirs; `spf_domain` is what SPF was asked about, `dkim`
+    the domains whose signatures are good. `policy` is what the domain's owner wants done after a DMARC failure.
+    """
+
+    platform: bool = False
+    spf: str | None = None
+    spf_domain: str | None = None
+    dkim: tuple[str, ...] = ()
+    author_signed: bool = False
+    dmarc: str | None = None
+    policy: str | None = None
+    malware: bool = False
+    several_authors: bool = False
+
+
+NO_EVIDENCE = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +127,9 @@ class InboundMessage:
     `event_id` is the provider's own id and becomes `source_id` in Omi. `dedupe_keys` name the event so that a
     second delivery of it is recognised; any one of them seen before means duplicate.
     `sender` is an E.164 number or a mailbox, `recipients` what it was sent to (for mail: the envelope).
-    `speaker` names whose words these are when they are not the user's own; `control` is a word for the
-    carrier (STOP, HELP), which is recorded and never forwarded.
+    For mail, `sender` is the author that it shows (`From`), and `envelope_from` who handed it in: "" is a bounce's,
+    None is unknown. `speaker` names whose words these are when they are not the user's own; `control` is a word for
+    the carrier (STOP, HELP), which is recorded and never forwarded.
     """
 
     provider: str
@@ -112,16 +146,28 @@ class InboundMessage:
     speaker: str | None = None
     control: str | None = None
     hints: Hints | None = None
+    envelope_from: str | None = None
+    evidence: Evidence = NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """What of a message goes to Omi: clean text, what it becomes, its tags and its head (mail only)."""
+    """What of a message goes to Omi: clean text, what it becomes, its tags and its head (mail only).
+
+    `asked`: the message itself says what it wants to become. `said_at`: when it was said, where its text tells (a
+    forwarded mail). `automatic`: why it is nobody's own words (a bounce, a mailing list). `parts`: how many messages
+    a text that is too long was made into, of which this is number `part`.
+    """
 
     text: str
     kind: Kind
     tags: tuple[str, ...] = ()
     head: str | None = None
+    asked: bool = False
+    said_at: datetime | None = None
+    automatic: str | None = None
+    part: int = 1
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +186,23 @@ class WaitingMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one user wants it. `import_as` None: a message decides by what it says.
+
+    `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
+    knows the private address. `automatic`: mailing lists and automatic mails are wanted too.
+    """
+
+    import_as: Kind | None = None
+    language: str | None = None
+    senders: tuple[str, ...] = ()
+    automatic: bool = False
+
+
+NO_PREFERENCES = Preferences()
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """One uid that enabled the app in Omi."""
 
@@ -149,6 +212,7 @@ class Installation:
     inbox_token: str
     phones: tuple[str, ...] = ()
     left_at: datetime | None = None
+    preferences: Preferences = NO_PREFERENCES
 
 
 @dataclass(frozen=True, slots=True, order=True)

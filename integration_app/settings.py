@@ -49,6 +49,7 @@ class Settings:
     dead_letter_retention_days: float
     left_retention_days: float
     left_probe_minutes: float
+    quarantine_days: float
     log_format: str
     log_level: str
     port: int
@@ -117,6 +118,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "dead_letter_retention_days": env.float("DEAD_LETTER_RETENTION_DAYS", 30.0, validate=positive),
         "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
         "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
+        "quarantine_days": env.float("QUARANTINE_DAYS", 7.0, validate=positive),
         "log_format": env.str("LOG_FORMAT", "json", validate=check.OneOf(LOG_FORMATS)),
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),

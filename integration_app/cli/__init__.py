@@ -8,11 +8,26 @@ from __future__ import annotations
 import click
 
 from integration_app import __version__
-from integration_app.cli import alive, dead_letters, dev, doctor, installations, messages, providers, samples, sandbox
+from integration_app.cli import (
+    alive,
+    backfill,
+    dead_letters,
+    dev,
+    doctor,
+    installations,
+    messages,
+    prefer,
+    providers,
+    quarantine,
+    samples,
+    sandbox,
+)
 from integration_app.cli.demo import demo
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=backfill.WithProviders, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="omi-inbox")
 def main() -> None:
     """Text it, e-mail it, and it is in your Omi.
@@ -35,7 +50,9 @@ for command in (
     installations.resume,
     installations.unlink,
     messages.messages,
+    prefer.prefer,
     providers.providers,
+    quarantine.quarantine,
     samples.send_sample,
     sandbox.sandbox,
 ):

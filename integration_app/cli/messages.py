@@ -68,11 +68,16 @@ def _sentence(event: dict[str, Any]) -> str:
     if event["event"] == "received":
         if event.get("control"):
             return f"received and verified; {event['control']} is for the carrier, recorded and not forwarded"
-        return f"received and verified, for {', '.join(event['uids']) or 'nobody'}"
+        lines = [f"received and verified, for {', '.join(event['uids']) or 'nobody'}"]
+        for uid, found in event.get("trust", {}).items():
+            lines.append(f"  {uid}: sender {found['level']} ({', '.join(found['why'])})")
+        return "\n".join(lines)
+    if event["event"] == "part":
+        return f"a part of {event['of']}, which is too long for one"
     status = f" (HTTP {event['status']})" if event.get("status") else ""
     took = f" in {event['seconds']} s" if event.get("seconds") is not None else ""
     until = f" until {_time(event['until'], '%H:%M:%S')}" if event.get("until") else ""
-    if event["event"] in ("replayed", "dropped by hand"):
+    if event["event"] in ("replayed", "dropped by hand", "released", "dropped from quarantine"):
         what = event["by"] if event.get("by") else f"replay {event.get('replay')}"
         return f"{event['uid']}: {event['event']} ({what})"
     words = {

@@ -1,10 +1,13 @@
 """Raw mail to text: pure functions, capped, built to survive hostile input.
 
-    mime     bytes of a mail            → parts, headers, attachments
-    html     HTML                       → text
-    replies  text                       → text without quoted history and signature
-    clean    any text                   → text without characters that hide or break something
-    charsets bytes and a label          → text
+    mime      bytes of a mail            → parts, headers, attachments
+    html      HTML                       → text
+    replies   text                       → text without quoted history and signature
+    forwards  text of a forwarded mail   → whose it is, from when, what was written above
+    dates     a date in any language     → a moment
+    calendar  an invitation              → one line
+    automatic headers                    → why nobody wrote it
+    clean     any text                   → text without characters that hide or break something
 
 Nothing here fetches, executes or trusts anything that a mail says about itself.
 """
@@ -13,34 +16,47 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 
+from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.clean import clean
-from integration_app.mail.mime import Mail, choose_body, read_mail
-from integration_app.mail.replies import strip_history
+from integration_app.mail.forwards import Forward, forward_of
+from integration_app.mail.mime import Mail, choose_body, read_mail, zone_of
+from integration_app.mail.replies import is_forward, strip_history
 from integration_app.model import Content
 
-__all__ = ["Mail", "clean", "mail_of"]
+__all__ = ["Forward", "Mail", "clean", "mail_of"]
 
 
-def mail_of(content: Content) -> Mail:
+def mail_of(content: Content, *, sender: str = "", envelope_from: str | None = None) -> Mail:
     """What a mail says: the raw one where the provider gave it, else its plain and HTML bodies.
 
-    Quoted history is cut; what was cut away entirely (a mail that is nothing but history) comes back whole.
+    Quoted history is cut; what was cut away entirely (a mail that is nothing but history) comes back whole. A
+    forwarded mail is never cut: it is taken apart instead.
     """
-    mail = _whole(content)
+    mail = _whole(content, sender, envelope_from)
+    if is_forward(mail.text, mail.subject or ""):
+        return replace(mail, forward=None if mail.several else forward_of(clean(mail.text), zone=mail.zone))
     return mail.with_text(strip_history(mail.text, subject=mail.subject or "", is_reply=mail.is_reply))
 
 
-def _whole(content: Content) -> Mail:
+def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
     if content.mime is not None:
         try:
             raw = base64.b64decode(content.mime)
         except (binascii.Error, ValueError):
             raw = content.mime.encode("utf-8", "replace")
-        return read_mail(raw)
+        return read_mail(raw, envelope_from=envelope_from)
+    headers = dict(reversed(content.headers))  # the topmost of a name counts
     return Mail(
         subject=content.subject,
         text=choose_body(content.text, content.html),
         attachments=content.attachments,
-        is_reply=content.is_reply,
+        is_reply=bool(headers.keys() & {"in-reply-to", "references"}),
+        automatic=automatic_cause(
+            lambda name: headers.get(name, ""),
+            sender=sender,
+            envelope_from=envelope_from,
+        ),
+        zone=zone_of(headers.get("date", "")),
     )

@@ -11,14 +11,17 @@ import email.policy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
-from integration_app.mail.charsets import decode
+from integration_app.charsets import decode
+from integration_app.mail.automatic import automatic_cause
+from integration_app.mail.calendar import invitation
 from integration_app.mail.clean import one_line
+from integration_app.mail.forwards import Forward
 from integration_app.mail.html import html_to_text
 from integration_app.mail.replies import is_forward
 from integration_app.model import Attachment
@@ -38,7 +41,11 @@ _LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype|html|body|div|p|table)\b", re.IG
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What a mail says. `date` is the sender's claim, aware and UTC; addresses are claims too."""
+    """What a mail says. `date` is the sender's claim, aware and UTC; addresses are claims too.
+
+    `automatic`: why nobody wrote it. `zone`: the offset of the sender's clock. `forward`: the mail inside it;
+    `several`: there is more than one.
+    """
 
     subject: str | None = None
     from_name: str | None = None
@@ -48,12 +55,16 @@ class Mail:
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     is_reply: bool = False
+    automatic: str | None = None
+    zone: timezone = UTC
+    forward: Forward | None = None
+    several: bool = False
 
     def with_text(self, text: str) -> Mail:
         return replace(self, text=text)
 
 
-def read_mail(raw: bytes) -> Mail:
+def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
     """Read one mail. A mail that cannot be taken apart comes back as its readable source rather than as nothing."""
     if raw.lower().count(b"boundary") > _BOUNDARIES_MAX:
         return Mail(text=decode(raw[:TEXT_MAX]))  # the parser compares every line with every boundary
@@ -70,10 +81,30 @@ def read_mail(raw: bytes) -> Mail:
         from_address=address,
         date=_date(_header(message, "date")),
         message_id=_header(message, "message-id").strip() or None,
-        text=text[:TEXT_MAX],
+        text=within(text),
         attachments=tuple(body.attachments),
         is_reply=bool(_header(message, "in-reply-to") or _header(message, "references")),
+        automatic=automatic_cause(
+            lambda header: _header(message, header), sender=address or "", envelope_from=envelope_from
+        ),
+        zone=zone_of(_header(message, "date")),
+        several=body.attached_mails > 1,
     )
+
+
+def within(text: str) -> str:
+    """As much as is ever looked at, and a word where there was more."""
+    if len(text) <= TEXT_MAX:
+        return text
+    return f"{text[:TEXT_MAX]}\n\n[Cut here: {len(text) - TEXT_MAX:,} more characters were left out]"
+
+
+def zone_of(date: str) -> timezone:
+    """The offset of a sender's clock, from the `Date` header; UTC where it says none."""
+    try:
+        return timezone(parsedate_to_datetime(date[:100]).utcoffset() or timedelta(0))
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return UTC
 
 
 def choose_body(plain: str | None, html: str | None) -> str:
@@ -82,22 +113,22 @@ def choose_body(plain: str | None, html: str | None) -> str:
     if plain.strip() and _LOOKS_LIKE_HTML.match(plain[:200]):
         plain, html = "", html or plain
     if not html.strip():
-        return plain[:TEXT_MAX]
+        return within(plain)
     if not plain.strip():
         return _html_body(html)
     if len(plain.strip()) < 400:
         rendered = _html_body(html)
         if len(plain.strip()) < _STUB_SHARE * len(rendered):
             return rendered
-    return plain[:TEXT_MAX]
+    return within(plain)
 
 
 def _html_body(html: str) -> str:
     """Without history where something is left; mail programs wrap forwards into the same containers."""
     whole = html_to_text(html)
     if is_forward(whole) or _answers_inside(whole):
-        return whole[:TEXT_MAX]
-    return (html_to_text(html, drop_history=True) or whole)[:TEXT_MAX]
+        return within(whole)
+    return within(html_to_text(html, drop_history=True) or whole)
 
 
 def _answers_inside(text: str) -> bool:
@@ -112,6 +143,8 @@ class _Body:
 
     def __init__(self) -> None:
         self.attachments: list[Attachment] = []
+        self.attached_mails = 0
+        self._invited: set[str] = set()
         self._parts = 0
 
     def render(self, part: Message, depth: int) -> str:
@@ -122,6 +155,8 @@ class _Body:
         kind = part.get_content_type()
         if kind == "message/rfc822":
             return self._forwarded(part, depth)
+        if _is_calendar(part):
+            return self._invitation(part)
         if part.is_multipart():
             children = list(_children(part))
             if kind == "multipart/alternative":
@@ -142,16 +177,20 @@ class _Body:
         leaves = {child.get_content_type(): child for child in reversed(children) if not child.is_multipart()}
         plain, html = leaves.get("text/plain"), leaves.get("text/html")
         others = [child for child in children if child is not plain and child is not html]
+        invited = [line for child in others if _is_calendar(child) and (line := self.render(child, depth + 1))]
+        others = [child for child in others if not _is_calendar(child)]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
         chosen = choose_body(_text(plain) if plain else None, _text(html) if html else None)
         other = "\n\n".join(rest)  # HTML together with its images, most of the time
-        return other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
+        text = other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
+        return "\n\n".join([*invited, text] if text.strip() else invited)
 
     def _forwarded(self, part: Message, depth: int) -> str:
         """A mail attached to a mail: its head and its text."""
         inner = next(_children(part), None)
         if inner is None:
             return ""
+        self.attached_mails += 1
         head = [
             f"{name}: {one_line(value)}"
             for name in ("From", "Date", "Subject")
@@ -159,6 +198,17 @@ class _Body:
         ]
         text = self.render(inner, depth + 1)
         return "\n".join(["---------- Forwarded message ----------", *head, "", text])
+
+    def _invitation(self, part: Message) -> str:
+        """One line, however often the same invitation comes along (most programs send it twice)."""
+        line = invitation(_text(part))
+        if line is None:
+            self._note(part)
+            return ""
+        if line in self._invited:
+            return ""
+        self._invited.add(line)
+        return line
 
     def _note(self, part: Message) -> None:
         """Name an attachment. Images shown inside the text are part of its looks, not something that came along."""
@@ -177,6 +227,10 @@ def _children(part: Message) -> Iterator[Message]:
     payload = part.get_payload()
     if isinstance(payload, list):
         yield from (child for child in payload if isinstance(child, Message))
+
+
+def _is_calendar(part: Message) -> bool:
+    return part.get_content_type() in ("text/calendar", "application/ics")
 
 
 def _is_attachment(part: Message) -> bool:

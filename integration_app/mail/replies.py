@@ -13,6 +13,8 @@ import re
 LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 
+FORWARD_LINES_MAX = 2000
+
 _LINE_MAX = 400
 _ATTRIBUTION_LINES = 3
 _SIGNATURE_LINES = 12
@@ -79,11 +81,13 @@ def is_forward(text: str, subject: str = "") -> bool:
     """Whether the history is the message: by its subject, or by the line that mail programs put above it."""
     if _FORWARD_SUBJECT.match(subject[:200]):
         return True
-    for line in text[:LOOKED_AT_MAX].split("\n")[:2000]:
-        low = line[:200].strip(" *-_:").lower()  # a quoted one (>) belongs to the history
-        if low and len(low) < 80 and low.startswith((*_FORWARD_WORDS, "begin forwarded message")):
-            return True
-    return False
+    return any(map(is_forward_line, text[:LOOKED_AT_MAX].split("\n")[:FORWARD_LINES_MAX]))
+
+
+def is_forward_line(line: str) -> bool:
+    """The line that mail programs put above a forwarded mail. A quoted one (>) belongs to the history."""
+    low = line[:200].strip(" *-_:").lower()
+    return bool(low) and len(low) < 80 and low.startswith((*_FORWARD_WORDS, "begin forwarded message"))
 
 
 def _history_begins(lines: list[str], *, is_reply: bool) -> int | None:

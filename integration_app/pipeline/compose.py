@@ -6,12 +6,12 @@ the user (https://docs.omi.me/doc/developer/apps/Import).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from integration_app.mail.clean import one_line
-from integration_app.model import Hints, Kind, WaitingMessage
+from integration_app.model import Hints, Kind, PreparedText, WaitingMessage
 from integration_app.omi import (
     CONVERSATION_TEXT_MAX,
     MEMORY_CONTENT_MAX,
@@ -25,7 +25,8 @@ from integration_app.omi import (
 from integration_app.pipeline.group import CHAT_CHANNELS, Group
 from integration_app.pipeline.prepare import said_at
 
-_CUT_NOTE = "\n\n[Cut here: Omi takes {limit} characters, {missing} more were left out]"
+_PART_OVERHEAD = 400
+"""Characters that a block may add to its text: a speaker's name, its number, blank lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +37,39 @@ class Request:
     started_at: datetime
 
 
-def compose(group: Group) -> Request:
-    """The request for a group. Raises ValueError when Omi would refuse it."""
+def compose(group: Group, *, language: str | None = None) -> Request:
+    """The request for a group. Raises ValueError when Omi would refuse it. `language` is the user's preference."""
     started = _fingerprint(group)
     if group.lane.kind is Kind.MEMORIES:
         return Request(memories_body(_memories(group)), started)
     hints = group.messages[0].message.hints
     if hints:
-        return Request(conversation_body(_as_it_says(group, hints, started)), started)
-    channel = group.lane.channel
-    finished = max(said_at(item.message) for item in group.messages)
+        return Request(conversation_body(_as_it_says(group, hints, started, language)), started)
+    source, spec = _origin(group.lane.channel)
+    finished = max(said_at(item.message, item.prepared) for item in group.messages)
     conversation = NewConversation(
-        text=_cut("\n\n".join(_block(item) for item in group.messages)),
-        text_source="message" if channel in CHAT_CHANNELS else "other_text",
-        text_source_spec=channel,
+        text="\n\n".join(_block(item) for item in group.messages),
+        text_source=source,
+        text_source_spec=spec,
         started_at=started,
         finished_at=max(started, finished),
+        language=language,
     )
     return Request(conversation_body(conversation), started)
 
 
-def _as_it_says(group: Group, hints: Hints, started: datetime) -> NewConversation:
+def _as_it_says(group: Group, hints: Hints, started: datetime, language: str | None) -> NewConversation:
     """An event that describes itself: its own times, source, language and place; its text without our `Me:`."""
     assert group.messages[0].prepared is not None  # noqa: S101 - only prepared messages are grouped
     finished = hints.finished_at or said_at(group.messages[0].message)
     place = (hints.latitude, hints.longitude)
     return NewConversation(
-        text=_cut(group.messages[0].prepared.text),
+        text=_numbered(group.messages[0].prepared),
         text_source=hints.text_source or "other_text",
         text_source_spec=hints.text_source_spec or group.lane.channel,
         started_at=started,
         finished_at=max(started, finished),
-        language=hints.language,
+        language=hints.language or language,
         geolocation=Geolocation(place[0], place[1]) if place[0] is not None and place[1] is not None else None,
     )
 
@@ -75,23 +77,35 @@ def _as_it_says(group: Group, hints: Hints, started: datetime) -> NewConversatio
 def _fingerprint(group: Group) -> datetime:
     """When the first message was said, to the second; its number in the order of arrival as microseconds."""
     first = group.messages[0]
-    begun = min(said_at(item.message) for item in group.messages)
+    begun = min(said_at(item.message, item.prepared) for item in group.messages)
     return begun.replace(microsecond=first.seq % 1_000_000)
 
 
 def _block(item: WaitingMessage) -> str:
     assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
     if item.prepared.head:
-        return f"{item.prepared.head}\n\n{item.prepared.text}".strip()
-    return f"{item.message.speaker or 'Me'}: {item.prepared.text}"
+        return f"{item.prepared.head}\n\n{_numbered(item.prepared)}".strip()
+    return f"{item.message.speaker or 'Me'}: {_numbered(item.prepared)}"
 
 
-def _cut(text: str) -> str:
-    if len(text) <= CONVERSATION_TEXT_MAX:
-        return text
-    note = _CUT_NOTE.format(limit=f"{CONVERSATION_TEXT_MAX:,}", missing=f"{len(text):,}")
-    kept = text[: CONVERSATION_TEXT_MAX - len(note)]
-    return kept + _CUT_NOTE.format(limit=f"{CONVERSATION_TEXT_MAX:,}", missing=f"{len(text) - len(kept):,}")
+def _numbered(prepared: PreparedText) -> str:
+    return prepared.text if prepared.parts == 1 else f"[Part {prepared.part} of {prepared.parts}]\n\n{prepared.text}"
+
+
+def _origin(channel: str) -> tuple[str, str]:
+    """What Omi is told about where words come from: `text_source` and `text_source_spec`."""
+    if channel == "call":
+        return "audio_transcript", "phone_call"
+    return ("message" if channel in CHAT_CHANNELS else "other_text"), channel
+
+
+def parts_of(prepared: PreparedText) -> list[PreparedText]:
+    """A text longer than Omi takes, in parts at paragraph borders; each repeats the head. Memories are split later."""
+    limit = CONVERSATION_TEXT_MAX - len(prepared.head or "") - _PART_OVERHEAD
+    if prepared.kind is Kind.MEMORIES or len(prepared.text) <= limit:
+        return [prepared]
+    texts = split(prepared.text, limit)
+    return [replace(prepared, text=text, part=number + 1, parts=len(texts)) for number, text in enumerate(texts)]
 
 
 def _memories(group: Group) -> NewMemories:

@@ -19,9 +19,11 @@ from integration_app.errors import LeaseLost
 from integration_app.model import (
     Attempt,
     Clock,
+    Content,
     Delivery,
     Drop,
     GateScope,
+    Installation,
     Kind,
     Lane,
     Park,
@@ -31,12 +33,12 @@ from integration_app.model import (
     WaitingMessage,
 )
 from integration_app.omi import IntegrationsClient, OmiError
-from integration_app.pipeline.compose import compose
+from integration_app.pipeline.compose import compose, parts_of
 from integration_app.pipeline.group import Group, lane_of, plan
 from integration_app.pipeline.look import Look, closed_until
 from integration_app.pipeline.outcome import Outcomes
 from integration_app.pipeline.policy import Situation, counted_from, decide, is_too_late
-from integration_app.pipeline.prepare import prepare, said_at
+from integration_app.pipeline.prepare import for_user, prepare, said_at
 from integration_app.pipeline.reconcile import reconcile
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
@@ -174,21 +176,21 @@ class Drain:
 
     def _prepared(self, look: Look, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or when making it failed: then it is parked."""
-        if item.prepared:
-            return item
-        said = self._inbox.said(item.id)
-        if said is None:
-            self._set_aside(look, [item], Park("its text is gone"))
-            return None
-        try:
-            prepared = said if isinstance(said, PreparedText) else prepare(replace(item.message, content=said))
-        except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
-            self._set_aside(look, [item], Park(_crash("prepare", error)))
-            return None
-        self._inbox.save_prepared(item.id, prepared)
-        ready = replace(item, prepared=prepared)
-        if not prepared.text.strip() and not prepared.head:
-            self._set_aside(look, [ready], Drop("nothing readable in it"))
+        if item.prepared is None:
+            said = self._inbox.said(item.id)
+            if said is None:
+                self._set_aside(look, [item], Park("its text is gone"))
+                return None
+            try:
+                parts = [said] if isinstance(said, PreparedText) else _parts(item, said)
+            except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
+                self._set_aside(look, [item], Park(_crash("prepare", error)))
+                return None
+            item = replace(item, prepared=self._inbox.save_prepared(item.id, parts, now=self._clock()))
+        assert item.prepared is not None  # noqa: S101 - it has just been made
+        ready = replace(item, prepared=for_user(item.prepared, item.message, look.installation))
+        if reason := _unwanted(ready.prepared, look.installation):
+            self._set_aside(look, [ready], Drop(reason))
             return None
         return ready
 
@@ -196,7 +198,7 @@ class Drain:
         """Send one group. False when it has to wait, or its outcome is unknown: then its lane waits."""
         look.acted = True
         try:
-            request = compose(group)
+            request = compose(group, language=_language(look.installation))
         except Exception as crash:  # noqa: BLE001 - as above
             self._park_culprits(look, group, _crash("compose", crash))
             return True
@@ -310,6 +312,23 @@ class Drain:
 
 def _counted(item: WaitingMessage, now: datetime) -> datetime | None:
     return counted_from(item.first_tried_at, item.tried_at, now)
+
+
+def _parts(item: WaitingMessage, content: Content) -> list[PreparedText]:
+    return parts_of(prepare(replace(item.message, content=content)))
+
+
+def _unwanted(prepared: PreparedText | None, installation: Installation | None) -> str | None:
+    """Why a prepared message is recorded and not forwarded."""
+    if prepared is None or (not prepared.text.strip() and not prepared.head):
+        return "nothing readable in it"
+    if prepared.automatic and not (installation and installation.preferences.automatic):
+        return f"nobody's own words: {prepared.automatic}"
+    return None
+
+
+def _language(installation: Installation | None) -> str | None:
+    return installation.preferences.language if installation else None
 
 
 def _composes(group: Group) -> bool:

@@ -34,6 +34,8 @@ def wait_for(channel: str, kind: Kind, rules: Rules) -> tuple[timedelta, timedel
     """The quiet window and the maximum wait of a lane."""
     if channel in CHAT_CHANNELS and kind is Kind.CONVERSATION:
         return rules.sms_quiet, rules.sms_max_wait
+    if channel == "call" and kind is Kind.CONVERSATION:
+        return rules.call_quiet, rules.call_max_wait
     return timedelta(0), timedelta(0)
 
 

@@ -11,9 +11,10 @@ from enum import StrEnum
 from integration_app import logs
 from integration_app.errors import MalformedPayload, UnknownRecipient
 from integration_app.mail.clean import one_line
-from integration_app.model import Clock, InboundMessage, Kind, Route
+from integration_app.model import NO_PREFERENCES, Clock, InboundMessage, Kind, Preferences, Route, Trust
 from integration_app.pipeline import group, prepare
 from integration_app.pipeline.rules import Rules
+from integration_app.pipeline.trust import judge
 from integration_app.queue import JobQueue
 from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
@@ -66,19 +67,26 @@ class Intake:
         uids = [] if message.control else self._recipients(message)
         now = self._clock()
         due = now + self._delay(message)
+        verdicts = {uid: judge(message, self._preferences(message, uid)) for uid in uids}
+        held = {uid for uid, verdict in verdicts.items() if verdict.trust is Trust.REJECTED}
         accepted = self._inbox.accept(
             self._new_id(now),
             message,
-            [(uid, due) for uid in uids],
+            [(uid, None if uid in held else due) for uid in uids],
             now=now,
-            event={"provider": message.provider, "channel": message.channel, "uids": uids}
+            event={
+                "provider": message.provider,
+                "channel": message.channel,
+                "uids": uids,
+                "trust": {uid: {"level": verdict.trust, "why": verdict.why} for uid, verdict in verdicts.items()},
+            }
             | ({"control": message.control} if message.control else {}),
         )
         if not accepted.new:
             return Accepted(Receipt.DUPLICATE, accepted.id)
-        log.info("accepted", message=accepted.id, provider=message.provider, uids=len(uids))
+        log.info("accepted", message=accepted.id, provider=message.provider, uids=len(uids), quarantined=len(held))
         if due <= now:
-            self._hint(uids)
+            self._hint([uid for uid in uids if uid not in held])
         return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, accepted.id)
 
     def _recipients(self, message: InboundMessage) -> list[str]:
@@ -93,6 +101,11 @@ class Intake:
         if not uids:
             raise UnknownRecipient("no installation has this phone or address")
         return uids
+
+    def _preferences(self, message: InboundMessage, uid: str) -> Preferences:
+        """A user's, where they can matter: a linked phone may always write."""
+        found = self._installations.get(uid) if message.route is Route.RECIPIENT else None
+        return found.preferences if found else NO_PREFERENCES
 
     def _delay(self, message: InboundMessage) -> timedelta:
         if message.hints:

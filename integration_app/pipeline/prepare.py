@@ -1,21 +1,37 @@
 """From what was said to what goes to Omi: clean text, what it becomes, its tags and its head. Pure.
 
-A text that begins with "remember:" becomes memories, everything else a conversation.
+A message may say what it wants to become: "remember: …" is memories, "note: …" and "todo: …" a conversation; so may
+the private address that it was sent to (`…+memory@`, `…+note@`). Where it does not, the user's preference decides, and
+without one it is a conversation. Who is asked: the text, then the address, then the user.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from integration_app.mail import clean, mail_of
+from integration_app.mail import Forward, Mail, clean, mail_of
 from integration_app.mail.clean import one_line
-from integration_app.model import Attachment, Content, InboundMessage, Kind, PreparedText
+from integration_app.model import Attachment, Content, InboundMessage, Installation, Kind, PreparedText
 
-_REMEMBER = re.compile(r"\s*remember\s*[:：]\s*", re.IGNORECASE)
+_PREFIX = re.compile(r"\s*(remember|note|to-?do)\s*[:：]\s*", re.IGNORECASE)
+_ASKED = {"remember": Kind.MEMORIES, "note": Kind.CONVERSATION, "todo": Kind.CONVERSATION}
+_LABELS = {
+    "memory": Kind.MEMORIES,
+    "memories": Kind.MEMORIES,
+    "remember": Kind.MEMORIES,
+    "note": Kind.CONVERSATION,
+    "conversation": Kind.CONVERSATION,
+}
 _TAG = re.compile(r"(?<![\w&#/])#([^\W\d_][\w-]{0,49})")
+_FORWARD_PREFIX = re.compile(r"\s*[^\W\d_]{1,12}\s?[:：]\s*")
+_FORWARD_MARK = "---------- Forwarded message ----------"
 
 _TAGS_MAX = 20
+_EARLIEST = timedelta(days=31)
+_EARLIEST_ORIGINAL = timedelta(days=3660)
+_LATEST = timedelta(minutes=5)
 
 
 def is_empty(content: Content) -> bool:
@@ -26,54 +42,124 @@ def is_empty(content: Content) -> bool:
 
 def kind_of(text: str) -> Kind:
     """What a text asks to become."""
-    return Kind.MEMORIES if _REMEMBER.match(text[:200]) else Kind.CONVERSATION
+    return _wish(text)[0] or Kind.CONVERSATION
 
 
 def prepare(message: InboundMessage) -> PreparedText:
-    """The text of one message. Empty when nothing readable is left of it."""
+    """The text of one message, the same for every user. Empty when nothing readable is left of it."""
     if message.channel == "email":
         return _mail(message)
     if message.hints:
-        return PreparedText(clean(message.content.text or ""), message.hints.kind, message.hints.tags)
+        return PreparedText(clean(message.content.text or ""), message.hints.kind, message.hints.tags, asked=True)
     lines = [clean(message.content.text or ""), *map(_attachment_line, message.content.attachments)]
-    return _by_kind("\n".join(line for line in lines if line))
+    return _by_wish("\n".join(line for line in lines if line))
 
 
-def said_at(message: InboundMessage) -> datetime:
-    """When it was said: the sender's date where it is believable, else when it reached us."""
+def for_user(prepared: PreparedText, message: InboundMessage, installation: Installation | None) -> PreparedText:
+    """As this user gets it: by the address of theirs that it was sent to, and by their preference."""
+    if prepared.asked or installation is None:
+        return prepared
+    kind = _asked_by_address(message.recipients, installation.inbox_token) or installation.preferences.import_as
+    return prepared if kind in (None, prepared.kind) else _as(prepared, kind)
+
+
+def said_at(message: InboundMessage, prepared: PreparedText | None = None) -> datetime:
+    """When it was said: the original's date or the sender's where it is believable, else when it reached us."""
+    if prepared and prepared.said_at:
+        return prepared.said_at
     if message.hints and message.hints.started_at:
         return message.hints.started_at
-    sent = message.sent_at
-    if sent and message.received_at - timedelta(days=7) <= sent <= message.received_at + timedelta(minutes=5):
+    sent, received = message.sent_at, message.received_at
+    if sent and received - _EARLIEST <= sent <= received + _LATEST:
         return sent
-    return message.received_at
+    return received
 
 
 def _mail(message: InboundMessage) -> PreparedText:
-    mail = mail_of(message.content)
+    mail = mail_of(message.content, sender=message.sender, envelope_from=message.envelope_from)
     subject = one_line(mail.subject or message.content.subject or "")
-    lines = [clean(mail.text), *map(_attachment_line, mail.attachments)]
+    text = mail.text
+    if mail.forward:
+        note = mail.forward.note
+        text = f"{note}\n\n{_FORWARD_MARK}\n{mail.forward.text}" if note else mail.forward.text
+    lines = [clean(text), *map(_attachment_line, mail.attachments)]
     text = "\n".join(line for line in lines if line)
-    prepared = _by_kind(text)
-    if prepared.kind is Kind.MEMORIES:
-        return prepared
-    name = one_line(mail.from_name or message.sender_name or "", 120)
-    address = one_line(message.sender or mail.from_address or "", 320)
-    sender = f"{name} <{address}>" if name and address else name or address
-    head = [f"From: {sender}"] if sender else []
-    head += [f"Subject: {subject}"] if subject else []
-    head.append(f"Date: {said_at(message):%a, %d %b %Y %H:%M} UTC")
     if not text and not subject:
-        return PreparedText(text="", kind=Kind.CONVERSATION)
-    return PreparedText(text=text, kind=Kind.CONVERSATION, head="\n".join(head))
+        return PreparedText(text="", kind=Kind.CONVERSATION, automatic=mail.automatic)
+    prepared = _by_wish(text)
+    if not prepared.asked and _wish(subject)[0] is not None:
+        prepared = _by_wish(f"{subject}\n{text}".strip())
+    written = _original_date(message, mail.forward) or said_at(message)
+    head = _head(message, mail, subject, written)
+    return replace(
+        prepared,
+        head=None if prepared.kind is Kind.MEMORIES else head,
+        said_at=written if mail.forward else None,
+        automatic=mail.automatic,
+    )
 
 
-def _by_kind(text: str) -> PreparedText:
-    if kind_of(text) is Kind.CONVERSATION:
-        return PreparedText(text=text, kind=Kind.CONVERSATION)
+def _head(message: InboundMessage, mail: Mail, subject: str, written: datetime) -> str:
+    """Who, what about, when: the original's where a mail was forwarded, and by whom."""
+    name = one_line(mail.from_name or message.sender_name or "", 120)
+    sender = _person(name, one_line(message.sender or mail.from_address or "", 320))
+    forwarder = ""
+    if mail.forward:
+        original = mail.forward.original
+        forwarder, sender = sender, _person(original.name or "", original.address or "") or sender
+        subject = original.subject or _FORWARD_PREFIX.sub("", subject, count=1)
+    rows = {"From": sender, "Subject": subject, "Date": f"{written:%a, %d %b %Y %H:%M} UTC", "Forwarded by": forwarder}
+    return "\n".join(f"{name}: {value}" for name, value in rows.items() if value)
+
+
+def _person(name: str, address: str) -> str:
+    return f"{name} <{address}>" if name and address else name or address
+
+
+def _original_date(message: InboundMessage, forward: Forward | None) -> datetime | None:
+    """When the original was written, if that can be: before it reached us, and within ten years."""
+    written = forward.original.date if forward else None
+    received = message.received_at
+    return written if written and received - _EARLIEST_ORIGINAL <= written <= received + _LATEST else None
+
+
+def _wish(text: str) -> tuple[Kind | None, str]:
+    """What a text asks to become, and the text without the word that says so; what is to do keeps saying it."""
+    found = _PREFIX.match(text[:200])
+    if not found:
+        return None, text
+    word = found.group(1).lower().replace("-", "")
+    rest = text[found.end() :]
+    return _ASKED[word], f"To do: {rest}" if word == "todo" else rest
+
+
+def _by_wish(text: str) -> PreparedText:
+    kind, rest = _wish(text)
+    prepared = PreparedText(text=rest.strip(), kind=Kind.CONVERSATION, asked=kind is not None)
+    return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
+
+
+def _as(prepared: PreparedText, kind: Kind) -> PreparedText:
+    """The same text as another kind. A memory has tags instead of #words, and no head: its subject stands for it."""
+    if kind is Kind.CONVERSATION:
+        return replace(prepared, kind=kind)
+    text = prepared.text or _subject(prepared.head)
     tags = dict.fromkeys(tag.lower() for tag in _TAG.findall(text))
-    content = _without_tags(_REMEMBER.sub("", text, count=1))
-    return PreparedText(text=content, kind=Kind.MEMORIES, tags=tuple(tags)[:_TAGS_MAX])
+    return replace(prepared, kind=kind, text=_without_tags(text), tags=tuple(tags)[:_TAGS_MAX], head=None)
+
+
+def _subject(head: str | None) -> str:
+    rows = dict(line.partition(": ")[::2] for line in (head or "").split("\n"))
+    return rows.get("Subject", "")
+
+
+def _asked_by_address(recipients: tuple[str, ...], token: str) -> Kind | None:
+    """What the address says that carries this user's token: `<token>+memory@…`, in whatever order."""
+    for address in recipients:
+        labels = (address.rpartition("@")[0] or address).lower().split("+")
+        if token in labels:
+            return next((_LABELS[label] for label in labels if label in _LABELS), None)
+    return None
 
 
 def _without_tags(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from integration_app.model import Clock, Content, Kind, Lane, PreparedText, WaitingMessage
+from integration_app.model import Clock, Content, Installation, Kind, Lane, PreparedText, WaitingMessage
 from integration_app.pipeline.group import plan
 from integration_app.pipeline.look import closed_until
-from integration_app.pipeline.prepare import prepare
+from integration_app.pipeline.prepare import for_user, prepare
 from integration_app.pipeline.rules import Rules
 from integration_app.store.gates import Gates
 from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
 from integration_app.store.traffic import Traffic
 
@@ -28,10 +29,19 @@ class Landing:
 
 class Previews:
     def __init__(
-        self, *, inbox: Inbox, outbox: Outbox, gates: Gates, traffic: Traffic, rules: Rules, clock: Clock
+        self,
+        *,
+        inbox: Inbox,
+        outbox: Outbox,
+        installations: Installations,
+        gates: Gates,
+        traffic: Traffic,
+        rules: Rules,
+        clock: Clock,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
+        self._installations = installations
         self._gates = gates
         self._traffic = traffic
         self._rules = rules
@@ -41,7 +51,7 @@ class Previews:
         """What waits for `uid`, group by group, in the order in which it would leave."""
         now = self._clock()
         view, gates, booked = self._outbox.view(uid), self._gates.of(uid), self._traffic.booked(uid)
-        until = closed_until(gates)
+        until, installation = closed_until(gates), self._installations.get(uid)
         landings = [
             Landing(
                 delivery.lane,
@@ -51,7 +61,7 @@ class Previews:
             )
             for delivery in view.open
         ]
-        for group in plan([self._with_text(item) for item in view.waiting], until, self._rules):
+        for group in plan([self._with_text(item, installation) for item in view.waiting], until, self._rules):
             times: dict[str, datetime] = {}
             if (gate := until.get(group.lane.kind)) and gate > now:
                 closed = [row for row in gates.values() if row.until == gate]
@@ -64,15 +74,16 @@ class Previews:
             landings.append(Landing(group.lane, tuple(item.id for item in group.messages), max(now, at), why))
         return landings
 
-    def _with_text(self, item: WaitingMessage) -> WaitingMessage:
+    def _with_text(self, item: WaitingMessage, installation: Installation | None) -> WaitingMessage:
         """Prepared as a drain would, and not kept: a preview changes nothing."""
-        if item.prepared:
-            return item
+        prepared = item.prepared or self._prepared(item)
+        return replace(item, prepared=for_user(prepared, item.message, installation))
+
+    def _prepared(self, item: WaitingMessage) -> PreparedText:
         said = self._inbox.said(item.id)
         if isinstance(said, PreparedText):
-            return replace(item, prepared=said)
+            return said
         try:
-            prepared = prepare(replace(item.message, content=said or Content()))
+            return prepare(replace(item.message, content=said or Content()))
         except Exception:  # noqa: BLE001 - a drain will park it; here it has no text
-            prepared = PreparedText("", Kind.CONVERSATION)
-        return replace(item, prepared=prepared)
+            return PreparedText("", Kind.CONVERSATION)

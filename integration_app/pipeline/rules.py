@@ -10,10 +10,14 @@ from datetime import timedelta
 class Rules:
     sms_quiet: timedelta = timedelta(seconds=20)
     sms_max_wait: timedelta = timedelta(seconds=180)
+    call_quiet: timedelta = timedelta(seconds=60)
+    call_max_wait: timedelta = timedelta(hours=2)
+    """A live transcript comes line by line and is one conversation; a pause of this length ends it."""
     group_span: timedelta = timedelta(days=1)
     retry_horizon: timedelta = timedelta(hours=24)
     left_probe: timedelta = timedelta(hours=6)
     left_retention: timedelta = timedelta(days=7)
+    quarantine: timedelta = timedelta(days=7)
     request_time: timedelta = timedelta(seconds=135)
     drain_budget: timedelta = timedelta(seconds=25)
     """No new call is begun in a drain that is older than this: the job must end before its time-out."""

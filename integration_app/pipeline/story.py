@@ -71,6 +71,7 @@ def _overall(states: dict[str, str], control: str | None) -> str:
     for state in (
         MessageState.SENDING,
         MessageState.WAITING,
+        MessageState.QUARANTINED,
         MessageState.PARKED,
         MessageState.DROPPED,
         MessageState.DONE,

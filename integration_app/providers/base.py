@@ -6,7 +6,7 @@ No Flask here: a request is a value, so a provider is tested with bytes and no s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     """What became of a webhook, in our words; each provider says which status makes the vendor do the right thing."""
 
     PROBE = "probe"
+    ACKNOWLEDGED = "acknowledged"
     STORED = "stored"
     DUPLICATE = "duplicate"
     RECORDED = "recorded"
@@ -113,6 +114,17 @@ class Provider(ABC):
     def parse(self, request: WebhookRequest) -> InboundMessage:
         """What a genuine request means. Raises `MalformedPayload` when it is not what the vendor documents."""
 
+    def acknowledge(self, request: WebhookRequest) -> bool:
+        """Act on a genuine request that is about the hook itself and carries no event (a subscription to confirm).
+
+        True when it was one. Whatever it raises lets the vendor try again.
+        """
+        return False
+
+    def backfill(self, since: datetime) -> Iterator[InboundMessage]:
+        """What the vendor took in since then and may have failed to deliver, asked of the vendor itself."""
+        raise NotImplementedError(f"{self.title} keeps no list of messages")
+
     def is_probe(self, request: WebhookRequest) -> bool:
         """A request that carries no event: answered 200, without effect."""
         return request.method in ("GET", "HEAD")
@@ -122,8 +134,8 @@ class Provider(ABC):
         return Reply(self.status_of(outcome), f'{{"outcome":"{outcome}"}}\n'.encode(), "application/json")
 
     def status_of(self, outcome: Outcome) -> int:
-        """A probe is nobody's event and always fine."""
-        return 200 if outcome is Outcome.PROBE else self.statuses[outcome]
+        """What is nobody's event is always fine."""
+        return 200 if outcome in (Outcome.PROBE, Outcome.ACKNOWLEDGED) else self.statuses[outcome]
 
 
 class Sender(ABC):

@@ -11,10 +11,12 @@ from integration_app.model import (
     Attachment,
     Content,
     Delivery,
+    Evidence,
     Hints,
     InboundMessage,
     Kind,
     Lane,
+    Preferences,
     PreparedText,
     Route,
 )
@@ -57,6 +59,7 @@ def load_message(envelope: str, content: str | None) -> InboundMessage:
         "received_at": datetime.fromisoformat(values["received_at"]),
         "sent_at": moment(values["sent_at"]),
         "hints": _load_hints(values.get("hints")),
+        "evidence": _load_evidence(values.get("evidence")),
     }
     return InboundMessage(**values, content=load_content(content))
 
@@ -73,15 +76,37 @@ def _load_hints(values: dict[str, Any] | None) -> Hints | None:
     return Hints(**values)
 
 
+def _load_evidence(values: dict[str, Any] | None) -> Evidence:
+    return Evidence(**values | {"dkim": tuple(values["dkim"])}) if values else Evidence()
+
+
 def load_content(raw: str | None) -> Content:
     values = json.loads(raw) if raw else {}
     values["attachments"] = tuple(Attachment(**row) for row in values.get("attachments", ()))
+    values["headers"] = tuple((name, value) for name, value in values.get("headers", ()))
     return Content(**values)
+
+
+def dump_prepared(prepared: PreparedText) -> str:
+    return dumps(asdict(prepared))
 
 
 def load_prepared(raw: str) -> PreparedText:
     values = json.loads(raw)
-    return PreparedText(**values | {"kind": Kind(values["kind"]), "tags": tuple(values["tags"])})
+    values |= {"kind": Kind(values["kind"]), "tags": tuple(values["tags"]), "said_at": moment(values.get("said_at"))}
+    return PreparedText(**values)
+
+
+def dump_preferences(preferences: Preferences) -> str:
+    return dumps(asdict(preferences))
+
+
+def load_preferences(raw: str | None) -> Preferences:
+    values = json.loads(raw) if raw else {}
+    if values:
+        kind = values["import_as"]
+        values |= {"import_as": Kind(kind) if kind else None, "senders": tuple(values["senders"])}
+    return Preferences(**values)
 
 
 def load_delivery(raw: dict[str, str]) -> Delivery:

@@ -17,25 +17,30 @@ from integration_app.model import Content, InboundMessage, MessageState, Prepare
 from integration_app.store import codec, keys
 
 _ACCEPT = """
--- KEYS: message, story, messages, due, seq, then one per dedupe key
+-- KEYS: message, story, messages, due, seq, quarantine, then one per dedupe key
 -- ARGV: id, envelope, content, now ms, dedupe ttl s, ttl s when nobody waits for it, story event, outbox prefix,
---       then pairs of uid and due ms
-for i = 6, #KEYS do
+--       then pairs of uid and due ms ('' for quarantine)
+for i = 7, #KEYS do
   local known = redis.call('GET', KEYS[i])
   if known then return {0, known} end
 end
-for i = 6, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[5]) end
+for i = 7, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[5]) end
 local seq = redis.call('INCR', KEYS[5])
 local recipients = (#ARGV - 8) / 2
 redis.call('HSET', KEYS[1], 'envelope', ARGV[2], 'content', ARGV[3], 'seq', seq, 'pending', recipients)
 redis.call('RPUSH', KEYS[2], ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1])
 for i = 9, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], 'state:' .. ARGV[i], 'waiting')
-  redis.call('ZADD', ARGV[8] .. ARGV[i], seq, ARGV[1])
-  local score = redis.call('ZSCORE', KEYS[4], ARGV[i])
-  if not score or tonumber(score) > tonumber(ARGV[i + 1]) then
-    redis.call('ZADD', KEYS[4], ARGV[i + 1], ARGV[i])
+  if ARGV[i + 1] == '' then
+    redis.call('HSET', KEYS[1], 'state:' .. ARGV[i], 'quarantined')
+    redis.call('ZADD', KEYS[6], ARGV[4], ARGV[1] .. ' ' .. ARGV[i])
+  else
+    redis.call('HSET', KEYS[1], 'state:' .. ARGV[i], 'waiting')
+    redis.call('ZADD', ARGV[8] .. ARGV[i], seq, ARGV[1])
+    local score = redis.call('ZSCORE', KEYS[4], ARGV[i])
+    if not score or tonumber(score) > tonumber(ARGV[i + 1]) then
+      redis.call('ZADD', KEYS[4], ARGV[i + 1], ARGV[i])
+    end
   end
 end
 if recipients == 0 then
@@ -43,6 +48,38 @@ if recipients == 0 then
   redis.call('EXPIRE', KEYS[2], ARGV[6])
 end
 return {1, ARGV[1]}
+"""
+
+_PREPARED = """
+-- KEYS: message, seq, messages, quarantine · ARGV: id, prepared, outbox prefix, message prefix, story prefix, now ms,
+--       story event of a part, then the prepared texts of the other parts
+local known = redis.call('HGET', KEYS[1], 'prepared')
+if known then return known end
+local envelope = redis.call('HGET', KEYS[1], 'envelope')
+if not envelope then return ARGV[2] end
+redis.call('HSET', KEYS[1], 'prepared', ARGV[2])
+redis.call('HDEL', KEYS[1], 'content')
+local fields = redis.call('HGETALL', KEYS[1])
+for part = 8, #ARGV do
+  local id, pending = ARGV[1] .. 'p' .. (part - 6), 0
+  local seq = redis.call('INCR', KEYS[2])
+  for i = 1, #fields, 2 do
+    local uid = string.match(fields[i], '^state:(.*)')
+    if uid and fields[i + 1] == 'waiting' then
+      redis.call('HSET', ARGV[4] .. id, fields[i], 'waiting')
+      redis.call('ZADD', ARGV[3] .. uid, seq, id)
+      pending = pending + 1
+    elseif uid and fields[i + 1] == 'quarantined' then
+      redis.call('HSET', ARGV[4] .. id, fields[i], 'quarantined')
+      redis.call('ZADD', KEYS[4], ARGV[6], id .. ' ' .. uid)
+      pending = pending + 1
+    end
+  end
+  redis.call('HSET', ARGV[4] .. id, 'envelope', envelope, 'prepared', ARGV[part], 'seq', seq, 'pending', pending)
+  redis.call('RPUSH', ARGV[5] .. id, ARGV[7])
+  redis.call('ZADD', KEYS[3], ARGV[6], id)
+end
+return ARGV[2]
 """
 
 DEDUPE_TTL = timedelta(days=30)
@@ -61,17 +98,19 @@ class Inbox:
         self._redis = redis
         self._retention = text_retention
         self._accept = redis.register_script(_ACCEPT)
+        self._prepared = redis.register_script(_PREPARED)
 
     def accept(
         self,
         message_id: str,
         message: InboundMessage,
-        due: Sequence[tuple[str, datetime]],
+        due: Sequence[tuple[str, datetime | None]],
         *,
         now: datetime,
         event: dict[str, Any],
     ) -> Accepted:
-        """Write `message` down for every uid in `due`, to be looked at from the time given with it.
+        """Write `message` down for every uid in `due`, to be looked at from the time given with it; None puts it
+        into quarantine.
 
         With nobody in `due` it is only recorded, and expires with the retention of texts.
         """
@@ -82,6 +121,7 @@ class Inbox:
                 keys.MESSAGES,
                 keys.DUE,
                 keys.SEQ,
+                keys.QUARANTINE,
                 *(keys.seen(key) for key in message.dedupe_keys),
             ],
             args=[
@@ -93,10 +133,14 @@ class Inbox:
                 int(self._retention.total_seconds()),
                 codec.dumps({"at": now, "event": "received", **event}),
                 keys.OUTBOX,
-                *(part for uid, moment in due for part in (uid, codec.ms(moment))),
+                *(part for uid, moment in due for part in (uid, codec.ms(moment) if moment else "")),
             ],
         )
         return Accepted(id=known, new=bool(new))
+
+    def knows(self, dedupe_keys: Sequence[str]) -> bool:
+        """Whether an event of one of these keys has been taken in."""
+        return bool(self._redis.exists(*(keys.seen(key) for key in dedupe_keys)))
 
     def said(self, message_id: str) -> PreparedText | Content | None:
         """What was said: prepared, or still as it came; None when it has expired or was erased.
@@ -108,18 +152,25 @@ class Inbox:
             return codec.load_prepared(str(prepared))
         return codec.load_content(str(content)) if content else None
 
-    def save_prepared(self, message_id: str, prepared: PreparedText) -> None:
-        """Keep the text, let go of the raw content. The same for every uid, so writing it twice is harmless."""
-        values = {
-            "text": prepared.text,
-            "kind": prepared.kind,
-            "tags": prepared.tags,
-            "head": prepared.head,
-        }
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.message(message_id), "prepared", codec.dumps(values))
-        pipe.hdel(keys.message(message_id), "content")
-        pipe.execute()
+    def save_prepared(self, message_id: str, parts: Sequence[PreparedText], *, now: datetime) -> PreparedText:
+        """Keep the text, let go of the raw content. What is kept: another worker may have been first.
+
+        Further parts become messages of their own, for everybody for whom this one waits.
+        """
+        kept = self._prepared(
+            keys=[keys.message(message_id), keys.SEQ, keys.MESSAGES, keys.QUARANTINE],
+            args=[
+                message_id,
+                codec.dump_prepared(parts[0]),
+                keys.OUTBOX,
+                keys.MESSAGE,
+                keys.STORY,
+                codec.ms(now),
+                codec.dumps({"at": now, "event": "part", "of": message_id}),
+                *map(codec.dump_prepared, parts[1:]),
+            ],
+        )
+        return codec.load_prepared(str(kept))
 
     def story(self, message_id: str) -> Story | None:
         """Everything known about one message but its text; None when there is no such message (any more)."""

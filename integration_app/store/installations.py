@@ -10,7 +10,7 @@ from datetime import datetime
 
 from redis import Redis
 
-from integration_app.model import Installation, InstallationState
+from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
 
 TOKEN_BYTES = 10  # 80 bits: an inbox address is a capability and must not be guessable
@@ -61,11 +61,16 @@ class Installations:
             inbox_token=raw["inbox_token"],
             phones=tuple(sorted(phones)),
             left_at=codec.moment(raw.get("left_at")),
+            preferences=codec.load_preferences(raw.get("preferences")),
         )
 
     def all(self) -> Sequence[Installation]:
         uids = sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
         return [found for uid in uids if (found := self.get(uid))]
+
+    def prefer(self, uid: str, preferences: Preferences) -> None:
+        """Keep how this user wants it."""
+        self._redis.hset(keys.installation(uid), "preferences", codec.dump_preferences(preferences))
 
     def link_phone(self, uid: str, number: str) -> None:
         """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""

@@ -13,6 +13,7 @@ oi:settling:<id>           exists while a delivery may still turn up in Omi; exp
 oi:parked                  sorted set: parked deliveries (dead letters) by time
 oi:replay:<id>             hash: a replay of many · oi:replay-ids:<id>: what is still to come · oi:replays: running ones
 oi:used:<uid>:<kind>       calls in the running hour; expires · oi:limits:<uid>: what Omi said its limits are
+oi:quarantine              sorted set: "<message id> <uid>" by the time (ms) of arrival
 oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
 oi:poke:<uid>              somebody changed something: whoever holds the outbox looks once more; expires
@@ -38,6 +39,7 @@ SEQ = f"{PREFIX}seq"
 FENCE = f"{PREFIX}fence"
 MESSAGES = f"{PREFIX}messages"
 PARKED = f"{PREFIX}parked"
+QUARANTINE = f"{PREFIX}quarantine"
 DUE = f"{PREFIX}due"
 INSTALLATIONS = f"{PREFIX}installations"
 COUNTERS = f"{PREFIX}counters"

@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.errors import BadSignature, DoorError, MalformedPayload, UnknownRecipient
+from integration_app.errors import BadSignature, DoorError, MalformedPayload, UnknownRecipient, VendorError
 from integration_app.pipeline.intake import Receipt
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 
@@ -64,6 +64,9 @@ def _receive(provider: Provider, services: Services) -> Reply:
     except TimeoutError:
         log.info("the caller stalled", provider=provider.name)
         return provider.reply(Outcome.UNAVAILABLE)
+    except VendorError as error:
+        log.error("vendor unavailable", provider=provider.name, why=str(error))
+        outcome = Outcome.UNAVAILABLE
     except (RedisError, OSError) as error:
         log.error("store unavailable", provider=provider.name, error=type(error).__name__)
         return provider.reply(Outcome.UNAVAILABLE)
@@ -83,6 +86,8 @@ def _outcome(provider: Provider, services: Services) -> Outcome:
     provider.verify(event)
     if event.method not in ("POST", "GET"):
         raise MalformedPayload(f"{event.method} carries no event")
+    if provider.acknowledge(event):
+        return Outcome.ACKNOWLEDGED
     accepted = services.intake.accept(provider.parse(event))
     return _ACCEPTED[accepted.receipt]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from integration_app.charsets import decode
 from integration_app.mail import mail_of
-from integration_app.mail.charsets import decode
 from integration_app.mail.clean import clean, one_line
 from integration_app.mail.html import html_to_text
 from integration_app.mail.mime import choose_body, read_mail

@@ -10,14 +10,14 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from email.utils import parseaddr
 from typing import Any
 
 from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import Attachment, Content, InboundMessage, Route
+from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.heads import Headers, domain_of, head_of, kept, one_author, top
 from integration_app.providers.mailgun.sender import MailgunSender
 from integration_app.providers.mailgun.signature import is_genuine
 from integration_app.providers.multipart import Part, parts
@@ -59,9 +59,11 @@ class Mailgun(Provider):
             raise MalformedPayload("recipient is missing")
         if "message-url" in fields and "body-plain" not in fields and "body-mime" not in fields:
             raise MalformedPayload("store() only names the mail; use forward() in this route")
-        headers = _headers(fields.get("message-headers", ""))
-        message_id = (headers.get("message-id") or fields.get("Message-Id", "")).strip()[:500]
-        name, address = parseaddr(fields.get("from", "")[:1000])
+        mime = next((part.data for part in found if part.name == "body-mime"), None)
+        headers = head_of(mime) if mime else _headers(fields.get("message-headers", ""))
+        message_id = (top(headers, "message-id") or fields.get("Message-Id", "")).strip()[:500]
+        name, address, several = one_author(fields.get("from", "") or top(headers, "from"))
+        envelope_from = fields["sender"].strip().lower()[:320] if "sender" in fields else None
         # Two routes that match the same mail make two tokens: the mail itself is the second key.
         mail_key = hashlib.sha256("|".join((recipient, message_id, _body_of(fields))).encode("utf-8", "replace"))
         return InboundMessage(
@@ -70,12 +72,14 @@ class Mailgun(Provider):
             dedupe_keys=(f"{self.name}:token:{fields['token']}", f"{self.name}:mail:{mail_key.hexdigest()}"),
             channel="email",
             route=Route.RECIPIENT,
-            sender=(address or fields.get("sender", "")).strip().lower()[:320],
-            sender_name=name[:200] or None,
+            sender=address or envelope_from or "",
+            sender_name=name or None,
             recipients=(recipient,),
             received_at=request.received_at,
-            sent_at=mail_date(headers.get("date")),
-            content=_content(found, fields, headers),
+            sent_at=mail_date(top(headers, "date")),
+            content=_content(found, fields, headers, mime),
+            envelope_from=envelope_from,
+            evidence=_evidence(headers, envelope_from, several),
         )
 
 
@@ -92,19 +96,27 @@ def _fields(found: list[Part]) -> dict[str, str]:
     return {part.name: part.data.decode("utf-8", "replace") for part in found if part.filename is None}
 
 
-def _headers(raw: str) -> dict[str, str]:
-    """`message-headers`: a JSON list of pairs; the first of each name counts."""
+def _headers(raw: str) -> Headers:
+    """`message-headers`: a JSON list of pairs, in the order in which they stood."""
     try:
         rows = json.loads(raw[:200_000]) if raw else []
     except (ValueError, RecursionError):
-        return {}
+        return ()
     pairs = [row for row in rows if isinstance(row, list) and len(row) == 2] if isinstance(rows, list) else []
-    return {str(name).lower(): str(value) for name, value in reversed(pairs)}
+    return tuple((str(name).lower(), str(value)) for name, value in pairs)
 
 
-def _content(found: list[Part], fields: Mapping[str, str], headers: Mapping[str, str]) -> Content:
-    subject = fields.get("subject") or headers.get("subject") or None
-    mime = next((part.data for part in found if part.name == "body-mime"), None)
+def _evidence(headers: Headers, envelope_from: str | None, several: bool) -> Evidence:
+    """Mailgun's own headers, topmost only. Its DKIM flag names no domain, so it proves nothing about the author.
+
+    https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/spam-filter
+    """
+    spf = top(headers, "x-mailgun-spf").strip().lower()
+    return Evidence(spf=spf or None, spf_domain=domain_of(envelope_from), several_authors=several)
+
+
+def _content(found: list[Part], fields: Mapping[str, str], headers: Headers, mime: bytes | None) -> Content:
+    subject = fields.get("subject") or top(headers, "subject") or None
     if mime is not None:
         return Content(subject=subject, mime=base64.b64encode(mime).decode())
     return Content(
@@ -120,14 +132,18 @@ def _content(found: list[Part], fields: Mapping[str, str], headers: Mapping[str,
             for part in found
             if part.filename is not None and not _is_inline_image(part, fields)
         ),
-        is_reply=bool(headers.keys() & {"in-reply-to", "references"}),
+        headers=kept(headers),
     )
 
 
 def _is_inline_image(part: Part, fields: Mapping[str, str]) -> bool:
-    """`content-id-map` names the parts that are shown inside the text."""
-    shown = fields.get("content-id-map", "")
-    return f'"{part.name}"' in shown and (part.content_type or "").startswith("image/")
+    """`content-id-map` (JSON: id → name of the part) names the parts that are shown inside the text."""
+    try:
+        shown = json.loads(fields.get("content-id-map", "")[:100_000] or "{}")
+    except (ValueError, RecursionError):
+        return False
+    names = shown.values() if isinstance(shown, dict) else ()
+    return part.name in names and (part.content_type or "").startswith("image/")
 
 
 def _body_of(fields: Mapping[str, str]) -> str:

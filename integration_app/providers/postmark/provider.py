@@ -10,15 +10,16 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from environs import Env, ValidationError
+from environs import Env
 from marshmallow import EXCLUDE, Schema, fields, validate
 from marshmallow import ValidationError as Invalid
 
 from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import Attachment, Content, InboundMessage, Route
+from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
+from integration_app.providers import basic_auth
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.heads import Headers, domain_of, kept, one_author, top
 from integration_app.providers.postmark.sender import PostmarkSender
-from integration_app.providers.postmark.signature import is_genuine
 
 _RECIPIENTS_MAX = 50
 _SIZE_MAX = 10**12
@@ -76,11 +77,11 @@ class Postmark(Provider):
         Outcome.UNAVAILABLE: 503,
     }
 
-    def __init__(self, credentials: tuple[str, ...]) -> None:
-        self._credentials = credentials
+    def __init__(self, users: tuple[str, ...]) -> None:
+        self._users = users
 
     def verify(self, request: WebhookRequest) -> None:
-        if not is_genuine(request.headers.get("authorization"), self._credentials):
+        if not basic_auth.is_known(request.headers.get("authorization"), self._users):
             raise BadSignature("the Basic credentials are missing or wrong")
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
@@ -89,8 +90,11 @@ class Postmark(Provider):
         mail = _load(request.body)
         if mail["RecordType"] not in (None, "", "Inbound"):
             raise MalformedPayload("this is an event webhook, not an inbound mail")
-        sender = mail["FromFull"] or {}
+        shown = mail["FromFull"] or {}
         recipients = _recipients(mail)
+        headers = _headers(mail)
+        sender = (shown.get("Email") or one_author(mail["From"] or "")[1] or mail["From"] or "")[:320].lower()
+        envelope_from = _envelope_from(headers)
         return InboundMessage(
             provider=self.name,
             event_id=mail["MessageID"],
@@ -98,12 +102,14 @@ class Postmark(Provider):
             dedupe_keys=(f"{self.name}:{mail['MessageID']}:{'|'.join(sorted(recipients))}",),
             channel="email",
             route=Route.RECIPIENT,
-            sender=(sender.get("Email") or mail["From"] or "")[:320].lower(),
-            sender_name=(sender.get("Name") or mail["FromName"] or "")[:200] or None,
+            sender=sender,
+            sender_name=(shown.get("Name") or mail["FromName"] or "")[:200] or None,
             recipients=recipients,
             received_at=request.received_at,
             sent_at=mail_date(mail["Date"]),
-            content=_content(mail),
+            content=_content(mail, headers),
+            envelope_from=envelope_from,
+            evidence=_evidence(headers, envelope_from),
         )
 
 
@@ -127,10 +133,33 @@ def _recipients(mail: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip().lower()[:320] for part in envelope if part and part.strip()))
 
 
-def _content(mail: Mapping[str, Any]) -> Content:
-    headers = {str(row.get("Name", "")).lower() for row in _rows(mail["Headers"])}
+def _headers(mail: Mapping[str, Any]) -> Headers:
+    """In the order sent; `Date` is lifted out of them by Postmark, and put back here."""
+    rows = [(str(row.get("Name", "")).lower(), str(row.get("Value", ""))) for row in _rows(mail["Headers"])]
+    return (*rows, ("date", mail["Date"] or ""))
+
+
+def _envelope_from(headers: Headers) -> str | None:
+    """The first `Return-Path` is Postmark's; one below it may be forged. An empty one is a bounce's."""
+    values = [value for name, value in headers if name == "return-path"]
+    return values[0].strip().strip("<>").lower()[:320] if values else None
+
+
+def _evidence(headers: Headers, envelope_from: str | None) -> Evidence:
+    """What SpamAssassin found, topmost only. https://postmarkapp.com/support/article/808"""
+    tests = {word.strip() for word in top(headers, "x-spam-tests").split(",")}
+    received_spf = top(headers, "received-spf").strip().lower().partition(" ")[0]
+    passed = "SPF_PASS" in tests or received_spf == "pass"
+    return Evidence(
+        spf="pass" if passed else received_spf or None,
+        spf_domain=domain_of(envelope_from),
+        author_signed="DKIM_VALID_AU" in tests,
+    )
+
+
+def _content(mail: Mapping[str, Any], headers: Headers) -> Content:
     raw = mail["RawEmail"]
-    if raw:
+    if raw and raw.strip():
         # JSON text of a mail: back to the bytes that it was before
         encoded = base64.b64encode(raw.encode("utf-8", "replace"))
         return Content(subject=mail["Subject"] or None, mime=encoded.decode())
@@ -139,7 +168,7 @@ def _content(mail: Mapping[str, Any]) -> Content:
         html=mail["HtmlBody"] or None,
         subject=mail["Subject"] or None,
         attachments=tuple(_attachment(row) for row in _rows(mail["Attachments"]) if not _is_inline_image(row)),
-        is_reply=bool(headers & {"in-reply-to", "references"}),
+        headers=kept(headers),
     )
 
 
@@ -161,15 +190,8 @@ def _is_inline_image(row: Mapping[str, Any]) -> bool:
 
 
 def _from_env(env: Env) -> Provider | None:
-    pairs = env.list("POSTMARK_WEBHOOK_USERS", None, subcast=str.strip, validate=_user_and_password)
+    pairs = env.list("POSTMARK_WEBHOOK_USERS", None, subcast=str.strip, validate=basic_auth.checked)
     return Postmark(tuple(pairs)) if pairs else None
-
-
-def _user_and_password(pairs: list[str]) -> None:
-    for pair in pairs:
-        user, colon, password = pair.partition(":")
-        if not (user.strip() and colon and len(password) >= 8):
-            raise ValidationError("must be user:password, several separated by commas, passwords of 8 or more")
 
 
 def _local_env() -> dict[str, str]:

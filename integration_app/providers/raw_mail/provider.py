@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +12,14 @@ from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.heads import HEAD_MAX, author, head_of, top
+from integration_app.providers.raw_mail.results import evidence
 from integration_app.providers.raw_mail.sender import RawMailSender
 from integration_app.providers.raw_mail.signature import is_genuine
 
 CONTENT_TYPES = ("message/rfc822", "application/octet-stream")
 
-_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?([^\r\n]{1,500})", re.IGNORECASE | re.MULTILINE)
-_HEAD_MAX = 64_000
 _RECIPIENTS_MAX = 50
 
 
@@ -40,8 +39,9 @@ class RawMail(Provider):
         Outcome.UNAVAILABLE: 503,
     }
 
-    def __init__(self, tokens: tuple[str, ...]) -> None:
+    def __init__(self, tokens: tuple[str, ...], receivers: tuple[str, ...] = ()) -> None:
         self._tokens = tokens
+        self._receivers = receivers
 
     def verify(self, request: WebhookRequest) -> None:
         if not is_genuine(request.headers, request.body, self._tokens, request.received_at):
@@ -53,24 +53,30 @@ class RawMail(Provider):
         recipients = _addresses(request.headers.get("x-envelope-to", ""))
         if not recipients:
             raise MalformedPayload("X-Envelope-To is missing")
-        head, _, body = request.body.partition(b"\r\n\r\n" if b"\r\n\r\n" in request.body[:_HEAD_MAX] else b"\n\n")
-        found = _MESSAGE_ID.search(head[:_HEAD_MAX])
-        message_id = found.group(1).decode("utf-8", "replace").strip() if found else ""
+        body = request.body.partition(b"\r\n\r\n" if b"\r\n\r\n" in request.body[:HEAD_MAX] else b"\n\n")[2]
+        headers = head_of(request.body)
+        message_id = top(headers, "message-id")[:500]
+        name, address, several = author(headers)
         # Each hop adds headers, so the key is made of what stays: the id, the recipients and the body.
         digest = hashlib.sha256(
             "|".join([message_id, *sorted(recipients)]).encode("utf-8", "replace") + body
         ).hexdigest()
-        sender = _addresses(request.headers.get("x-envelope-from", ""))
+        handed_in = request.headers.get("x-envelope-from")
+        envelope_from = None if handed_in is None else next(iter(_addresses(handed_in)), "")
         return InboundMessage(
             provider=self.name,
             event_id=message_id or digest,
             dedupe_keys=(f"{self.name}:{digest}",),
             channel="email",
             route=Route.RECIPIENT,
-            sender=sender[0] if sender else "",
+            sender=address or envelope_from or "",
+            sender_name=name or None,
             recipients=recipients,
             received_at=request.received_at,
+            sent_at=mail_date(top(headers, "date")),
             content=Content(mime=base64.b64encode(request.body).decode()) if request.body.strip() else Content(),
+            envelope_from=envelope_from,
+            evidence=evidence(headers, self._receivers, several),
         )
 
 
@@ -81,7 +87,8 @@ def _addresses(value: str) -> tuple[str, ...]:
 
 def _from_env(env: Env) -> Provider | None:
     tokens = env.list("RAW_MAIL_TOKENS", None, subcast=str.strip, validate=_long_enough)
-    return RawMail(tuple(tokens)) if tokens else None
+    receivers = env.list("RAW_MAIL_AUTHSERV_IDS", [], subcast=str.strip)
+    return RawMail(tuple(tokens), tuple(name.lower() for name in receivers if name)) if tokens else None
 
 
 def _long_enough(tokens: list[str]) -> None:
@@ -101,7 +108,7 @@ SPEC = ProviderSpec(
     name="raw-mail",
     provider=RawMail,
     channels=("raw-email",),
-    settings=("RAW_MAIL_TOKENS",),
+    settings=("RAW_MAIL_TOKENS", "RAW_MAIL_AUTHSERV_IDS"),
     from_env=_from_env,
     sender=RawMailSender,
     local_env=_local_env,

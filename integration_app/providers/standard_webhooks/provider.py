@@ -11,7 +11,7 @@ from environs import Env, ValidationError
 from marshmallow import ValidationError as Invalid
 
 from integration_app.errors import MalformedPayload
-from integration_app.model import Content, Hints, InboundMessage, Kind, Route
+from integration_app.model import Content, Evidence, Hints, InboundMessage, Kind, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.standard_webhooks.event import CREATE_MEMORIES, EventSchema, named
 from integration_app.providers.standard_webhooks.sender import StandardSender
@@ -63,6 +63,7 @@ class StandardWebhooks(Provider):
             recipients=(data.get("uid") or data["address"],),
             received_at=request.received_at,
             content=Content(text=data["text"]),
+            evidence=Evidence(platform=True),
             hints=Hints(
                 kind=Kind.MEMORIES if event["type"] == CREATE_MEMORIES else Kind.CONVERSATION,
                 tags=tuple(data.get("tags", ())),

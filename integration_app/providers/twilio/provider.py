@@ -1,49 +1,30 @@
-"""Twilio Messaging: what is genuine, what it means, what to answer.
+"""Twilio: what is genuine, what to answer. What a webhook means is in `messaging` and `voice`.
 
-https://www.twilio.com/docs/messaging/guides/webhook-request
+https://www.twilio.com/docs/usage/security#validating-requests
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import Attachment, Content, InboundMessage, Route
+from integration_app.model import InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.twilio.api import API_BASE_URL, MessageList
+from integration_app.providers.twilio.messaging import CONTROL_WORDS, parse_message, sid_of
 from integration_app.providers.twilio.sender import TwilioSender
 from integration_app.providers.twilio.signature import is_genuine
-
-# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: whole message, any case
-CONTROL_WORDS = frozenset(
-    [
-        "STOP",
-        "STOPALL",
-        "UNSUBSCRIBE",
-        "CANCEL",
-        "END",
-        "QUIT",
-        "REVOKE",
-        "OPTOUT",
-        "START",
-        "YES",
-        "UNSTOP",
-        "HELP",
-        "INFO",
-    ]
-)
-
-_SID = re.compile(r"[A-Za-z0-9]{2,64}")
-_MEDIA_MAX = 10
+from integration_app.providers.twilio.voice import parse_call
 
 
 class Twilio(Provider):
     name = "twilio"
-    title = "Twilio Messaging"
+    title = "Twilio: SMS, MMS, WhatsApp, RCS, calls"
     max_body_bytes = 2_000_000
     statuses = {  # noqa: RUF012 - typed in the base class
         Outcome.STORED: 200,
@@ -57,8 +38,11 @@ class Twilio(Provider):
         Outcome.UNAVAILABLE: 503,
     }
 
-    def __init__(self, account_sid: str, tokens: tuple[str, ...], forward_words: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, account_sid: str, tokens: tuple[str, ...], forward_words: tuple[str, ...] = (), api: str = API_BASE_URL
+    ) -> None:
         self._account_sid = account_sid
+        self._api = api
         self._tokens = tokens
         self._control_words = CONTROL_WORDS - {word.upper() for word in forward_words}
 
@@ -75,36 +59,40 @@ class Twilio(Provider):
             raise BadSignature("X-Twilio-Signature does not fit: wrong token, or PUBLIC_BASE_URL is another")
 
     def is_probe(self, request: WebhookRequest) -> bool:
-        return request.method == "HEAD" or (request.method == "GET" and "MessageSid" not in dict(request.query_fields))
+        if request.method != "GET":
+            return request.method == "HEAD"
+        fields = dict(request.query_fields)
+        return not sid_of(fields) and "CallSid" not in fields
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
         if request.method == "POST" and request.content_type != "application/x-www-form-urlencoded":
             raise MalformedPayload("the body is not a form")
-        fields = dict(request.form if request.method == "POST" else request.query_fields)
+        fields = dict(request.query_fields) | dict(request.form if request.method == "POST" else ())
         if fields.get("AccountSid") != self._account_sid:
             raise MalformedPayload("AccountSid is not ours")
-        sid = fields.get("MessageSid") or fields.get("SmsMessageSid") or fields.get("SmsSid") or ""
-        if not _SID.fullmatch(sid):
-            raise MalformedPayload("MessageSid is missing")
-        channel, sender = _channel(fields)
-        if not sender:
-            raise MalformedPayload("From is missing")
-        body = fields.get("Body", "")
+        is_call = not sid_of(fields) and "CallSid" in fields
+        found = parse_call(fields) if is_call else parse_message(fields, self._control_words)
         return InboundMessage(
             provider=self.name,
-            event_id=sid,
+            event_id=found.event_id,
             # The signed string has no separators, so one signature fits many ways to cut it into fields.
-            dedupe_keys=(f"{self.name}:{sid}", f"{self.name}:signature:{_signature(request)}"),
-            channel=channel,
-            route=Route.SENDER,
-            sender=sender,
-            sender_name=fields.get("ProfileName") or None,
-            recipients=(_address(fields.get("To", "")),),
+            dedupe_keys=(f"{self.name}:{found.key}", f"{self.name}:signature:{_signature(request)}"),
+            channel=found.channel,
+            route=found.route,
+            sender=found.sender,
+            sender_name=found.sender_name,
+            recipients=(found.to,),
             received_at=request.received_at,
-            speaker="Forwarded" if fields.get("Forwarded") == "true" else None,
-            control=self._control_word(fields, body),
-            content=Content(text=_with_location(body, fields), attachments=_media(fields)),
+            sent_at=found.sent_at,
+            speaker=found.speaker,
+            control=found.control,
+            content=found.content,
+            evidence=found.evidence,
         )
+
+    def backfill(self, since: datetime) -> Iterator[InboundMessage]:
+        """Messages that Twilio took in since then, oldest last, as its REST API lists them."""
+        return MessageList(self._account_sid, self._tokens, self._api).since(since, self._control_words)
 
     def reply(self, outcome: Outcome) -> Reply:
         """Empty TwiML: anything in text/plain would be texted back to the sender, and billed.
@@ -117,59 +105,22 @@ class Twilio(Provider):
             "text/xml; charset=utf-8",
         )
 
-    def _control_word(self, fields: Mapping[str, str], body: str) -> str | None:
-        word = body.strip().upper()
-        if fields.get("OptOutType"):
-            return fields["OptOutType"].upper()[:10]
-        return word if word in self._control_words else None
-
 
 def _signature(request: WebhookRequest) -> str:
     return request.headers.get("x-twilio-signature", "").strip()
-
-
-def _channel(fields: Mapping[str, str]) -> tuple[str, str]:
-    """Channel and sender: `whatsapp:+1555…` says both. An MMS belongs to the same thread as texts."""
-    sender = fields.get("From", "").strip()
-    prefix, colon, rest = sender.partition(":")
-    if colon:
-        return prefix.lower()[:20], rest.strip()[:100]
-    return "sms", sender[:100]
-
-
-def _address(value: str) -> str:
-    return value.strip()[:100]
-
-
-def _media(fields: Mapping[str, str]) -> tuple[Attachment, ...]:
-    try:
-        count = min(int(fields.get("NumMedia") or 0), _MEDIA_MAX)
-    except ValueError:
-        count = _MEDIA_MAX  # said to be a number, is not: look for what is there
-    types = (fields.get(f"MediaContentType{number}") for number in range(count))
-    return tuple(Attachment(content_type=kind[:100]) for kind in types if kind)
-
-
-def _with_location(body: str, fields: Mapping[str, str]) -> str:
-    """A shared place is said in words; it has no body of its own."""
-    latitude, longitude = fields.get("Latitude"), fields.get("Longitude")
-    if not latitude or not longitude:
-        return body
-    place = ", ".join(part for part in (fields.get("Label"), fields.get("Address")) if part)
-    line = f"[Location: {place + ' ' if place else ''}({latitude}, {longitude})]"
-    return f"{body}\n{line}".strip()
 
 
 def _from_env(env: Env) -> Provider | None:
     sid = env.str("TWILIO_ACCOUNT_SID", None)
     tokens = env.list("TWILIO_AUTH_TOKENS", None, subcast=str.strip, validate=_no_blanks)
     forward = env.list("TWILIO_FORWARD_WORDS", [], subcast=str.strip)
+    api = env.str("TWILIO_API_BASE_URL", API_BASE_URL)
     if not sid and not tokens:
         return None
     # half a configuration is a mistake, not a provider that is off
     sid = env.str("TWILIO_ACCOUNT_SID", validate=_not_blank)
     tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str.strip, validate=_no_blanks)
-    return Twilio(sid, tuple(tokens), tuple(forward)) if sid and tokens else None
+    return Twilio(sid, tuple(tokens), tuple(forward), api.rstrip("/")) if sid and tokens else None
 
 
 def _not_blank(value: str) -> None:
@@ -197,8 +148,8 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 SPEC = ProviderSpec(
     name="twilio",
     provider=Twilio,
-    channels=("sms", "whatsapp"),
-    settings=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKENS", "TWILIO_FORWARD_WORDS"),
+    channels=("sms", "whatsapp", "rcs", "call"),
+    settings=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKENS", "TWILIO_FORWARD_WORDS", "TWILIO_API_BASE_URL"),
     from_env=_from_env,
     sender=TwilioSender,
     local_env=_local_env,

@@ -1,0 +1,67 @@
+"""`quarantine`: messages whose sender is not believed; seven days to release them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
+from integration_app.logs import masked
+
+
+@click.group(invoke_without_command=True)
+@click.option("--uid", help="Only what is held for this uid.")
+@click.option("--json", "want_json", is_flag=True)
+@click.pass_context
+def quarantine(context: click.Context, uid: str | None, want_json: bool) -> None:
+    """List what is held because its sender is not believed, oldest first."""
+    if context.invoked_subcommand:
+        return
+    with services() as found:
+        rows = []
+        for message_id, whose, at in found.quarantine.held():
+            story = found.inbox.story(message_id)
+            if story is None or (uid and whose != uid):
+                continue
+            trust: dict[str, Any] = next((event["trust"] for event in story.events if "trust" in event), {})
+            why = trust.get(whose, {}).get("why", ())
+            rows.append(
+                {
+                    "id": message_id,
+                    "uid": whose,
+                    "received_at": at.isoformat(),
+                    "sender": masked(story.message.sender),
+                    "provider": story.message.provider,
+                    "why": why[-1] if why else "",
+                }
+            )
+    if want_json:
+        as_json(rows)
+        return
+    table(
+        ("id", "uid", "received (UTC)", "from", "why"),
+        [(row["id"], row["uid"], row["received_at"][:19], row["sender"], row["why"]) for row in rows],
+    )
+
+
+@quarantine.command()
+@click.argument("message_id")
+@click.option("--uid", required=True)
+def release(message_id: str, uid: str) -> None:
+    """Deliver a held message after all."""
+    with services() as found:
+        if not found.quarantine.release(message_id, uid, by="operator", now=found.clock()):
+            fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
+        click.echo(f"{message_id} goes to {uid}", err=True)
+
+
+@quarantine.command()
+@click.argument("message_id")
+@click.option("--uid", required=True)
+def drop(message_id: str, uid: str) -> None:
+    """Never deliver a held message."""
+    with services() as found:
+        if not found.quarantine.drop(message_id, uid, why="operator", now=found.clock()):
+            fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
+        click.echo(f"{message_id} will not go to {uid}", err=True)

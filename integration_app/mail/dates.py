@@ -1,0 +1,107 @@
+"""Dates as mail programs write them above a forwarded mail, in the language of whoever forwarded. Pure.
+
+The names of the months come from the Unicode CLDR. A date that can be read in two ways is not read at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from functools import cache
+
+from babel import dates
+
+LANGUAGES = (
+    "en", "de", "fr", "es", "pt", "it", "nl", "sv", "nb", "da", "fi", "pl", "cs", "sk", "hu", "ro", "bg", "ru",
+    "uk", "el", "tr", "he", "ar", "fa", "hi", "th", "vi", "id", "ja", "ko", "zh", "ca", "et", "lt", "lv", "sl",
+)  # fmt: skip
+
+_ZONED = re.compile(r"(?:[+-]\d{4}|GMT|UTC?|Z)\s*(?:\([^()]{0,20}\))?\s*\Z")
+_CLOCK = re.compile(
+    r"(?<![\d:])(\d{1,2})\s?[:.h時时시]\s?(\d{2})(?:[:.](\d{2}))?(?![\d:])(?:\s?([ap])\.?\s?m\b)?", re.IGNORECASE
+)
+_AFTERNOON = re.compile(r"下午|晚上|午後|오후|μ\.?μ|ب\.?ظ|(?<!\w)م(?!\w)|(?<!\w)pm\b", re.IGNORECASE)
+_MORNING = re.compile(r"上午|凌晨|午前|오전|π\.?μ", re.IGNORECASE)
+_YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)")
+_DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})([./-])\s?(\d{1,2})[./-]\s?((?:19|20)\d{2})(?!\d)")
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
+_DAY = re.compile(r"(?<![\d:.])(\d{1,2})(?!\d)")
+_WORD = re.compile(r"[^\W\d_]{2,20}")
+
+
+def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
+    """The moment that `text` names, aware and UTC; None when it names none, or more than one.
+
+    Without a zone of its own it is taken for the local time of `zone`.
+    """
+    text = text.strip()[:200]
+    if _ZONED.search(text):
+        try:
+            moment = parsedate_to_datetime(text)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError, IndexError):
+            return None
+    clock = _CLOCK.search(text)
+    rest = text[: clock.start()] + " " + text[clock.end() :] if clock else text
+    day = _calendar_day(rest)
+    if day is None:
+        return None
+    hours = _hours(clock, text) if clock else timedelta(hours=12)  # a day without a time: its middle
+    try:
+        return (datetime(*day, tzinfo=zone) + hours).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _hours(clock: re.Match[str], text: str) -> timedelta:
+    hour, minute, second = int(clock.group(1)), int(clock.group(2)), int(clock.group(3) or 0)
+    half = (clock.group(4) or "").lower()
+    if half == "p" or (not half and _AFTERNOON.search(text)):
+        hour = hour + 12 if hour < 12 else hour
+    elif half == "a" or _MORNING.search(text):
+        hour = 0 if hour == 12 else hour
+    return timedelta(hours=hour, minutes=minute, seconds=second)
+
+
+def _calendar_day(text: str) -> tuple[int, int, int] | None:
+    if found := _YEAR_FIRST.search(text):
+        return int(found.group(1)), int(found.group(2)), int(found.group(3))
+    if found := _DAY_FIRST.search(text):
+        first, second, year = int(found.group(1)), int(found.group(3)), int(found.group(4))
+        if found.group(2) == "." or first > 12 or first == second:
+            return year, second, first
+        return (year, first, second) if second > 12 else None  # 3/4 is two days
+    year_found = _YEAR.search(text)
+    months = list(dict.fromkeys(month for word in _words(text) if (month := _months().get(word))))
+    if len(months) == 2:
+        del months[0]  # "mar" is Tuesday too, and stands before the date then
+    if not year_found or len(months) != 1:
+        return None
+    days = _DAY.search(text[: year_found.start()] + " " + text[year_found.end() :])
+    return (int(year_found.group(1)), months[0], int(days.group(1))) if days else None
+
+
+def _words(text: str) -> Iterator[str]:
+    for found in _WORD.finditer(text):
+        word = found.group().casefold()
+        yield word
+        if len(word) > 3:
+            yield word[:3] if word[:3] in _SHORT else word
+
+
+_SHORT = frozenset(("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
+
+
+@cache
+def _months() -> dict[str, int]:
+    """Every name and short name of a month; one that means two months in two languages (listopad) means none."""
+    meanings: dict[str, set[int]] = {}
+    for language in LANGUAGES:
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, name in dates.get_month_names(width, context, language).items():
+                    for word in _WORD.findall(name.casefold()):
+                        meanings.setdefault(word, set()).add(number)
+    return {word: numbers.pop() for word, numbers in meanings.items() if len(numbers) == 1}

@@ -1,0 +1,90 @@
+"""Who is believed: a message's evidence and a user's list of senders → verified, allowed or rejected. Pure.
+
+A `From` proves nothing by itself. It is believed when the provider saw SPF or DKIM pass for a domain of the same
+organisation, as DMARC asks (https://www.rfc-editor.org/rfc/rfc7489#section-3.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from publicsuffixlist import PublicSuffixList
+
+from integration_app.model import Evidence, InboundMessage, Preferences, Route, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`why` are short sentences for whoever runs this and for the user; they never quote a message."""
+
+    trust: Trust
+    why: tuple[str, ...]
+
+
+def judge(message: InboundMessage, preferences: Preferences) -> Verdict:
+    """How far this message is believed for a user with these preferences."""
+    evidence = message.evidence
+    if message.route is not Route.RECIPIENT:
+        if evidence.platform:
+            return Verdict(Trust.VERIFIED, ("its platform vouches for the sender",))
+        return Verdict(Trust.ALLOWED, ("sent from a linked phone",))
+    known = "it reached the private address"
+    if evidence.platform:
+        return Verdict(Trust.VERIFIED, (known, "signed with a key of ours"))
+    if evidence.malware:
+        return Verdict(Trust.REJECTED, (known, "the provider found malware in it"))
+    aligned = _aligned(message.sender, evidence)
+    wanted = is_wanted(message.sender, preferences.senders)
+    if not wanted:
+        return Verdict(Trust.REJECTED, (known, "its sender is not on the list of allowed senders"))
+    if aligned:
+        return Verdict(Trust.VERIFIED, (known, aligned))
+    if _is_forged(evidence):
+        return Verdict(Trust.REJECTED, (known, "DMARC failed, and the sender's domain asks to refuse such mail"))
+    if preferences.senders and evidence.dmarc == "fail":
+        return Verdict(Trust.REJECTED, (known, "its sender is on the list, but DMARC failed"))
+    return Verdict(Trust.ALLOWED, (known, "nothing proves its sender"))
+
+
+def is_wanted(sender: str, senders: tuple[str, ...]) -> bool:
+    """Whether a list of addresses and @domains lets this sender write; an empty one lets everybody."""
+    address = sender.strip().lower()
+    return not senders or any(
+        address.endswith(entry) if entry.startswith("@") else address == entry for entry in map(str.lower, senders)
+    )
+
+
+def _aligned(sender: str, evidence: Evidence) -> str | None:
+    """The proof that the author's own organisation sent it, in words; None without one."""
+    author = organisation(sender.rpartition("@")[2]) if "@" in sender else None
+    if author is None or evidence.several_authors:
+        return None
+    if evidence.dmarc == "pass":
+        return f"DMARC passed for {author}"
+    if evidence.author_signed:
+        return f"signed by {author} (DKIM)"
+    if any(organisation(domain) == author for domain in evidence.dkim):
+        return f"signed by {author} (DKIM)"
+    if evidence.spf == "pass" and evidence.spf_domain and organisation(evidence.spf_domain) == author:
+        return f"sent from a server of {author} (SPF)"
+    return None
+
+
+def _is_forged(evidence: Evidence) -> bool:
+    return evidence.dmarc == "fail" and evidence.policy in ("reject", "quarantine")
+
+
+def organisation(domain: str) -> str | None:
+    """The domain that somebody registered: `mail.shop.example.co.uk` belongs to `example.co.uk`."""
+    name = domain.strip().strip(".").lower()
+    try:
+        name = name.encode("idna").decode() if not name.isascii() else name
+    except UnicodeError:
+        return None
+    return _suffixes().privatesuffix(name) if name else None
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList(only_icann=True)
