@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -57,6 +58,20 @@ def sandbox(backing: Stack) -> SandboxControl:
     control = SandboxControl(backing.sandbox_url, backing.env["OMI_APP_ID"], backing.env["OMI_API_KEY"])
     control.reset()
     return control
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how the mail corpus did, wherever it was run."""
+    counts = {
+        outcome: sum(
+            "test_corpus.py::test_a_mail" in report.nodeid for report in terminalreporter.stats.get(outcome, ())
+        )
+        for outcome in ("passed", "failed")
+    }
+    if any(counts.values()):
+        terminalreporter.write_line(
+            f"mail corpus: {counts['passed']} of {sum(counts.values())} mails as they should be"
+        )
 
 
 @pytest.fixture

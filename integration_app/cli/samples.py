@@ -41,7 +41,10 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
         if text is not None:
             message = replace(message, text=text, html=None)
         base = (url or found.settings.public_base_url).rstrip("/")
-        outgoing = sender.compose(message, base)
+        try:
+            outgoing = sender.compose(message, base)
+        except ValueError as error:
+            fail(str(error), USAGE)
     try:
         answer = send(base, outgoing)
     except requests.RequestException as error:
@@ -66,7 +69,9 @@ def send(base_url: str, outgoing: OutgoingRequest) -> requests.Response:
 
 def _senders(env: Mapping[str, str]) -> list[tuple[str, Sender]]:
     specs = registry.specs().values()
-    return [(spec.name, spec.sender(env)) for spec in specs if spec.sender and spec.settings[0] in env]
+    return [
+        (spec.name, spec.sender(env)) for spec in specs if spec.sender and any(name in env for name in spec.settings)
+    ]
 
 
 def _filled(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:

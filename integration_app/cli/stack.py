@@ -249,7 +249,10 @@ class Stack:
 
 def known_names() -> set[str]:
     """Every name that the application reads from the environment."""
-    return {*settings_names(), *(name for spec in registry.specs().values() for name in spec.settings)}
+    return {
+        *settings_names(),
+        *(name for spec in registry.specs().values() for name in (*spec.settings, *spec.local_settings)),
+    }
 
 
 def _server(choice: str) -> str:

@@ -6,9 +6,7 @@ The names of the months come from the Unicode CLDR. A date that can be read in t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from functools import cache
 
 from babel import dates
@@ -18,10 +16,10 @@ LANGUAGES = (
     "uk", "el", "tr", "he", "ar", "fa", "hi", "th", "vi", "id", "ja", "ko", "zh", "ca", "et", "lt", "lv", "sl",
 )  # fmt: skip
 
-_ZONED = re.compile(r"(?:[+-]\d{4}|GMT|UTC?|Z)\s*(?:\([^()]{0,20}\))?\s*\Z")
-_CLOCK = re.compile(
-    r"(?<![\d:])(\d{1,2})\s?[:.h時时시]\s?(\d{2})(?:[:.](\d{2}))?(?![\d:])(?:\s?([ap])\.?\s?m\b)?", re.IGNORECASE
-)
+_ZONE = re.compile(r"\s(?:GMT|UTC?|Z)?(?:([+-])(\d{1,2}):?(\d{2})?)?\s*(?:\([^()]{0,20}\))?\s*\Z")
+_HALF = r"(?:\s?([ap])\.?\s?m\b)?"
+_CLOCK = re.compile(r"(?<![\d:])(\d{1,2})\s?[:h時时시]\s?(\d{2})(?::(\d{2}))?(?![\d:])" + _HALF, re.IGNORECASE)
+_CLOCK_WITH_DOTS = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?![\d.])" + _HALF, re.IGNORECASE)
 _AFTERNOON = re.compile(r"下午|晚上|午後|오후|μ\.?μ|ب\.?ظ|(?<!\w)م(?!\w)|(?<!\w)pm\b", re.IGNORECASE)
 _MORNING = re.compile(r"上午|凌晨|午前|오전|π\.?μ", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)")
@@ -37,13 +35,12 @@ def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
     Without a zone of its own it is taken for the local time of `zone`.
     """
     text = text.strip()[:200]
-    if _ZONED.search(text):
-        try:
-            moment = parsedate_to_datetime(text)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (TypeError, ValueError, OverflowError, IndexError):
-            return None
-    clock = _CLOCK.search(text)
+    if stated := _ZONE.search(text):
+        hours, minutes = int(stated.group(2) or 0), int(stated.group(3) or 0)
+        if stated.group().strip() and hours < 15 and minutes < 60:
+            ahead = timedelta(hours=hours, minutes=minutes)
+            text, zone = text[: stated.start()], timezone(-ahead if stated.group(1) == "-" else ahead)
+    clock = _CLOCK.search(text) or _CLOCK_WITH_DOTS.search(text)
     rest = text[: clock.start()] + " " + text[clock.end() :] if clock else text
     day = _calendar_day(rest)
     if day is None:
@@ -74,24 +71,13 @@ def _calendar_day(text: str) -> tuple[int, int, int] | None:
             return year, second, first
         return (year, first, second) if second > 12 else None  # 3/4 is two days
     year_found = _YEAR.search(text)
-    months = list(dict.fromkeys(month for word in _words(text) if (month := _months().get(word))))
+    months = list(dict.fromkeys(month for word in _WORD.findall(text.casefold()) if (month := _months().get(word))))
     if len(months) == 2:
         del months[0]  # "mar" is Tuesday too, and stands before the date then
     if not year_found or len(months) != 1:
         return None
     days = _DAY.search(text[: year_found.start()] + " " + text[year_found.end() :])
     return (int(year_found.group(1)), months[0], int(days.group(1))) if days else None
-
-
-def _words(text: str) -> Iterator[str]:
-    for found in _WORD.finditer(text):
-        word = found.group().casefold()
-        yield word
-        if len(word) > 3:
-            yield word[:3] if word[:3] in _SHORT else word
-
-
-_SHORT = frozenset(("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
 
 
 @cache

@@ -219,7 +219,7 @@ class _Body:
         payload = part.get_payload(decode=False)
         size = len(payload) if isinstance(payload, str) else 0
         if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
-            size = size * 3 // 4
+            size = len("".join(payload.split()).rstrip("=")) * 3 // 4 if isinstance(payload, str) else 0
         self.attachments.append(Attachment(content_type=one_line(kind, 100), name=_file_name(part), size=size))
 
 

@@ -155,7 +155,8 @@ class ProviderSpec:
     """What the registry finds in a folder.
 
     `from_env` returns None when the provider's settings are not set: it is off then.
-    `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`.
+    `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
+    `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
     """
 
     name: str
@@ -166,6 +167,7 @@ class ProviderSpec:
     sender: Callable[[Mapping[str, str]], Sender] | None = None
     local_env: Callable[[], dict[str, str]] = dict
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
+    local_settings: tuple[str, ...] = ()
 
 
 def mail_date(value: str | None) -> datetime | None:

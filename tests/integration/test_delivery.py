@@ -329,7 +329,7 @@ def test_a_body_that_omi_refuses_is_parked_and_blocks_nobody(
 ) -> None:
     real = compose
 
-    def spoiled(group: Group) -> object:
+    def spoiled(group: Group, **_: object) -> object:
         request = real(group)
         if "bad" in str(group.messages[0].prepared):
             request.body["memories"] = "no list"
@@ -349,7 +349,7 @@ def test_a_poison_message_is_parked_and_blocks_nobody(
 ) -> None:
     real = getattr(drain_module, stage)
 
-    def poisoned(what: object) -> object:
+    def poisoned(what: object, **_: object) -> object:
         if "poison" in str(what):
             raise RuntimeError("secret words of the message")
         return real(what)
@@ -645,7 +645,7 @@ def test_a_worker_whose_lease_was_taken_over_can_neither_send_nor_record(
     clock.pass_time(seconds=21)
     real = compose
 
-    def slow(group: Group) -> object:
+    def slow(group: Group, **_: object) -> object:
         redis.set(keys.lease("u"), "somebody-else", px=60_000)  # our lease ran out; another worker has it
         return real(group)
 

@@ -172,7 +172,9 @@ def test_a_folder_is_complete(provider: str) -> None:
     names = _samples(provider)
     assert len(names) >= 8
     for kind in WANTED:
-        assert any(name.startswith((kind, f"genuine_{kind}", f"voice_{kind}")) for name in names), f"{provider} has no sample of the kind {kind}"
+        assert any(name.startswith((kind, f"genuine_{kind}", f"voice_{kind}")) for name in names), (
+            f"{provider} has no sample of the kind {kind}"
+        )
     assert "{url" in registry.setup_text(provider)
 
 

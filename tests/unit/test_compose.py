@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from integration_app.model import Attachment, Content, PreparedText
-from integration_app.pipeline.compose import compose, split
+from integration_app.pipeline.compose import compose, parts_of, split
 from integration_app.pipeline.group import Group, lane_of, plan
+from integration_app.pipeline.prepare import prepare
 from integration_app.pipeline.rules import Rules
 from tests.unit.making import NOW, message, texts, waiting
 
@@ -89,12 +90,31 @@ def test_a_long_memory_is_split_and_nothing_is_lost() -> None:
     assert " ".join(memory["content"] for memory in memories) == words
 
 
-def test_a_hundred_thousand_characters_are_kept_whole_and_more_are_cut_with_a_note() -> None:
-    whole = "x" * (100_000 - len("Me: "))
-    assert compose(group_of(waiting(1, message(whole)))).body["text"] == f"Me: {whole}"
-    text = compose(group_of(waiting(1, message("y" * 150_000)))).body["text"]
-    assert 99_990 <= len(text) <= 100_000
-    assert text.endswith(f"{150_004 - text.count('y') - 4:,} more were left out]")
+def test_a_text_that_is_too_long_becomes_parts_at_paragraph_borders_and_nothing_is_lost() -> None:
+    paragraphs = [f"Paragraph {number}. " + "word " * 400 for number in range(120)]
+    parts = parts_of(prepare(message("\n\n".join(paragraphs))))
+    assert [(part.part, part.parts) for part in parts] == [(1, 3), (2, 3), (3, 3)]
+    bodies = [compose(group_of(waiting(1, message("x"), part))).body["text"] for part in parts]
+    assert all(len(body) <= 100_000 for body in bodies)
+    assert bodies[1].startswith("Me: [Part 2 of 3]\n\nParagraph ")
+    assert "\n\n".join(part.text for part in parts).split() == " ".join(paragraphs).split()
+
+
+def test_a_text_that_just_fits_stays_whole() -> None:
+    whole = "x" * 99_600
+    (only,) = parts_of(prepare(message(whole)))
+    assert compose(group_of(waiting(1, message(whole), only))).body["text"] == f"Me: {whole}"
+
+
+def test_a_call_is_an_audio_transcript() -> None:
+    call = [waiting(1, message("Hi", channel="call")), waiting(2, message("Yes?", channel="call", speaker="Mara"))]
+    body = compose(group_of(*call)).body
+    assert (body["text_source"], body["text_source_spec"]) == ("audio_transcript", "phone_call")
+    assert body["text"] == "Me: Hi\n\nMara: Yes?"
+
+
+def test_the_users_language_goes_along_unless_the_event_names_one() -> None:
+    assert compose(group_of(waiting(1, message("Olá"))), language="pt").body["language"] == "pt"
 
 
 def test_an_empty_group_text_is_refused() -> None:

@@ -1,0 +1,209 @@
+"""Quarantine, preferences, automatic mail, long texts: through the real store and into the sandbox."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.cli import main
+from integration_app.model import Content, Evidence, Kind, Preferences, Route
+from integration_app.store import keys
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, state, text
+from tests.sandbox_control import SandboxControl
+from tests.unit.making import message
+
+FORGED = Evidence(dmarc="fail", policy="reject")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _people(services: Services, sandbox: SandboxControl) -> None:
+    sandbox.enable("u", "v")
+    link(services, "u")
+    link(services, "v", phone="+15550002222")
+
+
+def address(services: Services, uid: str, label: str = "") -> str:
+    found = services.installations.get(uid)
+    assert found is not None
+    return f"{found.inbox_token}{label}@in.example.com"
+
+
+def mail(services: Services, words: str, *to: str, **more: object) -> str:
+    number = next(_numbers)
+    arrived = message(
+        "",
+        channel="email",
+        route=Route.RECIPIENT,
+        sender="ana@example.com",
+        recipients=to,
+        event_id=f"mail{number}",
+        dedupe_keys=(f"mail{number}",),
+        content=Content(text=words, subject="Hi"),
+    )
+    return services.intake.accept(replace(arrived, received_at=services.clock(), **more)).message_id  # type: ignore[arg-type]
+
+
+def run(*words: str) -> object:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_forged_mail_is_held_shown_and_released(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    held = mail(services, "Pay at once", address(services, "u"), evidence=FORGED)
+    run_to_rest(services, clock)
+    assert (state(services, held, "u"), sandbox.calls()) == ("quarantined", [])
+    (row,) = json.loads(str(run("quarantine", "--json")))
+    assert (row["id"], row["uid"]) == (held, "u")
+    assert "DMARC failed" in row["why"]
+    assert "Pay at once" not in str(row)
+    run("quarantine", "release", held, "--uid", "u")
+    run_to_rest(services, clock)
+    assert state(services, held, "u") == "done"
+    assert "Pay at once" in sandbox.texts("u")[0]
+    assert json.loads(str(run("quarantine", "--json"))) == []
+    story = str(run("messages", "show", held))
+    assert "sender rejected" in story
+    assert "released (operator)" in story
+
+
+def test_one_mail_is_held_for_one_and_delivered_to_the_other(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    services.installations.prefer("v", Preferences(senders=("bob@example.com",)))
+    both = mail(services, "Hello both", address(services, "u"), address(services, "v"))
+    run_to_rest(services, clock)
+    assert (state(services, both, "u"), state(services, both, "v")) == ("done", "quarantined")
+    services.quarantine.release(both, "v", by="test", now=clock())
+    run_to_rest(services, clock)
+    assert (len(sandbox.texts("u")), len(sandbox.texts("v"))) == (1, 1)
+
+
+def test_what_nobody_releases_is_dropped_after_seven_days(services: Services, redis: Redis, clock: Clock) -> None:
+    held = mail(services, "x", address(services, "u"), evidence=FORGED)
+    clock.pass_time(days=6.9)
+    services.forget.sweep(clock())
+    assert state(services, held, "u") == "quarantined"
+    assert redis.ttl(keys.message(held)) == -1, "a held message does not expire"
+    clock.pass_time(days=0.2)
+    services.forget.sweep(clock())
+    assert state(services, held, "u") == "dropped"
+    assert redis.ttl(keys.message(held)) > 0
+    assert not services.quarantine.release(held, "u", by="test", now=clock())
+
+
+def test_releasing_twice_delivers_once(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    held = mail(services, "x", address(services, "u"), evidence=FORGED)
+    done = [services.quarantine.release(held, "u", by="test", now=clock()) for _ in range(2)]
+    run_to_rest(services, clock)
+    assert (done, len(sandbox.texts("u"))) == ([True, False], 1)
+
+
+def test_dropping_by_hand(services: Services, clock: Clock) -> None:
+    held = mail(services, "x", address(services, "u"), evidence=FORGED)
+    run("quarantine", "drop", held, "--uid", "u")
+    assert state(services, held, "u") == "dropped"
+    assert CliRunner().invoke(main, ["quarantine", "release", held, "--uid", "u"]).exit_code == 3
+
+
+# --- preferences ------------------------------------------------------------------------------------------------
+
+
+def test_preferences_by_the_command_line(services: Services) -> None:
+    run("prefer", "--uid", "u", "--keep-as", "memories", "--language", "pt", "--allow", "@Example.com", "--automatic")
+    found = services.installations.get("u")
+    assert found is not None
+    assert found.preferences == Preferences(Kind.MEMORIES, "pt", ("@example.com",), automatic=True)
+    run("prefer", "--uid", "u", "--keep-as", "automatic", "--allow-everybody", "--no-automatic", "--language", "")
+    found = services.installations.get("u")
+    assert found is not None
+    assert found.preferences == Preferences()
+    for words in (["--allow", "nobody"], ["--language", "portuguese!"]):
+        assert CliRunner().invoke(main, ["prefer", "--uid", "u", *words]).exit_code == 2
+
+
+def test_texts_become_what_the_user_prefers(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    services.installations.prefer("u", Preferences(import_as=Kind.MEMORIES, language="pt"))
+    text(services, "Mara has the key #home")
+    text(services, "note: a long thought")
+    run_to_rest(services, clock)
+    assert [row["content"] for row in sandbox.memories("u")] == ["Mara has the key"]
+    (conversation,) = sandbox.conversations("u")
+    assert conversation["external_data"]["text"] == "Me: a long thought"
+    assert conversation["language"] == "pt"
+
+
+def test_the_address_says_what_a_mail_becomes(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    mail(services, "The key is with Mara", address(services, "u", "+memory"), address(services, "v"))
+    run_to_rest(services, clock)
+    assert ([row["content"] for row in sandbox.memories("u")], sandbox.memories("v")) == (["The key is with Mara"], [])
+    assert len(sandbox.texts("v")) == 1
+
+
+# --- nobody's own words -----------------------------------------------------------------------------------------
+
+
+def test_automatic_mail_is_recorded_and_not_forwarded(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    bounce = mail(services, "Undeliverable", address(services, "u"), envelope_from="")
+    run_to_rest(services, clock)
+    assert (state(services, bounce, "u"), sandbox.calls()) == ("dropped", [])
+    assert "a bounce" in str(run("messages", "show", bounce))
+    services.installations.prefer("u", Preferences(automatic=True))
+    mail(services, "Wanted after all", address(services, "u"), envelope_from="")
+    run_to_rest(services, clock)
+    assert len(sandbox.texts("u")) == 1
+
+
+# --- long texts -------------------------------------------------------------------------------------------------
+
+
+def test_a_long_mail_arrives_whole_in_parts_at_each_uid(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    paragraphs = [f"Paragraph {number}. " + "word " * 400 for number in range(120)]
+    first = mail(services, "\n\n".join(paragraphs), address(services, "u"), address(services, "v"))
+    run_to_rest(services, clock)
+    for uid in ("u", "v"):
+        texts = sorted(sandbox.texts(uid), key=lambda said: said.index("[Part") and said[said.index("[Part") :][:10])
+        assert len(texts) == 3
+        assert all(len(said) <= 100_000 for said in texts)
+        assert all("Subject: Hi" in said for said in texts)
+        words = " ".join(said.partition("of 3]")[2] for said in texts).split()
+        assert words == " ".join(paragraphs).split()
+        assert [state(services, f"{first}{part}", uid) for part in ("", "p2", "p3")] == ["done"] * 3
+
+
+def test_parts_of_a_held_mail_are_held_and_released_too(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    services.installations.prefer("v", Preferences(senders=("bob@example.com",)))
+    first = mail(services, "word " * 30_000, address(services, "u"), address(services, "v"))
+    run_to_rest(services, clock)
+    assert state(services, f"{first}p2", "v") == "quarantined"
+    assert [whose for _, whose, _ in services.quarantine.held()] == ["v", "v"]
+    for message_id, uid, _ in list(services.quarantine.held()):
+        services.quarantine.release(message_id, uid, by="test", now=clock())
+    run_to_rest(services, clock)
+    assert (len(sandbox.texts("u")), len(sandbox.texts("v"))) == (2, 2)
+
+
+def test_a_call_line_by_line_is_one_conversation(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    for number in range(8):
+        text(services, f"line {number}", channel="call", speaker="Mara" if number % 2 else None)
+        clock.pass_time(seconds=40)
+    run_to_rest(services, clock, within=timedelta(hours=1))
+    (conversation,) = sandbox.conversations("u")
+    said = conversation["external_data"]
+    assert (said["text_source"], said["text_source_spec"]) == ("audio_transcript", "phone_call")
+    assert said["text"].split("\n\n")[:2] == ["Me: line 0", "Mara: line 1"]

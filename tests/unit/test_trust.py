@@ -1,0 +1,81 @@
+"""Who is believed, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_app.model import Evidence, Preferences, Route, Trust
+from integration_app.pipeline.trust import is_wanted, judge, organisation
+from tests.unit.making import message
+
+
+def trust(evidence: Evidence, *senders: str, sender: str = "ana@example.com") -> Trust:
+    mail = message("x", channel="email", route=Route.RECIPIENT, sender=sender, evidence=evidence)
+    return judge(mail, Preferences(senders=senders)).trust
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (Evidence(), Trust.ALLOWED),
+        (Evidence(spf="pass", spf_domain="example.com"), Trust.VERIFIED),
+        (Evidence(spf="pass", spf_domain="bounces.mail.example.com"), Trust.VERIFIED),
+        (Evidence(spf="pass", spf_domain="example.org"), Trust.ALLOWED),
+        (Evidence(spf="fail", spf_domain="example.com"), Trust.ALLOWED),
+        (Evidence(dkim=("example.org", "mail.example.com")), Trust.VERIFIED),
+        (Evidence(dkim=("example.org",)), Trust.ALLOWED),
+        (Evidence(author_signed=True), Trust.VERIFIED),
+        (Evidence(dmarc="pass"), Trust.VERIFIED),
+        (Evidence(dmarc="fail", policy="reject"), Trust.REJECTED),
+        (Evidence(dmarc="fail", policy="quarantine"), Trust.REJECTED),
+        (Evidence(dmarc="fail", policy="none"), Trust.ALLOWED),
+        (Evidence(dmarc="pass", malware=True), Trust.REJECTED),
+        (Evidence(dkim=("example.com",), several_authors=True), Trust.ALLOWED),
+    ],
+)
+def test_mail_for_somebody_without_a_list(evidence: Evidence, expected: Trust) -> None:
+    assert trust(evidence) is expected
+
+
+@pytest.mark.parametrize(
+    ("evidence", "senders", "expected"),
+    [
+        (Evidence(dmarc="pass"), ("ana@example.com",), Trust.VERIFIED),
+        (Evidence(), ("ana@example.com",), Trust.ALLOWED),
+        (Evidence(), ("ANA@Example.com",), Trust.ALLOWED),
+        (Evidence(), ("@example.com",), Trust.ALLOWED),
+        (Evidence(dmarc="pass"), ("bob@example.com",), Trust.REJECTED),
+        (Evidence(dmarc="pass"), ("@ample.com",), Trust.REJECTED),
+        (Evidence(dmarc="fail", policy="none"), ("ana@example.com",), Trust.REJECTED),
+    ],
+)
+def test_a_list_of_senders(evidence: Evidence, senders: tuple[str, ...], expected: Trust) -> None:
+    assert trust(evidence, *senders) is expected
+
+
+def test_a_linked_phone_needs_no_list() -> None:
+    text = message("x")
+    assert judge(text, Preferences(senders=("ana@example.com",))).trust is Trust.ALLOWED
+    assert judge(message("x", evidence=Evidence(platform=True)), Preferences()).trust is Trust.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("mail.shop.example.co.uk", "example.co.uk"),
+        ("example.com", "example.com"),
+        ("EXAMPLE.com.", "example.com"),
+        ("co.uk", None),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("", None),
+        ("localhost", None),
+    ],
+)
+def test_whose_a_domain_is(domain: str, expected: str | None) -> None:
+    assert organisation(domain) == expected
+
+
+def test_a_domain_on_the_list_is_no_ending() -> None:
+    assert is_wanted("ana@example.com", ("@example.com",))
+    assert not is_wanted("ana@notexample.com", ("@example.com",))
+    assert not is_wanted("example.com@evil.org", ("@example.com",))
