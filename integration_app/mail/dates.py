@@ -36,9 +36,8 @@ def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
     """
     text = text.strip()[:200]
     if stated := _ZONE.search(text):
-        hours, minutes = int(stated.group(2) or 0), int(stated.group(3) or 0)
-        if stated.group().strip() and hours < 15 and minutes < 60:
-            ahead = timedelta(hours=hours, minutes=minutes)
+        ahead = timedelta(hours=int(stated.group(2) or 0), minutes=int(stated.group(3) or 0))
+        if stated.group().strip() and ahead < timedelta(hours=15):
             text, zone = text[: stated.start()], timezone(-ahead if stated.group(1) == "-" else ahead)
     clock = _CLOCK.search(text) or _CLOCK_WITH_DOTS.search(text)
     rest = text[: clock.start()] + " " + text[clock.end() :] if clock else text
