@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check lint types contracts lock clean proof
+.PHONY: help demo dev test check lint types contracts docs lock clean proof
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -32,6 +32,9 @@ types: $(VENV)/.dev
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.local ## Write the generated parts of docs/ anew
+	$(BIN)/python -m tests.write_docs
 
 lock: $(VENV)/.dev ## Write the lock files anew from pyproject.toml
 	$(LOCK) pyproject.toml -o requirements.lock

@@ -26,6 +26,7 @@ from integration_app.omi import (
 from integration_app.pipeline.policy import Situation, decide, look_failed
 from integration_app.pipeline.rules import Rules
 from tests.conftest import REPO
+from tests.write_docs import providers_page
 
 PAGES = sorted([REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("*.md")])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -91,6 +92,11 @@ def retry_in_words(error: OmiError | None, kind: Kind, decision: Retry) -> str:
     return f"wait 1, 2, 4 … s, at most {minutes} min"
 
 
+def test_the_providers_page_shows_every_setup() -> None:
+    page = REPO.joinpath("docs", "providers.md").read_text(encoding="utf-8")
+    assert page == providers_page(page), "run `make docs`"
+
+
 def policy_table() -> dict[str, tuple[str, str]]:
     text = (REPO / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text.partition("| what happened |")[2].partition("\n\n")[0]
@@ -125,7 +131,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_commands_that_are_named_exist(page: Path) -> None:
     assert isinstance(main, click.Group)
     for name in re.findall(r"`omi-inbox ([a-z][a-z-]+)", page.read_text(encoding="utf-8")):
-        assert name in main.commands, f"{page.name} names omi-inbox {name}"
+        assert name in main.list_commands(click.Context(main)), f"{page.name} names omi-inbox {name}"
 
 
 def test_every_command_is_explained_in_one_sentence() -> None:

@@ -28,9 +28,10 @@ from integration_app.cli.stack import Stack, StackError
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage, Sender
 
-PHONE, LONER = "+15550001111", "+15550003333"
-ALICE, BOB, NOT_ENABLED = "uid-alice", "uid-bob", "uid-not-enabled"
+PHONE, CAROLS, LONER = "+15550001111", "+15550002222", "+15550003333"
+ALICE, BOB, CAROL, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-not-enabled"
 QUIET_SECONDS = 1.5
+_ATTRIBUTION = "On Mon, Nov 16, 2026 at 9:14 AM Sam Rivera <sam@example.com> wrote:"
 PATIENCE_SECONDS = 30.0
 
 
@@ -64,8 +65,9 @@ class _Demo:
         stack.export()
         self._services: Services = bootstrap.build()
         specs = registry.specs().values()
+        self._doors: dict[str, Sender] = {spec.name: spec.sender(stack.env) for spec in specs if spec.sender}
         self._senders: dict[str, Sender] = {
-            channel: spec.sender(stack.env) for spec in specs if spec.sender for channel in spec.channels
+            channel: self._doors[spec.name] for spec in specs if spec.sender for channel in spec.channels
         }
 
     def run(self) -> None:
@@ -79,14 +81,15 @@ class _Demo:
             self._retry_after,
             self._doubling,
             self._not_enabled,
+            self._every_door,
         ):
             scene()
 
     def _people(self) -> None:
-        for uid in (ALICE, BOB):
+        for uid in (ALICE, BOB, CAROL):
             self._control("POST", f"/users/{uid}/enable")
         installations, now = self._services.installations, self._services.clock()
-        for uid, phone in ((ALICE, PHONE), (BOB, PHONE), (NOT_ENABLED, LONER)):
+        for uid, phone in ((ALICE, PHONE), (BOB, PHONE), (CAROL, CAROLS), (NOT_ENABLED, LONER)):
             installations.add(uid, now=now)
             installations.link_phone(uid, phone)
 
@@ -187,6 +190,29 @@ class _Demo:
             f"nothing sent to it; installation {state.state}, message {waiting['state']}: {waiting['why']}",
         )
 
+    def _every_door(self) -> None:
+        """One message through each provider, signed as its vendor does it."""
+        sent = {}
+        for name, sender in self._doors.items():
+            sample = next(iter(sender.samples().values()))
+            words = f"through the door of {name}"
+            message = replace(
+                sample,
+                sender=sample.sender.replace("{phone}", CAROLS),
+                to=sample.to.replace("{inbox}", self._address(CAROL)),
+                text=words,
+                html=None,
+            )
+            outgoing = sender.compose(message, self._stack.env["PUBLIC_BASE_URL"])
+            sent[name] = (words, send(self._stack.web_url, outgoing).status_code)
+        for name, (words, status) in sent.items():
+            held = self._until(partial(self._with_words, CAROL, words), f"the message of {name}")
+            said = held["external_data"]
+            _line(
+                f"through {registry.specs()[name].provider.title} ({status})",
+                f"conversation ({said['text_source']}, {said['text_source_spec']}): …{words!r}",
+            )
+
     # --- helpers ------------------------------------------------------------------------------------------
 
     def _text_message(self, text: str, phone: str = PHONE) -> SampleMessage:
@@ -196,10 +222,23 @@ class _Demo:
         self._send(self._text_message(text, phone))
 
     def _reply_mail(self, uid: str) -> SampleMessage:
+        return SampleMessage(
+            sender="ana@example.com",
+            to=self._address(uid),
+            subject="Re: Café menü ☕",
+            text=f"Friday at seven works for me.\n\n{_ATTRIBUTION}\n\n> Shall we meet?\n> Sam\n",
+            html=f"<p>Friday at seven works for me.</p><p>{_ATTRIBUTION}</p><blockquote>Shall we meet?</blockquote>",
+            in_reply_to="<1@example.com>",
+            channel="email",
+        )
+
+    def _address(self, uid: str) -> str:
         installation = self._services.installations.get(uid)
         assert installation is not None  # noqa: S101 - made in _people
-        address = f"{installation.inbox_token}@{self._services.settings.inbox_domain}"
-        return replace(self._senders["email"].samples()["email"], to=address, channel="email")
+        return f"{installation.inbox_token}@{self._services.settings.inbox_domain}"
+
+    def _with_words(self, uid: str, words: str) -> dict[str, Any] | None:
+        return next((row for row in self._conversations(uid) if words in row["external_data"]["text"]), None)
 
     def _send(self, message: SampleMessage) -> requests.Response:
         sender = self._senders[message.channel or "sms"]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from integration_app.bootstrap import Services
 from integration_app.model import Evidence, InboundMessage
@@ -21,6 +21,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import Outcome
 from integration_app.store import codec, keys
 from integration_app.web.app import create_app
+from tests.conftest import REPO
 
 UID, PHONE, TOKEN = "uid-of-the-samples", "+15550001111", "abcdefghij234567"
 WANTED = (
@@ -165,6 +166,58 @@ def test_every_outcome_has_a_status(door: Door, provider: str) -> None:
     assert made is not None
     assert {made.reply(outcome).status for outcome in Outcome} >= {200, 503}
     assert set(made.statuses) == set(Outcome) - {Outcome.PROBE, Outcome.ACKNOWLEDGED}
+
+
+SITUATIONS = (
+    Outcome.STORED, Outcome.DUPLICATE, Outcome.BAD_SIGNATURE, Outcome.NOT_CONFIGURED, Outcome.MALFORMED,
+    Outcome.UNKNOWN_RECIPIENT, Outcome.TOO_LARGE, Outcome.UNAVAILABLE,
+)  # fmt: skip
+
+
+def test_the_outcome_matrix_of_the_running_app_is_the_documented_one(
+    build: Callable[..., Services], redis: Redis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every cell is a request that was sent and answered; nothing is read from a table of ours."""
+    env = {name: value for provider in registry.specs() for name, value in _read(provider, "settings").items()}
+    door = Door(build(**env), redis)
+    away = create_app(build(REDIS_URL="redis://127.0.0.1:1/0")).test_client()
+    for spec in registry.specs().values():
+        for name in spec.settings:
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REDIS_URL", _url(redis))
+    off = create_app(build()).test_client()
+    rows = ["| provider | " + " | ".join(SITUATIONS) + " |", "| --- |" + " --- |" * len(SITUATIONS)]
+    for provider in registry.specs():
+        cells = [_situation(door, off, away, provider, situation) for situation in SITUATIONS]
+        rows.append(f"| {provider} | " + " | ".join(map(str, cells)) + " |")
+    with capsys.disabled():
+        print("\n" + "\n".join(rows))
+    assert "\n".join(rows) in REPO.joinpath("docs", "providers.md").read_text(encoding="utf-8")
+
+
+def _url(redis: Redis) -> str:
+    options = redis.connection_pool.connection_kwargs
+    return f"redis://{options['host']}:{options['port']}/{options['db']}"
+
+
+def _situation(door: Door, off: FlaskClient, away: FlaskClient, provider: str, situation: Outcome) -> int:
+    genuine = _read(provider, next(name for name in _samples(provider) if name.startswith("genuine")))
+    client = {Outcome.NOT_CONFIGURED: off, Outcome.UNAVAILABLE: away}.get(situation, door.client)
+    sample, environ = genuine, {}
+    if situation is Outcome.TOO_LARGE:
+        environ["CONTENT_LENGTH"] = str(registry.specs()[provider].provider.max_body_bytes + 1)
+    elif situation in (Outcome.BAD_SIGNATURE, Outcome.MALFORMED, Outcome.UNKNOWN_RECIPIENT):
+        sample = next(found for name in _samples(provider) if (found := _read(provider, name))["outcome"] == situation)
+    builder = EnvironBuilder(
+        path=sample["target"], method=sample["method"], headers=sample["headers"], data=_body(sample)
+    )
+    builder.request_uri = sample["target"]
+    made = builder.get_environ() | environ
+    _, status, _ = run_wsgi_app(client.application, made)  # a client would correct the length
+    if situation in SITUATIONS and client is door.client:
+        counted = door.redis.hget(keys.COUNTERS, f"webhooks:{provider}:{situation}")
+        assert counted == "1", f"{provider}: {situation} was counted as {door.redis.hgetall(keys.COUNTERS)}"
+    return int(status.partition(" ")[0])
 
 
 @pytest.mark.parametrize("provider", registry.specs())

@@ -14,7 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from redis import Redis
+from sendgrid.helpers.eventwebhook import EventWebhook
 
 from integration_app.bootstrap import Services
 from integration_app.cli import main
@@ -233,6 +236,9 @@ def test_both_versions_of_the_signature_and_every_field_count(version: str) -> N
             check(event | {name: event[name] + "x"}, certificates.key(URL, "eu-west-1"))
 
 
+SENDGRID_ENV = SENDGRID.local_env()
+
+
 # --- SendGrid ---------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +273,17 @@ def test_keys_with_and_without_armour_and_what_is_no_key() -> None:
     for odd in ("", "abc", "AAAA", SNS["SES_SNS_CERTIFICATE"]):
         with pytest.raises(ValueError, match="key"):
             read_key(odd)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300), st.integers(0, 10**11))
+def test_the_vendors_own_sdk_agrees(body: str, stamp: int) -> None:
+    env = SENDGRID_ENV
+    signature = sendgrid_sign(env["SENDGRID_SENDER_KEY"], str(stamp), body.encode())
+    oracle = EventWebhook(env["SENDGRID_PUBLIC_KEYS"])
+    for said in (body, body + "x"):
+        ours = is_genuine(signature, str(stamp), said.encode(), [read_key(env["SENDGRID_PUBLIC_KEYS"])])
+        assert ours == oracle.verify_signature(said, signature, str(stamp)) == (said == body)
 
 
 def test_the_signature_covers_binary_bodies_byte_by_byte() -> None:

@@ -68,8 +68,8 @@ class Mailgun(Provider):
         mail_key = hashlib.sha256("|".join((recipient, message_id, _body_of(fields))).encode("utf-8", "replace"))
         return InboundMessage(
             provider=self.name,
-            event_id=message_id or fields["token"],
-            dedupe_keys=(f"{self.name}:token:{fields['token']}", f"{self.name}:mail:{mail_key.hexdigest()}"),
+            event_id=message_id or fields.get("token", ""),
+            dedupe_keys=(f"{self.name}:token:{fields.get('token', '')}", f"{self.name}:mail:{mail_key.hexdigest()}"),
             channel="email",
             route=Route.RECIPIENT,
             sender=address or envelope_from or "",

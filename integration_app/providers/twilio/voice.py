@@ -71,7 +71,7 @@ def _parsed(fields: Mapping[str, str], key: str, text: str, *, control: str | No
     # The phone that Twilio called is the user's; else it is the one that called.
     outbound = fields.get("Direction", "").startswith("outbound")
     mine, other = ("To", "From") if outbound else ("From", "To")
-    phone = channel_of(fields.get(mine, ""))[1]
+    phone = _number(fields.get(mine, ""))
     if not phone and control is None:
         raise MalformedPayload(f"{mine} is missing: add ?From={{{{From}}}}&To={{{{To}}}} to the URL of the callback")
     # What Twilio receives on a leg is said by the phone at its end.
@@ -82,12 +82,17 @@ def _parsed(fields: Mapping[str, str], key: str, text: str, *, control: str | No
         channel="call",
         route=Route.SENDER,
         sender=phone,
-        to=channel_of(fields.get(other, ""))[1],
+        to=_number(fields.get(other, "")),
         speaker=(fields.get("SpeakerName", "")[:80] or "Caller") if theirs else None,
         control=control,
         sent_at=_moment(fields.get("Timestamp", "")),
         content=Content(text=text),
     )
+
+
+def _number(value: str) -> str:
+    """A phone; in a query that nobody escaped its plus sign has become a blank."""
+    return channel_of(f"+{value[1:]}" if value.startswith(" ") and value[1:].isdigit() else value)[1]
 
 
 def _moment(value: str) -> datetime | None:
