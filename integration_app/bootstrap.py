@@ -224,6 +224,7 @@ def _rules(settings: Settings) -> Rules:
         retry_horizon=timedelta(hours=settings.retry_horizon_hours),
         left_probe=timedelta(minutes=settings.left_probe_minutes),
         left_retention=timedelta(days=settings.left_retention_days),
+        own_domain=settings.inbox_domain,
         quarantine=timedelta(days=settings.quarantine_days),
         request_time=timedelta(seconds=settings.request_timeout_seconds),
         drain_budget=timedelta(seconds=settings.job_timeout_seconds - settings.request_timeout_seconds),

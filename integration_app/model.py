@@ -88,7 +88,8 @@ class Evidence:
 
     `platform`: the network itself knows the sender (WhatsApp, RCS), or the event bears a signature of our own.
     `spf` and `dmarc` are "pass", "fail" or another word of theirs; `spf_domain` is what SPF was asked about, `dkim`
-    the domains whose signatures are good. `policy` is what the domain's owner wants done after a DMARC failure.
+    the domains whose signatures are good. `several_authors`: more than one, or none that can be read. `policy` is what
+    the domain's owner wants done after a DMARC failure.
     """
 
     platform: bool = False
@@ -128,8 +129,8 @@ class InboundMessage:
     second delivery of it is recognised; any one of them seen before means duplicate.
     `sender` is an E.164 number or a mailbox, `recipients` what it was sent to (for mail: the envelope).
     For mail, `sender` is the author that it shows (`From`), and `envelope_from` who handed it in: "" is a bounce's,
-    None is unknown. `speaker` names whose words these are when they are not the user's own; `control` is a word for
-    the carrier (STOP, HELP), which is recorded and never forwarded.
+    None is unknown. `speaker` names whose words these are when they are not the user's own; `control` says why
+    it is recorded and never forwarded: a word for the carrier (STOP, HELP), a part without words, a loop.
     """
 
     provider: str

@@ -15,9 +15,11 @@ from redis import Redis
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.cli.stack import Stack, known_names
+from integration_app.providers.registry import specs
 from tests.sandbox_control import SandboxControl
 
 REPO = Path(__file__).resolve().parent.parent
+PROVIDERS = REPO / "integration_app" / "providers"
 
 
 class Clock:
@@ -61,17 +63,16 @@ def sandbox(backing: Stack) -> SandboxControl:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how the mail corpus did, wherever it was run."""
-    counts = {
-        outcome: sum(
-            "test_corpus.py::test_a_mail" in report.nodeid for report in terminalreporter.stats.get(outcome, ())
-        )
-        for outcome in ("passed", "failed")
-    }
-    if any(counts.values()):
-        terminalreporter.write_line(
-            f"mail corpus: {counts['passed']} of {sum(counts.values())} mails as they should be"
-        )
+    """Say how many samples and mails were tried, and how they did."""
+    for what, test in (("mails of the corpus", "test_corpus.py::test_a_mail"), ("samples", "::test_a_sample_ends")):
+        seen = {
+            outcome: [row.nodeid for row in terminalreporter.stats.get(outcome, ()) if test in row.nodeid]
+            for outcome in ("passed", "failed")
+        }
+        if total := sum(map(len, seen.values())):
+            terminalreporter.write_line(f"{what}: {len(seen['passed'])} of {total} end as they should")
+    counts = {spec: len(list((PROVIDERS / spec.replace("-", "_") / "samples").glob("*.json"))) - 1 for spec in specs()}
+    terminalreporter.write_line(f"samples by provider: {', '.join(f'{name} {n}' for name, n in counts.items())}")
 
 
 @pytest.fixture

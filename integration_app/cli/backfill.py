@@ -41,14 +41,17 @@ def _with_a_list() -> list[str]:
 
 def _group(name: str) -> click.Group:
     title = registry.specs()[name].provider.title
-    group = click.Group(name, help=f"Ask {title} itself.")
+    group = click.Group(name, help=f"Ask the provider itself ({title}).")
 
     @group.command()
     @click.option("--since", required=True, help="A date or time (UTC), or how long ago: 2h, 3d.")
     @click.option("--dry-run", is_flag=True, help="Only count what there is.")
     @click.option("--json", "want_json", is_flag=True)
     def backfill(since: str, dry_run: bool, want_json: bool) -> None:
-        """Take in the messages of which no webhook arrived. Those that did arrive are left alone."""
+        """Take in the messages of which no webhook arrived. Those that did arrive are left alone.
+
+        Texts only: calls are not listed.
+        """
         with services() as found:
             if name not in found.providers:
                 fail(f"{name} is off: set {', '.join(registry.specs()[name].settings[:2])}", USAGE)
@@ -68,12 +71,15 @@ def _group(name: str) -> click.Group:
 
 def _take_in(found: Services, listed: Iterable[InboundMessage], *, dry_run: bool) -> dict[str, int]:
     """Oldest first, so that they are delivered in the order in which they were sent."""
-    counts: Counter[str] = Counter(dict.fromkeys(("listed", "taken in", "already here", "for nobody"), 0))
+    would = "would be taken in" if dry_run else "taken in"
+    counts: Counter[str] = Counter(dict.fromkeys(("listed", would, "already here", "for nobody"), 0))
     words = {Receipt.STORED: "taken in", Receipt.RECORDED: "taken in", Receipt.DUPLICATE: "already here"}
     for message in reversed(list(listed)):
         counts["listed"] += 1
         if dry_run:
-            counts["already here"] += found.inbox.knows(message.dedupe_keys)
+            here = found.inbox.knows(message.dedupe_keys)
+            somebody = message.control or found.installations.with_phone(message.sender)
+            counts["already here" if here else would if somebody else "for nobody"] += 1
             continue
         try:
             counts[words[found.intake.accept(message).receipt]] += 1
@@ -94,4 +100,6 @@ def _since(text: str, now: datetime) -> datetime:
         start = start if start.tzinfo else start.replace(tzinfo=UTC)
     if start < now - _OLDEST:
         fail(f"ids are remembered for {DEDUPE_TTL.days} days: begin later than {now - _OLDEST:%Y-%m-%d}", USAGE)
+    if start > now:
+        fail(f"{start:%Y-%m-%d %H:%M} UTC is still to come", USAGE)
     return start

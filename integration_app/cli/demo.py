@@ -66,9 +66,10 @@ class _Demo:
         self._services: Services = bootstrap.build()
         specs = registry.specs().values()
         self._doors: dict[str, Sender] = {spec.name: spec.sender(stack.env) for spec in specs if spec.sender}
-        self._senders: dict[str, Sender] = {
-            channel: self._doors[spec.name] for spec in specs if spec.sender for channel in spec.channels
-        }
+        self._senders: dict[str, Sender] = {}
+        for spec in registry.specs().values():
+            for channel in spec.channels if spec.sender else ():
+                self._senders.setdefault(channel, self._doors[spec.name])
 
     def run(self) -> None:
         self._people()

@@ -13,7 +13,7 @@ from integration_app.model import MessageState
 
 @click.group(invoke_without_command=True)
 @click.option("--uid", help="Only messages for this uid.")
-@click.option("--state", type=click.Choice([state.value for state in MessageState]))
+@click.option("--state", type=click.Choice([*(state.value for state in MessageState), "recorded"]))
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--json", "want_json", is_flag=True)
 @click.pass_context
@@ -27,7 +27,7 @@ def messages(context: click.Context, uid: str | None, state: str | None, limit: 
         as_json(rows)
         return
     table(
-        ("id", "received (UTC)", "from", "via", "state", "for"),
+        ("id", "said (UTC)", "from", "channel", "state", "for"),
         [
             (
                 row["id"],
@@ -62,15 +62,25 @@ def show(message_id: str, want_json: bool) -> None:
         why = f": {to['why']}" if to.get("why") else ""
         until = f", lands {_time(to['until'], '%Y-%m-%d %H:%M:%S')} UTC" if to.get("until") else ""
         click.echo(f"  now  {to['uid']} is {to['state']}{why}{until}")
+        if to["state"] == MessageState.QUARANTINED:
+            click.echo(f"       deliver it: omi-inbox quarantine release {message_id} --uid {to['uid']}", err=True)
+
+
+_CONTROL = {
+    "LOOP": "it comes from one of our own addresses",
+    "RECORDING": "a recording without words",
+    "TRANSCRIPT": "a part of a live transcript without final words",
+}
 
 
 def _sentence(event: dict[str, Any]) -> str:
     if event["event"] == "received":
         if event.get("control"):
-            return f"received and verified; {event['control']} is for the carrier, recorded and not forwarded"
-        lines = [f"received and verified, for {', '.join(event['uids']) or 'nobody'}"]
+            why = _CONTROL.get(event["control"], f"{event['control']} is a word for the carrier")
+            return f"received, its signature is genuine; {why}: recorded, not forwarded"
+        lines = [f"received, its signature is genuine, for {', '.join(event['uids']) or 'nobody'}"]
         for uid, found in event.get("trust", {}).items():
-            lines.append(f"  {uid}: sender {found['level']} ({', '.join(found['why'])})")
+            lines.append(f"{' ' * 32}{uid}: sender {found['level']} ({', '.join(found['why'])})")
         return "\n".join(lines)
     if event["event"] == "part":
         return f"a part of {event['of']}, which is too long for one"

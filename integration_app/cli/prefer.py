@@ -10,30 +10,38 @@ import click
 from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services
 from integration_app.model import Kind
 
-_KEEP_AS = {"automatic": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
+_IMPORT_AS = {"unset": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
 
 
 @click.command()
 @click.option("--uid", required=True)
-@click.option("--keep-as", type=click.Choice(list(_KEEP_AS)), help="What a message becomes that does not say it.")
+@click.option("--import-as", type=click.Choice(list(_IMPORT_AS)), help="What a message becomes that does not say it.")
 @click.option("--language", help='As Omi takes it, such as "pt"; "" for none.')
 @click.option("--allow", multiple=True, help="A sender who may write: an address, or @domain. Replaces the list.")
 @click.option("--allow-everybody", is_flag=True, help="Whoever knows the private address may write.")
-@click.option("--automatic/--no-automatic", default=None, help="Mailing lists and automatic mails are wanted too.")
+@click.option(
+    "--automatic-mail/--no-automatic-mail",
+    "automatic",
+    default=None,
+    help="Mailing lists and automatic mails are wanted too.",
+)
 def prefer(
     uid: str,
-    keep_as: str | None,
+    import_as: str | None,
     language: str | None,
     allow: tuple[str, ...],
     allow_everybody: bool,
     automatic: bool | None,
 ) -> None:
-    """Set what is named, and print how this user wants it."""
+    """Set how one user wants it; without options, show it."""
+    if allow and allow_everybody:
+        fail("give either --allow or --allow-everybody", USAGE)
     for sender in allow:
         if not _SENDER.fullmatch(sender):
             fail(f"{sender!r} is neither an address nor @domain", USAGE)
+    language = language.lower() if language and "-" not in language else language
     if language and not _LANGUAGE.fullmatch(language):
         fail(f"{language!r} is not a language such as pt or pt-BR", USAGE)
     with services() as found:
@@ -41,8 +49,8 @@ def prefer(
         if installation is None:
             fail(f"no installation {uid}", NOT_FOUND)
         wanted = installation.preferences
-        if keep_as is not None:
-            wanted = replace(wanted, import_as=_KEEP_AS[keep_as])
+        if import_as is not None:
+            wanted = replace(wanted, import_as=_IMPORT_AS[import_as])
         if language is not None:
             wanted = replace(wanted, language=language or None)
         if allow or allow_everybody:

@@ -1,11 +1,16 @@
-"""`providers`: which doors are open, and what to paste where."""
+"""`providers`: which doors are open, and what to paste where. Needs no complete settings: it says which are missing."""
 
 from __future__ import annotations
 
-import click
+import os
 
-from integration_app.cli.output import NOT_FOUND, fail, services, table
+import click
+from environs import Env
+
+from integration_app.cli.output import NOT_FOUND, fail, table, use_local_stack
 from integration_app.providers import registry
+
+PLACEHOLDER = "https://inbox.example.com"
 
 
 @click.group(invoke_without_command=True)
@@ -14,15 +19,14 @@ def providers(context: click.Context) -> None:
     """List the providers: on or off, and the URL of each."""
     if context.invoked_subcommand:
         return
-    with services() as found:
-        base = found.settings.public_base_url
-        table(
-            ("provider", "state", "url", "settings"),
-            [
-                (name, "on" if name in found.providers else "off", f"{base}/webhooks/{name}", " ".join(spec.settings))
-                for name, spec in registry.specs().items()
-            ],
-        )
+    base = _base()
+    table(
+        ("provider", "state", "url", "settings (* is set)"),
+        [
+            (name, _state(name), f"{base}/webhooks/{name}", " ".join(map(_marked, spec.settings)))
+            for name, spec in registry.specs().items()
+        ],
+    )
 
 
 @providers.command()
@@ -31,9 +35,27 @@ def show(name: str) -> None:
     """Where to click and what to paste, with your own URL filled in."""
     if name not in registry.specs():
         fail(f"no provider {name}; there are: {', '.join(registry.specs())}", NOT_FOUND)
-    with services() as found:
-        base = found.settings.public_base_url
-    scheme, _, rest = base.partition("://")
-    url, with_credentials = f"{base}/webhooks/{name}", f"{scheme}://user:password@{rest}/webhooks/{name}"
-    text = registry.setup_text(name).replace("{url_with_credentials}", with_credentials)
-    click.echo(text.replace("{url}", url).rstrip())
+    scheme, _, rest = _base().partition("://")
+    text = registry.setup_text(name).replace(
+        "{url_with_credentials}", f"{scheme}://user:password@{rest}/webhooks/{name}"
+    )
+    click.echo(text.replace("{url}", f"{scheme}://{rest}/webhooks/{name}").rstrip())
+
+
+def _base() -> str:
+    use_local_stack()
+    base = os.environ.get("PUBLIC_BASE_URL", "").rstrip("/")
+    if not base:
+        click.echo(f"(PUBLIC_BASE_URL is not set: shown for {PLACEHOLDER})", err=True)
+    return base or PLACEHOLDER
+
+
+def _state(name: str) -> str:
+    """On, off, or what is wrong with its settings."""
+    env = Env(eager=False)
+    on = registry.specs()[name].from_env(env) is not None
+    return "wrong" if env._errors else "on" if on else "off"
+
+
+def _marked(name: str) -> str:
+    return f"{name}*" if os.environ.get(name) or os.environ.get(f"{name}_FILE") else name

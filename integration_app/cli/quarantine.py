@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -20,9 +22,11 @@ def quarantine(context: click.Context, uid: str | None, want_json: bool) -> None
         return
     with services() as found:
         rows = []
-        for message_id, whose, at in found.quarantine.held():
+        for message_id, whose, at in found.quarantine.held(limit=100_000):
+            if (uid and whose != uid) or re.search(r"p\d+\Z", message_id):  # a part goes with its first one
+                continue
             story = found.inbox.story(message_id)
-            if story is None or (uid and whose != uid):
+            if story is None:
                 continue
             trust: dict[str, Any] = next((event["trust"] for event in story.events if "trust" in event), {})
             why = trust.get(whose, {}).get("why", ())
@@ -31,6 +35,7 @@ def quarantine(context: click.Context, uid: str | None, want_json: bool) -> None
                     "id": message_id,
                     "uid": whose,
                     "received_at": at.isoformat(),
+                    "held_until": (at + timedelta(days=found.settings.quarantine_days)).isoformat(),
                     "sender": masked(story.message.sender),
                     "provider": story.message.provider,
                     "why": why[-1] if why else "",
@@ -40,9 +45,16 @@ def quarantine(context: click.Context, uid: str | None, want_json: bool) -> None
         as_json(rows)
         return
     table(
-        ("id", "uid", "received (UTC)", "from", "why"),
-        [(row["id"], row["uid"], row["received_at"][:19], row["sender"], row["why"]) for row in rows],
+        ("id", "uid", "from", "via", "held until (UTC)", "why"),
+        [
+            (row["id"], row["uid"], row["sender"], row["provider"], _minute(row["held_until"]), row["why"])
+            for row in rows
+        ],
     )
+
+
+def _minute(iso: str) -> str:
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M}"
 
 
 @quarantine.command()

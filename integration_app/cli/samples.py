@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import click
 import requests
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import FAILED, TRY_LATER, USAGE, fail, services
+from integration_app.cli.output import FAILED, TRY_LATER, USAGE, fail, services, use_local_stack
 from integration_app.providers import registry
-from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+from integration_app.providers.base import Outcome, OutgoingRequest, SampleMessage, Sender
+
+TAKEN_IN = (Outcome.STORED, Outcome.DUPLICATE, Outcome.RECORDED, Outcome.ACKNOWLEDGED)
 
 
 def names() -> list[str]:
@@ -27,31 +30,36 @@ def names() -> list[str]:
 @click.option("--inbox", help="Private inbox address; default the first installation's.")
 @click.option("--text", help="Other words than the sample's.")
 def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str | None, text: str | None) -> None:
-    """Send a signed sample, named <provider>-<sample>. Without NAME: list them."""
-    with services() as found:
-        known = names()
-        if not name:
-            click.echo("\n".join(known))
-            return
-        if name not in known:
-            fail(f"no sample {name}; there are: {', '.join(known)}", USAGE)
-        provider, _, sample = name.rpartition("-")
-        sender = dict(_senders(os.environ))[provider]
-        message = _filled(sender.samples()[sample], found, phone, inbox)
-        if text is not None:
-            message = replace(message, text=text, html=None)
-        base = (url or found.settings.public_base_url).rstrip("/")
-        try:
-            outgoing = sender.compose(message, base)
-        except ValueError as error:
-            fail(str(error), USAGE)
+    """Send a signed sample: <provider>-<sample>, or the first one of <provider>. Without NAME: list them.
+
+    Exit code 1 unless it was taken in: several vendors are answered 200 for what is thrown away, too.
+    """
+    use_local_stack()
+    known = names()
+    if not name:
+        click.echo("\n".join(known))
+        return
+    name = name if name in known else next((full for full in known if full.startswith(f"{name}-")), name)
+    if name not in known:
+        fail(f"no sample {name}; there are: {', '.join(known)}", USAGE)
+    provider, _, sample = name.rpartition("-")
+    sender = dict(_senders(os.environ))[provider]
+    message = _filled(sender.samples()[sample], phone, inbox)
+    if text is not None:
+        message = replace(message, text=text, html=None)
+    base = (url or os.environ.get("PUBLIC_BASE_URL", "")).rstrip("/")
+    if urlsplit(base).scheme not in ("http", "https"):
+        fail(f"{base!r} is no URL: give --to https://…, or set PUBLIC_BASE_URL", USAGE)
     try:
-        answer = send(base, outgoing)
+        answer = send(base, sender.compose(message, base))
+    except ValueError as error:
+        fail(str(error), USAGE)
     except requests.RequestException as error:
         fail(f"{base} does not answer ({type(error).__name__})", TRY_LATER)
-    click.echo(f"{answer.status_code} {answer.reason}")
-    if not answer.ok:
-        fail("refused", FAILED)
+    outcome = answer.headers.get("X-Outcome", "the answer does not say what became of it")
+    click.echo(f"{answer.status_code} {answer.reason}: {outcome}")
+    if outcome not in TAKEN_IN:
+        fail("not taken in", FAILED)
     click.echo("see it: omi-inbox messages", err=True)
 
 
@@ -74,7 +82,15 @@ def _senders(env: Mapping[str, str]) -> list[tuple[str, Sender]]:
     ]
 
 
-def _filled(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:
+def _filled(sample: SampleMessage, phone: str | None, inbox: str | None) -> SampleMessage:
+    """With an address of somebody who is linked, where none was given: only then the store is asked."""
+    if ("{phone}" in sample.sender and not phone) or ("{inbox}" in sample.to and not inbox):
+        with services() as found:
+            return _with_somebody(sample, found, phone, inbox)
+    return _with(sample, phone, inbox)
+
+
+def _with_somebody(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:
     everyone = found.installations.all()
     if "{phone}" in sample.sender and not phone:
         phone = next((number for row in everyone for number in row.phones), None)
@@ -84,6 +100,10 @@ def _filled(sample: SampleMessage, found: Services, phone: str | None, inbox: st
         if not everyone:
             fail("there is no installation yet: omi-inbox link --uid … --email", USAGE)
         inbox = f"{everyone[0].inbox_token}@{found.settings.inbox_domain}"
+    return _with(sample, phone, inbox)
+
+
+def _with(sample: SampleMessage, phone: str | None, inbox: str | None) -> SampleMessage:
     return replace(
         sample,
         sender=sample.sender.replace("{phone}", phone or ""),

@@ -21,8 +21,8 @@ from dataclasses import replace
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.clean import clean
 from integration_app.mail.forwards import Forward, forward_of
-from integration_app.mail.mime import Mail, choose_body, read_mail, zone_of
-from integration_app.mail.replies import is_forward, strip_history
+from integration_app.mail.mime import CALENDAR_TYPES, Mail, choose_body, read_mail, zone_of
+from integration_app.mail.replies import is_forward, is_forward_subject, is_reply_subject, strip_history
 from integration_app.model import Content
 
 __all__ = ["Forward", "Mail", "clean", "mail_of"]
@@ -35,9 +35,15 @@ def mail_of(content: Content, *, sender: str = "", envelope_from: str | None = N
     forwarded mail is never cut: it is taken apart instead.
     """
     mail = _whole(content, sender, envelope_from)
-    if is_forward(mail.text, mail.subject or ""):
-        return replace(mail, forward=None if mail.several else forward_of(clean(mail.text), zone=mail.zone))
-    return mail.with_text(strip_history(mail.text, subject=mail.subject or "", is_reply=mail.is_reply))
+    subject = mail.subject or ""
+    if not is_forward(mail.text, subject):
+        return mail.with_text(strip_history(mail.text, subject=subject, is_reply=mail.is_reply))
+    if not is_forward_subject(subject) and (mail.is_reply or is_reply_subject(subject)):
+        # an answer in a thread in which something was forwarded once: that lies in its history, or in its own words
+        own = strip_history(mail.text, subject=subject, is_reply=True, forwards=False)
+        if not is_forward(own):
+            return mail.with_text(own)
+    return replace(mail, forward=None if mail.several else forward_of(clean(mail.text), zone=mail.zone))
 
 
 def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
@@ -48,15 +54,17 @@ def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
             raw = content.mime.encode("utf-8", "replace")
         return read_mail(raw, envelope_from=envelope_from)
     headers = dict(reversed(content.headers))  # the topmost of a name counts
+    is_reply = bool(headers.keys() & {"in-reply-to", "references"})
     return Mail(
         subject=content.subject,
-        text=choose_body(content.text, content.html),
+        text=choose_body(content.text, content.html, subject=content.subject or "", is_reply=is_reply),
         attachments=content.attachments,
-        is_reply=bool(headers.keys() & {"in-reply-to", "references"}),
+        is_reply=is_reply,
         automatic=automatic_cause(
             lambda name: headers.get(name, ""),
             sender=sender,
             envelope_from=envelope_from,
+            invites=any(row.content_type.startswith(CALENDAR_TYPES) for row in content.attachments),
         ),
         zone=zone_of(headers.get("date", "")),
     )

@@ -10,11 +10,13 @@ from collections.abc import Callable
 _ROBOTS = ("mailer-daemon", "postmaster", "mail-daemon")
 
 
-def automatic_cause(header: Callable[[str], str], *, sender: str, envelope_from: str | None) -> str | None:
+def automatic_cause(
+    header: Callable[[str], str], *, sender: str, envelope_from: str | None, invites: bool = False
+) -> str | None:
     """Why a mail is automatic, in words; None when somebody wrote it.
 
     `header` gives the topmost header of a name, "" where there is none. `List-Unsubscribe` alone does not count:
-    tickets, orders and boarding passes carry it too.
+    tickets, orders and boarding passes carry it too. An invitation (`invites`) is sent by a calendar, and wanted.
     """
     kind = header("content-type").partition(";")[0].strip().lower()
     if kind == "multipart/report" or envelope_from in ("", "<>"):
@@ -22,7 +24,7 @@ def automatic_cause(header: Callable[[str], str], *, sender: str, envelope_from:
     if any(address.partition("@")[0].lower() in _ROBOTS for address in (sender, envelope_from or "")):
         return "a message of a mail server"
     submitted = header("auto-submitted").partition(";")[0].strip().lower()
-    if submitted not in ("", "no"):
+    if submitted not in ("", "no") and not (invites and submitted == "auto-generated"):
         return "an automatic reply or notice (Auto-Submitted)"
     if header("x-auto-response-suppress").strip().lower() == "all" and header("x-autoreply"):
         return "an automatic reply (X-Autoreply)"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from integration_app.mail.clean import one_line
 
@@ -79,7 +79,8 @@ def _when(event: _Event) -> str:
     if start is None:
         return ""
     if not isinstance(start, datetime):
-        return f"{start:%a %d %b %Y}, all day"
+        last = end - timedelta(days=1) if end and not isinstance(end, datetime) else start
+        return f"{start:%a %d %b %Y}{f' – {last:%a %d %b %Y}' if last > start else ''}, all day"
     zone = re.search(r"TZID=\"?([^;\":]{1,60})", params)
     place = "UTC" if value.strip().endswith("Z") else zone.group(1) if zone else ""
     said = f"{start:%a %d %b %Y %H:%M}"

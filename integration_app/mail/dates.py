@@ -16,7 +16,16 @@ LANGUAGES = (
     "uk", "el", "tr", "he", "ar", "fa", "hi", "th", "vi", "id", "ja", "ko", "zh", "ca", "et", "lt", "lv", "sl",
 )  # fmt: skip
 
-_ZONE = re.compile(r"\s(?:GMT|UTC?|Z)?(?:([+-])(\d{1,2}):?(\d{2})?)?\s*(?:\([^()]{0,20}\))?\s*\Z")
+_OFFSET = re.compile(r"(?:(?:GMT|UTC)\s?)?([+\u2212-])(\d{1,2}):?(\d{2})?\)?\s*(?:\([^()]{0,40}\))?\s*\Z")
+_ABBREVIATION = re.compile(r"(?<![^\W\d_])\(?([A-Z]{1,5})\)?\s*\Z")
+_ZONES = {
+    "GMT": 0, "UTC": 0, "UT": 0, "Z": 0, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "MEZ": 60,
+    "MESZ": 120, "EET": 120, "EEST": 180, "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420,
+    "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "KST": 540, "SGT": 480,
+    "HKT": 480, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
+}  # fmt: skip
+"""Minutes ahead of UTC. An abbreviation that is not here makes the time unknown, AM and PM apart."""
+
 _HALF = r"(?:\s?([ap])\.?\s?m\b)?"
 _CLOCK = re.compile(r"(?<![\d:])(\d{1,2})\s?[:h時时시]\s?(\d{2})(?::(\d{2}))?(?![\d:])" + _HALF, re.IGNORECASE)
 _CLOCK_WITH_DOTS = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?![\d.])" + _HALF, re.IGNORECASE)
@@ -24,6 +33,8 @@ _AFTERNOON = re.compile(r"下午|晚上|午後|오후|μ\.?μ|ب\.?ظ|(?<!\w)م(
 _MORNING = re.compile(r"上午|凌晨|午前|오전|π\.?μ", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)")
 _DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})([./-])\s?(\d{1,2})[./-]\s?((?:19|20)\d{2})(?!\d)")
+_ISO_T = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:)")
+_NUMBERED_MONTH = re.compile(r"\s+(?:thg|tháng)\s?(\d{1,2}),?\s+", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 _DAY = re.compile(r"(?<![\d:.])(\d{1,2})(?!\d)")
 _WORD = re.compile(r"[^\W\d_]{2,20}")
@@ -35,10 +46,15 @@ def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
     Without a zone of its own it is taken for the local time of `zone`.
     """
     text = text.strip()[:200]
-    if stated := _ZONE.search(text):
-        ahead = timedelta(hours=int(stated.group(2) or 0), minutes=int(stated.group(3) or 0))
-        if stated.group().strip() and ahead < timedelta(hours=15):
-            text, zone = text[: stated.start()], timezone(-ahead if stated.group(1) == "-" else ahead)
+    if (stated := _OFFSET.search(text)) and _CLOCK.search(text[: stated.start()]):
+        ahead = timedelta(hours=int(stated.group(2)), minutes=int(stated.group(3) or 0))
+        if ahead < timedelta(hours=15):
+            text, zone = text[: stated.start()], timezone(ahead if stated.group(1) == "+" else -ahead)
+    elif (named := _ABBREVIATION.search(text)) and named.group(1) not in ("AM", "PM"):
+        if named.group(1) not in _ZONES:
+            return None
+        text, zone = text[: named.start()], timezone(timedelta(minutes=_ZONES[named.group(1)]))
+    text = _NUMBERED_MONTH.sub(r"-\1-", _ISO_T.sub(r"\1 \2", text))
     clock = _CLOCK.search(text) or _CLOCK_WITH_DOTS.search(text)
     rest = text[: clock.start()] + " " + text[clock.end() :] if clock else text
     day = _calendar_day(rest)
@@ -70,13 +86,18 @@ def _calendar_day(text: str) -> tuple[int, int, int] | None:
             return year, second, first
         return (year, first, second) if second > 12 else None  # 3/4 is two days
     year_found = _YEAR.search(text)
-    months = list(dict.fromkeys(month for word in _WORD.findall(text.casefold()) if (month := _months().get(word))))
+    months = list(dict.fromkeys(month for word in _WORD.findall(text.casefold()) if (month := _month(word))))
     if len(months) == 2:
         del months[0]  # "mar" is Tuesday too, and stands before the date then
     if not year_found or len(months) != 1:
         return None
     days = _DAY.search(text[: year_found.start()] + " " + text[year_found.end() :])
     return (int(year_found.group(1)), months[0], int(days.group(1))) if days else None
+
+
+def _month(word: str) -> int | None:
+    """A name of a month; Hebrew puts "in" before it, as one word with it."""
+    return _months().get(word) or (_months().get(word[1:]) if word.startswith("ב") else None)
 
 
 @cache

@@ -23,11 +23,13 @@ from integration_app.mail.calendar import invitation
 from integration_app.mail.clean import one_line
 from integration_app.mail.forwards import Forward
 from integration_app.mail.html import html_to_text
-from integration_app.mail.replies import is_forward
+from integration_app.mail.replies import is_forward, is_reply_subject
 from integration_app.model import Attachment
 
 TEXT_MAX = 1_000_000
 """Characters of text taken out of one mail."""
+
+CALENDAR_TYPES = ("text/calendar", "application/ics")
 
 _HEADER_MAX = 4_000
 _DEPTH_MAX = 30
@@ -70,7 +72,8 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         return Mail(text=decode(raw[:TEXT_MAX]))  # the parser compares every line with every boundary
     try:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
-        body = _Body()
+        is_reply = bool(_header(message, "in-reply-to") or _header(message, "references"))
+        body = _Body(_header(message, "subject"), is_reply)
         text = body.render(message, 0)
     except (RecursionError, MessageError, ValueError, LookupError, KeyError, IndexError, AttributeError, TypeError):
         return Mail(text=decode(raw[:TEXT_MAX]))
@@ -83,9 +86,12 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         message_id=_header(message, "message-id").strip() or None,
         text=within(text),
         attachments=tuple(body.attachments),
-        is_reply=bool(_header(message, "in-reply-to") or _header(message, "references")),
+        is_reply=is_reply,
         automatic=automatic_cause(
-            lambda header: _header(message, header), sender=address or "", envelope_from=envelope_from
+            lambda header: _header(message, header),
+            sender=address or "",
+            envelope_from=envelope_from,
+            invites=bool(body.invited),
         ),
         zone=zone_of(_header(message, "date")),
         several=body.attached_mails > 1,
@@ -107,7 +113,7 @@ def zone_of(date: str) -> timezone:
         return UTC
 
 
-def choose_body(plain: str | None, html: str | None) -> str:
+def choose_body(plain: str | None, html: str | None, *, subject: str = "", is_reply: bool = False) -> str:
     """The plain text, unless it is empty, a stub ("view in browser") or HTML in disguise; then the HTML's text."""
     plain, html = plain or "", html or ""
     if plain.strip() and _LOOKS_LIKE_HTML.match(plain[:200]):
@@ -115,18 +121,18 @@ def choose_body(plain: str | None, html: str | None) -> str:
     if not html.strip():
         return within(plain)
     if not plain.strip():
-        return _html_body(html)
+        return _html_body(html, subject, is_reply)
     if len(plain.strip()) < 400:
-        rendered = _html_body(html)
+        rendered = _html_body(html, subject, is_reply)
         if len(plain.strip()) < _STUB_SHARE * len(rendered):
             return rendered
     return within(plain)
 
 
-def _html_body(html: str) -> str:
-    """Without history where something is left; mail programs wrap forwards into the same containers."""
+def _html_body(html: str, subject: str, is_reply: bool) -> str:
+    """A reply without its history, where something is left; mail programs wrap forwards into the same containers."""
     whole = html_to_text(html)
-    if is_forward(whole) or _answers_inside(whole):
+    if not (is_reply or is_reply_subject(subject)) or is_forward(whole, subject) or _answers_inside(whole):
         return within(whole)
     return within(html_to_text(html, drop_history=True) or whole)
 
@@ -141,10 +147,11 @@ def _answers_inside(text: str) -> bool:
 class _Body:
     """One walk through a mail's parts: collects attachments, returns text."""
 
-    def __init__(self) -> None:
+    def __init__(self, subject: str, is_reply: bool) -> None:
+        self._subject, self._is_reply = subject, is_reply
         self.attachments: list[Attachment] = []
         self.attached_mails = 0
-        self._invited: set[str] = set()
+        self.invited: set[str] = set()
         self._parts = 0
 
     def render(self, part: Message, depth: int) -> str:
@@ -167,9 +174,9 @@ class _Body:
             self._note(part)
             return ""
         if kind == "text/plain":
-            return choose_body(_text(part), None)
+            return self._chosen(_text(part), None)
         if kind == "text/html":
-            return choose_body(None, _text(part))
+            return self._chosen(None, _text(part))
         self._note(part)
         return ""
 
@@ -180,10 +187,13 @@ class _Body:
         invited = [line for child in others if _is_calendar(child) and (line := self.render(child, depth + 1))]
         others = [child for child in others if not _is_calendar(child)]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
-        chosen = choose_body(_text(plain) if plain else None, _text(html) if html else None)
+        chosen = self._chosen(_text(plain) if plain else None, _text(html) if html else None)
         other = "\n\n".join(rest)  # HTML together with its images, most of the time
         text = other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
         return "\n\n".join([*invited, text] if text.strip() else invited)
+
+    def _chosen(self, plain: str | None, html: str | None) -> str:
+        return choose_body(plain, html, subject=self._subject, is_reply=self._is_reply)
 
     def _forwarded(self, part: Message, depth: int) -> str:
         """A mail attached to a mail: its head and its text."""
@@ -205,9 +215,9 @@ class _Body:
         if line is None:
             self._note(part)
             return ""
-        if line in self._invited:
+        if line in self.invited:
             return ""
-        self._invited.add(line)
+        self.invited.add(line)
         return line
 
     def _note(self, part: Message) -> None:
@@ -230,7 +240,7 @@ def _children(part: Message) -> Iterator[Message]:
 
 
 def _is_calendar(part: Message) -> bool:
-    return part.get_content_type() in ("text/calendar", "application/ics")
+    return part.get_content_type() in CALENDAR_TYPES
 
 
 def _is_attachment(part: Message) -> bool:

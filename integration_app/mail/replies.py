@@ -53,16 +53,17 @@ _FORWARD_WORDS = (
 )  # fmt: skip
 
 
-def strip_history(text: str, *, subject: str = "", is_reply: bool = False) -> str:
+def strip_history(text: str, *, subject: str = "", is_reply: bool = False, forwards: bool = True) -> str:
     """`text` without the mail that it answers, and without a signature behind the exact delimiter `-- `.
 
-    `is_reply` when the headers say so (In-Reply-To, References); a subject like "Re:" says it too.
+    `is_reply` when the headers say so (In-Reply-To, References); a subject like "Re:" says it too. A forward
+    is left alone, unless `forwards` is False.
     """
-    if is_forward(text, subject):
+    if forwards and is_forward(text, subject):
         return text
     lines = text.split("\n")
     visible = [_INVISIBLE.sub("", line[:_LINE_MAX]) for line in _head(lines)]
-    cut = _history_begins(visible, is_reply=is_reply or bool(_REPLY_SUBJECT.match(subject[:200])))
+    cut = _history_begins(visible, is_reply=is_reply or is_reply_subject(subject))
     kept = lines if cut is None else lines[:cut]
     kept = _without_signature(kept)
     stripped = "\n".join(kept).strip()
@@ -80,9 +81,18 @@ def _head(lines: list[str]) -> list[str]:
 
 def is_forward(text: str, subject: str = "") -> bool:
     """Whether the history is the message: by its subject, or by the line that mail programs put above it."""
-    if _FORWARD_SUBJECT.match(subject[:200]):
+    if is_forward_subject(subject):
         return True
     return any(map(is_forward_line, text[:LOOKED_AT_MAX].split("\n")[:FORWARD_LINES_MAX]))
+
+
+def is_reply_subject(subject: str) -> bool:
+    """Whether a subject begins as that of an answer does."""
+    return bool(_REPLY_SUBJECT.match(subject[:200]))
+
+
+def is_forward_subject(subject: str) -> bool:
+    return bool(_FORWARD_SUBJECT.match(subject[:200]))
 
 
 def is_forward_line(line: str) -> bool:

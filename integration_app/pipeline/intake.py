@@ -64,6 +64,8 @@ class Intake:
         if prepare.is_empty(message.content):
             raise MalformedPayload("the message is empty")
         message = replace(message, sender=one_line(message.sender, 320))
+        if self._is_own(message):
+            message = replace(message, control="LOOP")
         uids = [] if message.control else self._recipients(message)
         now = self._clock()
         due = now + self._delay(message)
@@ -101,6 +103,16 @@ class Intake:
         if not uids:
             raise UnknownRecipient("no installation has this phone or address")
         return uids
+
+    def _is_own(self, message: InboundMessage) -> bool:
+        """Sent from one of the private addresses, or from their domain: forwarding it would go round in circles."""
+        if message.route is not Route.RECIPIENT or message.hints:
+            return False
+        senders = [address for address in (message.sender, message.envelope_from) if address]
+        if any(address.rpartition("@")[2] == self._rules.own_domain for address in senders):
+            return True
+        tokens = [token for address in senders for token in inbox_tokens(address)]
+        return bool(self._installations.with_inbox(tokens))
 
     def _preferences(self, message: InboundMessage, uid: str) -> Preferences:
         """A user's, where they can matter: a linked phone may always write."""

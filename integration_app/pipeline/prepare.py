@@ -24,7 +24,8 @@ _LABELS = {
     "note": Kind.CONVERSATION,
     "conversation": Kind.CONVERSATION,
 }
-_TAG = re.compile(r"(?<![\w&#/])#([^\W\d_][\w-]{0,49})")
+_TAG = re.compile(r"(?<!\S)#([^\W\d_][\w-]{0,49})")
+_LABEL = re.compile(r"#[^\W\d_]+(?:-[^\W\d_]+)*[.,;]?")
 _FORWARD_PREFIX = re.compile(r"\s*[^\W\d_]{1,12}\s?[:：]\s*")
 _FORWARD_MARK = "---------- Forwarded message ----------"
 
@@ -86,17 +87,20 @@ def _mail(message: InboundMessage) -> PreparedText:
     text = "\n".join(line for line in lines if line)
     if not text and not subject:
         return PreparedText(text="", kind=Kind.CONVERSATION, automatic=mail.automatic)
-    prepared = _by_wish(text)
-    if not prepared.asked and _wish(subject)[0] is not None:
-        prepared = _by_wish(f"{subject}\n{text}".strip())
+    kind, rest = _wish(text)
+    if kind is None:
+        kind, subject_rest = _wish(subject)
+        rest = f"{subject_rest}\n{text}".strip() if kind is not None else text
     written = _original_date(message, mail.forward) or said_at(message)
-    head = _head(message, mail, subject, written)
-    return replace(
-        prepared,
-        head=None if prepared.kind is Kind.MEMORIES else head,
+    prepared = PreparedText(
+        text=rest.strip(),
+        kind=Kind.CONVERSATION,
+        head=_head(message, mail, subject, written),
+        asked=kind is not None,
         said_at=written if mail.forward else None,
         automatic=mail.automatic,
     )
+    return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 
 
 def _head(message: InboundMessage, mail: Mail, subject: str, written: datetime) -> str:
@@ -143,9 +147,17 @@ def _as(prepared: PreparedText, kind: Kind) -> PreparedText:
     """The same text as another kind. A memory has tags instead of #words, and no head: its subject stands for it."""
     if kind is Kind.CONVERSATION:
         return replace(prepared, kind=kind)
-    text = prepared.text or _subject(prepared.head)
+    text, subject = prepared.text, _wish(_subject(prepared.head))[1]
+    if subject and not _has_words(text):
+        text = f"{subject}\n{text}".strip()
     tags = dict.fromkeys(tag.lower() for tag in _TAG.findall(text))
     return replace(prepared, kind=kind, text=_without_tags(text), tags=tuple(tags)[:_TAGS_MAX], head=None)
+
+
+def _has_words(text: str) -> bool:
+    """Whether it says more than tags and what is attached."""
+    lines = [line for line in text.split("\n") if not line.startswith("[Attachment: ")]
+    return any(not _TAG.fullmatch(word) for word in " ".join(lines).split())
 
 
 def _subject(head: str | None) -> str:
@@ -157,15 +169,15 @@ def _asked_by_address(recipients: tuple[str, ...], token: str) -> Kind | None:
     """What the address says that carries this user's token: `<token>+memory@…`, in whatever order."""
     for address in recipients:
         labels = (address.rpartition("@")[0] or address).lower().split("+")
-        if token in labels:
-            return next((_LABELS[label] for label in labels if label in _LABELS), None)
+        if token in labels and (asked := next((_LABELS[label] for label in labels if label in _LABELS), None)):
+            return asked
     return None
 
 
 def _without_tags(text: str) -> str:
-    """Tags at the end are labels and go; inside a sentence they are words and lose only their sign."""
+    """Tags at the end are labels and go; inside a sentence they lose only their sign, and so do names (#B12)."""
     parts = re.split(r"(\s+)", text.strip())
-    while parts and (not parts[-1].strip() or _TAG.fullmatch(parts[-1].rstrip(".,;"))):
+    while parts and (not parts[-1].strip() or _LABEL.fullmatch(parts[-1])):
         parts.pop()
     kept = _TAG.sub(r"\1", "".join(parts)).strip()
     return kept or _TAG.sub(r"\1", text).strip()

@@ -17,6 +17,8 @@ class Rules:
     retry_horizon: timedelta = timedelta(hours=24)
     left_probe: timedelta = timedelta(hours=6)
     left_retention: timedelta = timedelta(days=7)
+    own_domain: str | None = None
+    """The domain of the private inbox addresses: what comes from there is a loop."""
     quarantine: timedelta = timedelta(days=7)
     request_time: timedelta = timedelta(seconds=135)
     drain_budget: timedelta = timedelta(seconds=25)

@@ -30,7 +30,9 @@ class Stories:
         for story in self._inbox.latest(self._inbox.count() if uid or state else limit):
             if uid and uid not in story.states:
                 continue
-            states = [story.states[uid]] if uid else story.states.values()
+            states = (
+                [story.states[uid]] if uid else [*story.states.values(), _overall(story.states, story.message.control)]
+            )
             if state and state not in states:
                 continue
             rows.append(self._tell(story, landings))
@@ -45,7 +47,7 @@ class Stories:
             "provider": message.provider,
             "event_id": message.event_id,
             "channel": message.channel,
-            "sender": masked(message.sender),
+            "sender": "-" if message.hints else masked(message.sender),
             "received_at": message.received_at.isoformat(),
             "state": _overall(story.states, message.control),
             "recipients": [

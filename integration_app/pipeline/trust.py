@@ -9,9 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import idna
 from publicsuffixlist import PublicSuffixList
 
 from integration_app.model import Evidence, InboundMessage, Preferences, Route, Trust
+
+
+_SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.com", ".amazonses.com", ".sendgrid.net")
+"""Hosts whose customers have names below one domain, and that are not on the public list of such hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,10 @@ def judge(message: InboundMessage, preferences: Preferences) -> Verdict:
     """How far this message is believed for a user with these preferences."""
     evidence = message.evidence
     if message.route is not Route.RECIPIENT:
+        if evidence.platform and message.hints:
+            return Verdict(Trust.VERIFIED, ("signed with a key of ours",))
         if evidence.platform:
-            return Verdict(Trust.VERIFIED, ("its platform vouches for the sender",))
+            return Verdict(Trust.VERIFIED, ("its network vouches for the sender",))
         return Verdict(Trust.ALLOWED, ("sent from a linked phone",))
     known = "it reached the private address"
     if evidence.platform:
@@ -49,16 +56,23 @@ def judge(message: InboundMessage, preferences: Preferences) -> Verdict:
 
 def is_wanted(sender: str, senders: tuple[str, ...]) -> bool:
     """Whether a list of addresses and @domains lets this sender write; an empty one lets everybody."""
-    address = sender.strip().lower()
+    address = _normal(sender)
+    entries = map(_normal, senders)
     return not senders or any(
-        address.endswith(entry) if entry.startswith("@") else address == entry for entry in map(str.lower, senders)
+        address.endswith(entry) if entry.startswith("@") else address == entry for entry in entries
     )
+
+
+def _normal(address: str) -> str:
+    """Lower case, and the domain as it is written on the wire."""
+    local, at, domain = address.strip().lower().rpartition("@")
+    return f"{local}{at}{_ascii(domain) or domain}"
 
 
 def _aligned(sender: str, evidence: Evidence) -> str | None:
     """The proof that the author's own organisation sent it, in words; None without one."""
     author = organisation(sender.rpartition("@")[2]) if "@" in sender else None
-    if author is None or evidence.several_authors:
+    if author is None or evidence.several_authors or evidence.dmarc == "fail":
         return None
     if evidence.dmarc == "pass":
         return f"DMARC passed for {author}"
@@ -77,14 +91,23 @@ def _is_forged(evidence: Evidence) -> bool:
 
 def organisation(domain: str) -> str | None:
     """The domain that somebody registered: `mail.shop.example.co.uk` belongs to `example.co.uk`."""
-    name = domain.strip().strip(".").lower()
-    try:
-        name = name.encode("idna").decode() if not name.isascii() else name
-    except UnicodeError:
-        return None
+    name = _ascii(domain)
+    if name and name.endswith(_SHARED):
+        return name
     return _suffixes().privatesuffix(name) if name else None
+
+
+def _ascii(domain: str) -> str | None:
+    """`bücher.example` as `xn--bcher-kva.example`; None where no domain can be so written."""
+    name = domain.strip().strip(".").lower()
+    if name.isascii():
+        return name
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        return None
 
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True)
+    return PublicSuffixList()

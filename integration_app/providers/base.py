@@ -5,6 +5,7 @@ No Flask here: a request is a value, so a provider is tested with bytes and no s
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,8 @@ class Provider(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     max_body_bytes: ClassVar[int] = 1_000_000
+    endings: ClassVar[tuple[str, ...]] = ("",)
+    """What may stand behind `/webhooks/<name>`, where a vendor looks at the end of a URL."""
     proven_by_headers: ClassVar[bool] = False
     """`verify` needs no body: it is asked before one is read."""
     statuses: ClassVar[Mapping[Outcome, int]]
@@ -129,9 +132,13 @@ class Provider(ABC):
         """A request that carries no event: answered 200, without effect."""
         return request.method in ("GET", "HEAD")
 
-    def reply(self, outcome: Outcome) -> Reply:
-        """The vendor's status for an outcome, with a body that cannot be taken for a message."""
-        return Reply(self.status_of(outcome), f'{{"outcome":"{outcome}"}}\n'.encode(), "application/json")
+    def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
+        """The vendor's status for an outcome, with a body that cannot be taken for a message.
+
+        `why` is for whoever proved to be genuine and sent something that cannot be used.
+        """
+        said = {"outcome": outcome.value} | ({"error": why} if why else {})
+        return Reply(self.status_of(outcome), json.dumps(said).encode() + b"\n", "application/json")
 
     def status_of(self, outcome: Outcome) -> int:
         """What is nobody's event is always fine."""

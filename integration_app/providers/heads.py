@@ -45,6 +45,18 @@ def top(headers: Iterable[tuple[str, str]], name: str) -> str:
     return next((value for found, value in headers if found == name), "")
 
 
+def own(headers: Iterable[tuple[str, str]]) -> Headers:
+    """What the last server wrote: down to the second `Received`, for its own may stand on top."""
+    found: list[tuple[str, str]] = []
+    received = 0
+    for name, value in headers:
+        received += name == "received"
+        if received > 1:
+            break
+        found.append((name, value))
+    return tuple(found)
+
+
 def kept(headers: Iterable[tuple[str, str]]) -> Headers:
     """What a parsed mail's headers have to tell a worker."""
     return tuple((name, value[:_VALUE_MAX]) for name, value in headers if name in _KEPT)[:_KEPT_MAX]

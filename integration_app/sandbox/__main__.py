@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from integration_app.sandbox.app import create_app
 from integration_app.sandbox.server import serve
@@ -20,10 +21,20 @@ def main() -> None:
         help="better given as SANDBOX_API_KEY: arguments show in the list of processes",
     )
     parser.add_argument("--boost", type=float, default=1.0, help="multiplies the rate limits (default: 1)")
+    parser.add_argument("--data", type=Path, help="keep everything in this file (default: in memory)")
+    parser.add_argument(
+        "--strict-seed",
+        action="store_true",
+        help="behave as Omi's published pages say where they differ from the wire: error shape, headers, limits",
+    )
     given = parser.parse_args()
     if not 0 <= given.port <= 65535:
         parser.error("--port is a number up to 65535")
-    serve(create_app(given.app_id, given.api_key, boost=given.boost), given.host, given.port)
+    serve(
+        create_app(given.app_id, given.api_key, boost=given.boost, file=given.data, strict_seed=given.strict_seed),
+        given.host,
+        given.port,
+    )
 
 
 if __name__ == "__main__":

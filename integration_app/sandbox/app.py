@@ -4,28 +4,55 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import Flask, Response, g, jsonify, redirect, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
-from integration_app.sandbox import control_api, integrations_api
+from integration_app.sandbox import (
+    answers,
+    apps_api,
+    control_api,
+    developer_conversations,
+    developer_data,
+    integrations_api,
+    openapi,
+    seed,
+)
+from integration_app.sandbox.developer import Developer
 from integration_app.sandbox.faults import Faults
 from integration_app.sandbox.faulty import Dropped, Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import Call, State
 
-API = "/v2/"
+API = ("/v1/", "/v2/")
 
 
-def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable[[], float] = time.time) -> Flask:
-    state, faults = State(app_id, api_key, clock), Faults()
+def create_app(
+    app_id: str,
+    api_key: str,
+    *,
+    boost: float = 1.0,
+    clock: Callable[[], float] = time.time,
+    file: Path | None = None,
+    strict_seed: bool = False,
+) -> Flask:
+    state, faults = State(app_id, api_key, clock, file), Faults()
     limits, faulty = Limits(state.clock, boost), Faulty(faults, lambda: state.latency)
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    answers.install(app)
     integrations_api.install(app, state, limits, faulty)
+    developer = Developer(state, limits, faulty)
+    developer_data.install(app, developer)
+    developer_conversations.install(app, developer)
+    openapi.install(app)
+    if strict_seed:
+        seed.install(app, state, limits)
     control_api.install(app, state, limits, faults)
+    apps_api.install(app, state)
 
     @app.before_request
     def _begin() -> AnyResponse | None:
@@ -41,6 +68,8 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
         if request.path.startswith(API):
             dropped = g.get("dropped", False)
             _log(None if dropped else response.status_code, "dropped" if dropped else None)
+        if request.method != "GET":
+            state.save()
         return response
 
     @app.errorhandler(Dropped)
@@ -62,6 +91,8 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
             return render_template(
                 "inspector.html",
                 app_id=app_id,
+                apps=list(state.apps.values()),
+                public=request.host_url,
                 users=sorted(state.users.values(), key=lambda user: user.uid),
                 calls=list(state.calls)[:-101:-1],
                 total=len(state.calls),
@@ -81,7 +112,7 @@ def create_app(app_id: str, api_key: str, *, boost: float = 1.0, clock: Callable
             at=state.clock() - seconds,
             method=request.method,
             route=_route(),
-            uid=request.args.get("uid"),
+            uid=g.get("uid") or request.args.get("uid"),
             status=status,
             seconds=seconds,
             fault=fault.fault if fault else None,

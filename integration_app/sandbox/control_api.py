@@ -3,6 +3,9 @@
 POST   /_sandbox/reset                   forget everything but the app and its key
 POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)
 POST   /_sandbox/users/{uid}/disable     the user disables it
+POST   /_sandbox/users/{uid}/keys        a key for the Developer API {"name", "scopes"}; answers with the secret, once
+POST   /_sandbox/users/{uid}/lock        {"id": …, "locked": true}: an item that only a paid plan may see
+POST   /_sandbox/users/{uid}/folders     {"name": …}
 GET    /_sandbox/users                   every user with conversations and memories
 GET    /_sandbox/users/{uid}             one user
 GET    /_sandbox/requests                every call: time, route, uid, status (?since=<unix>, ?route=, ?uid=)
@@ -17,6 +20,7 @@ GET    /_sandbox/limits                  the windows that are running
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +28,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from integration_app.sandbox.faults import Faults
 from integration_app.sandbox.limits import Limits
-from integration_app.sandbox.state import CAPABILITIES, State, User, digest
+from integration_app.sandbox.state import CAPABILITIES, SCOPES, State, User, digest
 
 
 def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  # noqa: C901 - a list of routes
@@ -39,9 +43,34 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
 
     @control.post("/users/<uid>/<any(enable, disable):action>")
     def switch(uid: str, action: str) -> Response:
-        with state.lock:
-            state.user(uid).enabled = action == "enable"
+        state.enable(uid, request.args.get("app"), action == "enable")
         return jsonify(uid=uid, enabled=action == "enable")
+
+    @control.post("/users/<uid>/keys")
+    def make_key(uid: str) -> Response:
+        asked = _json()
+        scopes = asked.get("scopes", list(SCOPES))
+        key, secret = state.make_key(uid, str(asked.get("name") or "sandbox"), scopes)
+        return jsonify(id=key.id, key=secret, scopes=key.scopes, session=f"session-{uid}")
+
+    @control.post("/users/<uid>/lock")
+    def lock(uid: str) -> tuple[Response, int]:
+        asked = _json()
+        with state.lock:
+            user = state.user(uid)
+            rows = [*user.conversations, *user.memories.values(), *user.action_items.values()]
+            found = next((row for row in rows if row["id"] == asked.get("id")), None)
+            if found is None:
+                return jsonify(error="no such item"), 404
+            found["is_locked"] = asked.get("locked", True) is not False
+        return jsonify(status="ok"), 200
+
+    @control.post("/users/<uid>/folders")
+    def folder(uid: str) -> Response:
+        made = {"id": f"folder_{uuid.uuid4().hex[:12]}", "name": str(_json().get("name") or "Folder")}
+        with state.lock:
+            state.user(uid).folders.append(made | {"created_at": state.now(), "conversation_count": 0})
+        return jsonify(made)
 
     @control.get("/users")
     def users() -> Response:
@@ -149,6 +178,7 @@ def _user(user: User) -> dict[str, Any]:
         "enabled": user.enabled,
         "conversations": [_times(row) for row in user.conversations],
         "memories": [_times(row) for row in user.memories.values()],
+        "action_items": [_times(row) for row in user.action_items.values()],
         "notifications": len(user.notifications),
     }
 

@@ -28,7 +28,7 @@ class Faulty:
         """The fault that is meant for this call, taken when it first matters: a refused call uses none up."""
         if "fault" not in g:
             route = (request.endpoint or "").rpartition(".")[2]
-            g.fault = self._faults.take(route, request.args.get("uid"))
+            g.fault = self._faults.take(route, g.get("uid") or request.args.get("uid"))
         fault: Fault | None = g.fault
         return fault
 
@@ -46,8 +46,8 @@ class Faulty:
         if fault.fault == "rate_limited_object":
             raise refuse(429, {"code": "byok_rate_limit", "message": "Your model provider is limited"}, {})
 
-    def work(self, store: Callable[[], None]) -> Response:
-        """Store and answer `{}`, or do what the fault says."""
+    def work(self, store: Callable[[], Response | None]) -> Response:
+        """Store and answer what `store` does (`{}` where it answers nothing), or do what the fault says."""
         fault = self._fault()
         name = fault.fault if fault else None
         if latency := self._latency():
@@ -58,15 +58,14 @@ class Faulty:
             drop()
         if name in ("error_before", "error_plain", "unavailable"):
             return _error(name)
-        if name != "swallowed":
-            store()
+        answer = store() if name != "swallowed" else None
         if fault and name == "slow_after":
             time.sleep(fault.seconds)
         if name == "drop_after":
             drop()
         if name in ("error_after", "timeout_after"):
             return _error(name)
-        return jsonify({})
+        return answer or jsonify({})
 
     def read(self, refuse: Callable[[int, Any, dict[str, str]], Exception], answer: Response) -> Response:
         """The same for a call that stores nothing."""

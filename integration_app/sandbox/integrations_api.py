@@ -6,32 +6,24 @@ enabled (403) → capability (403) → work. https://docs.omi.me/doc/developer/a
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
+from integration_app.sandbox.answers import BAD_DATE, Refused, bearer, bound, plain, rate_limited
+from integration_app.sandbox.creation import create, memory
 from integration_app.sandbox.faulty import Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import State, digest
-from integration_app.sandbox.validation import Checker, Complaints, parse_bound
+from integration_app.sandbox.understanding import memories_from
+from integration_app.sandbox.validation import Checker, parse_bound
 
 CONVERSATION_SOURCES = ("audio_transcript", "message", "other_text")
 MEMORY_SOURCES = ("email", "social_post", "other")
 STATUSES = ("in_progress", "processing", "merging", "completed", "failed")
 
-_NO_HEADER = "Missing or invalid Authorization header. Must be 'Bearer API_KEY'"
 _NO_CONTENT = "Either text or explicit memories(facts) are required and cannot be empty"
-_BAD_DATE = "Invalid {name} format. Use ISO format (YYYY-MM-DDTHH:MM:SS.sssZ) or YYYY-MM-DD"
-
-
-class Refused(Exception):  # noqa: N818 - it is an answer
-    def __init__(self, status: int, detail: Any, headers: dict[str, str] | None = None) -> None:
-        super().__init__(str(status))
-        self.status = status
-        self.detail = detail
-        self.headers = headers or {}
 
 
 def install(app: Flask, state: State, limits: Limits, faulty: Faulty) -> None:
@@ -41,14 +33,11 @@ def install(app: Flask, state: State, limits: Limits, faulty: Faulty) -> None:
     routes.post("/user/memories", endpoint="create_memories")(api.create_memories)
     routes.get("/conversations", endpoint="read_conversations")(api.read_conversations)
     routes.get("/memories", endpoint="read_memories")(api.read_memories)
+    routes.post("/search/conversations", endpoint="search_conversations")(api.search_conversations)
+    routes.get("/tasks", endpoint="read_tasks")(api.read_tasks)
     routes.post("/notification", endpoint="notification")(api.notification)
     app.register_blueprint(routes)
-    app.register_error_handler(Refused, _refused)
-    app.register_error_handler(Complaints, lambda error: (jsonify(detail=error.rows), 422))
-
-
-def _refused(error: Refused) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(detail=error.detail), error.status, error.headers
+    app.post("/v1/integrations/notification", endpoint="notification_by_body")(api.notification_by_body)
 
 
 class _Api:
@@ -84,9 +73,6 @@ class _Api:
             "source": "external_integration",
             "app_id": app_id,
             "language": language or "en",
-            "status": "completed",
-            "discarded": False,
-            "structured": structured(text or ""),
             "transcript_segments": [],
             "geolocation": geolocation,
             "external_data": {
@@ -100,7 +86,10 @@ class _Api:
                 "geolocation": geolocation,
             },
         }
-        return self._faulty.work(lambda: self._state.add_conversation(uid, conversation))
+        return self._faulty.work(lambda: self._store(uid, conversation, text or ""))
+
+    def _store(self, uid: str, conversation: dict[str, Any], text: str) -> None:
+        create(self._state, uid, conversation, text)  # Omi answers `{}`: no id
 
     def create_memories(self, app_id: str) -> Response:
         check = Checker()
@@ -123,25 +112,18 @@ class _Api:
         now = self._state.now()
 
         def store() -> None:
-            for number, memory in enumerate([*explicit, *mined]):
-                self._state.add_memory(
-                    uid,
-                    {key: value for key, value in shared.items() if value}
-                    | memory
-                    | {
-                        "category": "system" if number < len(explicit) else "interesting",
-                        "visibility": "private",
-                        "created_at": now,
-                        "updated_at": now,
-                        "app_id": app_id,
-                        "text_source": source,
-                        "text_source_spec": spec,
-                        "reviewed": False,
-                        "manually_added": False,
-                        "edited": False,
-                        "is_locked": False,
-                    },
+            for number, row in enumerate([*explicit, *mined]):
+                given = {key: value for key, value in shared.items() if value} | row
+                made = memory(
+                    now,
+                    given.pop("content"),
+                    category="system" if number < len(explicit) else "interesting",
+                    app_id=app_id,
+                    text_source=source,
+                    text_source_spec=spec,
+                    **given,
                 )
+                self._state.add_memory(uid, made)
 
         return self._faulty.work(store)
 
@@ -153,13 +135,13 @@ class _Api:
         limit = check.integer(request.args, "limit", 100, 1, 1000)
         offset = check.integer(request.args, "offset", 0, 0)
         discarded = check.boolean(request.args, "include_discarded")
-        check.integer(request.args, "max_transcript_segments", 100, -1, 1000)
+        segments = check.integer(request.args, "max_transcript_segments", 100, -1, 1000)
         statuses = set(request.args.getlist("statuses"))
         check.close()
         self._authorize(app_id, "Invalid API key")
         self._enabled(app_id, uid)
         self._capability(app_id, "read conversations", "read_conversations")
-        start, end = _bound("start_date"), _bound("end_date")
+        start, end = bound("start_date"), bound("end_date")
         with self._state.lock:
             rows = sorted(self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True)
         found = [
@@ -170,8 +152,55 @@ class _Api:
             and (start is None or row["created_at"] >= start)
             and (end is None or row["created_at"] <= end)
         ]
-        page = found[offset : offset + limit]
-        return self._faulty.read(Refused, jsonify(conversations=[_plain(row, top=True) for row in page]))
+        page = [_shown(row, segments) for row in found[offset : offset + limit]]
+        return self._faulty.read(Refused, jsonify(conversations=page))
+
+    def search_conversations(self, app_id: str) -> Response:
+        """Words of the query in title, overview or text, any case; the real one has an index of meanings."""
+        check = Checker()
+        uid = check.uid(request.args)
+        segments = check.integer(request.args, "max_transcript_segments", 100, -1, 1000)
+        body = check.body(request.get_data(), request.content_type or "")
+        query = check.string(body, "query", at=["body"], required=True, null=False)
+        page, per_page = (check.whole(body, name, default) for name, default in (("page", 1), ("per_page", 10)))
+        discarded = body.get("include_discarded") is True
+        check.close()
+        self._authorize(app_id, "Invalid API key")
+        self._enabled(app_id, uid)
+        self._capability(app_id, "read conversations", "read_conversations")
+        start, end = body_bound(body, "start_date"), body_bound(body, "end_date")
+        words = (query or "").lower().split()
+        with self._state.lock:
+            rows = sorted(self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True)
+        found = [
+            row
+            for row in rows
+            if all(word in _searched(row) for word in words)
+            and (discarded or not row["discarded"])
+            and (start is None or row["created_at"] >= start)
+            and (end is None or row["created_at"] <= end)
+        ]
+        first = (max(1, page) - 1) * max(1, per_page)
+        answer = jsonify(
+            conversations=[_shown(row, segments) for row in found[first : first + max(1, per_page)]],
+            total_pages=-(-len(found) // max(1, per_page)),
+            current_page=page,
+            per_page=per_page,
+        )
+        return self._faulty.read(Refused, answer)
+
+    def read_tasks(self, app_id: str) -> Response:
+        check = Checker()
+        uid = check.uid(request.args)
+        limit = check.integer(request.args, "limit", 100, 1, 1000)
+        offset = check.integer(request.args, "offset", 0, 0)
+        completed = check.boolean(request.args, "completed") if "completed" in request.args else None
+        check.close()
+        self._authorize(app_id, "Invalid API key")
+        self._enabled(app_id, uid)
+        self._capability(app_id, "read tasks", "read_tasks")
+        found = action_items_of(self._state, uid, completed, request.args.get("conversation_id"))
+        return self._faulty.read(Refused, jsonify(tasks=[plain(row) for row in found[offset : offset + limit]]))
 
     def read_memories(self, app_id: str) -> Response:
         check = Checker()
@@ -185,9 +214,22 @@ class _Api:
         with self._state.lock:
             rows = sorted(self._state.user(uid).memories.values(), key=lambda row: row["created_at"], reverse=True)
         page = rows[offset : offset + limit]
-        return self._faulty.read(Refused, jsonify(memories=[_plain(row) for row in page]))
+        return self._faulty.read(Refused, jsonify(memories=[plain(row) for row in page]))
 
     # --- notification -------------------------------------------------------------------------------------
+
+    def notification_by_body(self) -> Response:
+        """The same with a JSON body: app, user and words are looked at before the key."""
+        body = request.get_json(silent=True)
+        given = body if isinstance(body, dict) else {}
+        for name, words in (
+            ("aid", "aid (app id) in request body is required"),
+            ("message", "message is required"),
+            ("uid", "uid is required"),
+        ):
+            if not given.get(name):
+                raise Refused(400, words)
+        return self._notify(str(given["aid"]), str(given["uid"]), str(given["message"]))
 
     def notification(self, app_id: str) -> Response:
         check = Checker()
@@ -196,8 +238,11 @@ class _Api:
         if message is None:
             check.complain("missing", ["query", "message"], "Field required", None)
         check.close()
+        return self._notify(app_id, uid, message or "")
+
+    def _notify(self, app_id: str, uid: str, message: str) -> Response:
         self._authorize(app_id, "Invalid API key")
-        if not self._state.is_enabled(uid):
+        if not self._state.is_enabled(uid, app_id):
             raise Refused(403, "User does not have this app installed")
         remaining, reset, refused = self._limits.notification(f"{app_id}:{uid}")
         headers = {
@@ -219,12 +264,10 @@ class _Api:
     # --- checks -------------------------------------------------------------------------------------------
 
     def _authorize(self, app_id: str, detail: str) -> None:
-        header = request.headers.get("Authorization", "")
-        if not header.startswith("Bearer "):
-            raise Refused(401, _NO_HEADER)
+        key = bearer()
         with self._state.lock:
             app = self._state.apps.get(app_id)
-            known = app is not None and digest(header.removeprefix("Bearer ")) in app.key_digests
+            known = app is not None and digest(key) in app.key_digests
         if not known:
             raise Refused(403, detail)
 
@@ -232,18 +275,12 @@ class _Api:
         self._faulty.limit(Refused)
         refusal = self._limits.hit(policy, f"{app_id}:{uid}")
         if refusal:
-            headers = {
-                "X-RateLimit-Limit": str(refusal.limit),
-                "X-RateLimit-Remaining": "0",
-                "Retry-After": str(refusal.retry_after),
-            }
-            detail = f"Rate limit exceeded. Try again in {refusal.retry_after}s."
-            raise Refused(429, detail, headers)
+            raise rate_limited(refusal.limit, refusal.retry_after)
 
     def _enabled(self, app_id: str, uid: str) -> None:
         if app_id not in self._state.apps:
             raise Refused(404, "App not found")
-        if not self._state.is_enabled(uid):
+        if not self._state.is_enabled(uid, app_id):
             raise Refused(403, "App is not enabled for this user")
 
     def _capability(self, app_id: str, words: str, *actions: str) -> None:
@@ -278,44 +315,48 @@ def _explicit(check: Checker, body: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _bound(name: str) -> datetime | None:
-    raw = request.args.get(name)
+def body_bound(body: dict[str, Any], name: str) -> datetime | None:
+    raw = body.get(name)
     if not raw:
         return None
-    parsed = parse_bound(raw, end=name == "end_date")
+    parsed = parse_bound(str(raw), end=name == "end_date")
     if parsed is None:
-        raise Refused(400, _BAD_DATE.format(name=name))
+        raise Refused(400, BAD_DATE.format(name=name))
     return parsed
 
 
-def _plain(value: Any, *, top: bool = False) -> Any:
-    """JSON values: datetimes with `Z`; nulls left out of the item itself and kept inside `external_data`."""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if not (top and item is None)}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+def action_items_of(
+    state: State, uid: str, completed: bool | None, conversation_id: str | None
+) -> list[dict[str, Any]]:
+    """A user's action items, newest first, by the filters of the query."""
+    start, end, due_start, due_end = (
+        bound(name) for name in ("start_date", "end_date", "due_start_date", "due_end_date")
+    )
+    with state.lock:
+        rows = sorted(state.user(uid).action_items.values(), key=lambda row: row["created_at"], reverse=True)
+    return [
+        row
+        for row in rows
+        if (completed is None or row["completed"] == completed)
+        and (conversation_id is None or row["conversation_id"] == conversation_id)
+        and (start is None or row["created_at"] >= start)
+        and (end is None or row["created_at"] <= end)
+        and (due_start is None or (row["due_at"] is not None and row["due_at"] >= due_start))
+        and (due_end is None or (row["due_at"] is not None and row["due_at"] <= due_end))
+    ]
 
 
-def structured(text: str) -> dict[str, Any]:
-    """No model here: the title is the subject, or the first eight words that somebody said; the overview is the
-    first 200 characters.
-    """
-    subject = re.search(r"\A(?:[^\n]*\n){0,4}Subject: ([^\n]+)", text)
-    said = subject.group(1) if subject else re.sub(r"^[^\s:]{1,30}:\s+", "", text.strip())
-    return {
-        "title": " ".join(said.split()[:8]) or "Untitled",
-        "overview": " ".join(text.split())[:200],
-        "emoji": "🧠",
-        "category": "other",
-        "action_items": [],
-        "events": [],
-    }
+def _shown(row: dict[str, Any], segments: int) -> dict[str, Any]:
+    """As v2 shows a conversation: without what only the Developer API knows, and with so many segments."""
+    hidden = ("starred", "folder_id")
+    shown = {name: value for name, value in row.items() if name not in hidden}
+    if segments >= 0:
+        shown["transcript_segments"] = shown["transcript_segments"][:segments]
+    found: dict[str, Any] = plain(shown, top=True)
+    return found
 
 
-def memories_from(text: str) -> list[str]:
-    """No model here: every sentence of at least four words is a memory, up to four of them."""
-    sentences = re.split(r"(?<=[.!?])\s+|\n+", text.strip())
-    return [sentence.strip() for sentence in sentences if len(sentence.split()) >= 4][:4]
+def _searched(row: dict[str, Any]) -> str:
+    said = (row.get("external_data") or {}).get("text") or ""
+    spoken = " ".join(str(segment["text"]) for segment in row["transcript_segments"])
+    return f"{row['structured']['title']} {row['structured']['overview']} {said} {spoken}".lower()

@@ -119,6 +119,13 @@ class Checker:
             return None
         return value
 
+    def whole(self, body: dict[str, Any], name: str, default: int) -> int:
+        value = body.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.complain("int_type", ["body", name], "Input should be a valid integer", value)
+            return default
+        return value
+
     def choice(self, body: dict[str, Any], name: str, options: tuple[str, ...], default: str) -> str:
         value = body.get(name, default)
         if value not in options:

@@ -57,7 +57,7 @@ local known = redis.call('HGET', KEYS[1], 'prepared')
 if known then return known end
 local envelope = redis.call('HGET', KEYS[1], 'envelope')
 if not envelope then return ARGV[2] end
-redis.call('HSET', KEYS[1], 'prepared', ARGV[2])
+redis.call('HSET', KEYS[1], 'prepared', ARGV[2], 'parts', #ARGV - 6)
 redis.call('HDEL', KEYS[1], 'content')
 local fields = redis.call('HGETALL', KEYS[1])
 for part = 8, #ARGV do

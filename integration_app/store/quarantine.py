@@ -52,34 +52,40 @@ class Quarantine:
             yield message_id, uid, codec.from_ms(row[1])
 
     def release(self, message_id: str, uid: str, *, by: str, now: datetime) -> bool:
-        """Have it delivered like any other. False when it is not in quarantine for this uid (any more)."""
-        return bool(
+        """Have it delivered like any other, in all its parts. False when it is not held for this uid (any more)."""
+        event = _event("released", uid, by, now)
+        done = [
             self._release(
                 keys=[
-                    keys.message(message_id),
-                    keys.story(message_id),
+                    keys.message(part),
+                    keys.story(part),
                     keys.QUARANTINE,
                     keys.outbox(uid),
                     keys.DUE,
                     keys.poke(uid),
                 ],
-                args=[message_id, uid, codec.ms(now), _event("released", uid, by, now)],
+                args=[part, uid, codec.ms(now), event],
             )
-        )
+            for part in self._parts(message_id)
+        ]
+        return any(done)
 
     def drop(self, message_id: str, uid: str, *, why: str, now: datetime) -> bool:
-        """Never deliver it to this uid. False when it is not in quarantine (any more)."""
-        return bool(
+        """Never deliver it to this uid, nor any part of it. False when it is not held (any more)."""
+        event = _event("dropped from quarantine", uid, why, now)
+        done = [
             self._drop(
-                keys=[keys.message(message_id), keys.story(message_id), keys.QUARANTINE],
-                args=[
-                    message_id,
-                    uid,
-                    int(self._retention.total_seconds()),
-                    _event("dropped from quarantine", uid, why, now),
-                ],
+                keys=[keys.message(part), keys.story(part), keys.QUARANTINE],
+                args=[part, uid, int(self._retention.total_seconds()), event],
             )
-        )
+            for part in self._parts(message_id)
+        ]
+        return any(done)
+
+    def _parts(self, message_id: str) -> list[str]:
+        """A text that is too long has become several messages meanwhile, if somebody else was to get it too."""
+        count = int(self._redis.hget(keys.message(message_id), "parts") or 1)
+        return [message_id, *(f"{message_id}p{number}" for number in range(2, count + 1))]
 
     def size(self) -> int:
         return int(self._redis.zcard(keys.QUARANTINE))

@@ -1,6 +1,7 @@
 """`/webhooks/<provider>`: from an HTTP request to a stored message, and back to the status the vendor needs.
 
-Order: known provider → size → raw body, once → genuine → readable → written down → answered. No outbound call.
+Order: known provider → size → raw body, once → genuine → readable → written down → answered. No outbound call but those
+that a vendor's own proof needs.
 """
 
 from __future__ import annotations
@@ -38,19 +39,24 @@ def blueprint(services: Services) -> Blueprint:
     doors = Blueprint("webhooks", __name__)
 
     @doors.route("/webhooks/<name>", methods=METHODS, provide_automatic_options=False)
-    @doors.route("/webhooks/<name>/mime", methods=METHODS, provide_automatic_options=False)
-    def webhook(name: str) -> Response:
+    @doors.route("/webhooks/<name>/", methods=METHODS, provide_automatic_options=False)
+    @doors.route("/webhooks/<name>/<path:ending>", methods=METHODS, provide_automatic_options=False)
+    def webhook(name: str, ending: str = "") -> Response:
         provider = services.providers.get(name)
+        if provider is not None and ending and f"/{ending}" not in provider.endings:
+            raise NotFound
         if provider is None:
             if name in services.providers_off:
                 return Response(status=services.providers_off[name])
             raise NotFound
-        return _response(_receive(provider, services))
+        reply, outcome = _receive(provider, services)
+        return _response(reply, outcome)
 
     return doors
 
 
-def _receive(provider: Provider, services: Services) -> Reply:
+def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
+    why: str | None = None
     request.max_content_length = provider.max_body_bytes
     try:
         outcome = _outcome(provider, services)
@@ -60,21 +66,22 @@ def _receive(provider: Provider, services: Services) -> Reply:
         outcome = Outcome.UNAVAILABLE
     except DoorError as refusal:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
+        why = str(refusal) if outcome is Outcome.MALFORMED else None  # whoever proved nothing is told nothing
         log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
     except TimeoutError:
         log.info("the caller stalled", provider=provider.name)
-        return provider.reply(Outcome.UNAVAILABLE)
+        outcome = Outcome.UNAVAILABLE
     except VendorError as error:
         log.error("vendor unavailable", provider=provider.name, why=str(error))
         outcome = Outcome.UNAVAILABLE
     except (RedisError, OSError) as error:
         log.error("store unavailable", provider=provider.name, error=type(error).__name__)
-        return provider.reply(Outcome.UNAVAILABLE)
+        outcome = Outcome.UNAVAILABLE
     except Exception as error:  # noqa: BLE001 - a crash of ours must not make the vendor drop the message
         log.error("crash at the door", provider=provider.name, error=type(error).__name__)
         outcome = Outcome.UNAVAILABLE
     _count(provider, services, outcome)
-    return provider.reply(outcome)
+    return provider.reply(outcome, why), outcome
 
 
 def _outcome(provider: Provider, services: Services) -> Outcome:
@@ -130,8 +137,9 @@ def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
         log.warning("not counted", provider=provider.name)
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: Reply, outcome: Outcome) -> Response:
     response = Response(reply.body, reply.status)
+    response.headers["X-Outcome"] = outcome.value  # several outcomes share a status, and one vendor's body says nothing
     if reply.content_type:
         response.headers["Content-Type"] = reply.content_type
     if reply.status == 503:

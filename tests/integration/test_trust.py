@@ -119,11 +119,22 @@ def test_dropping_by_hand(services: Services, clock: Clock) -> None:
 
 
 def test_preferences_by_the_command_line(services: Services) -> None:
-    run("prefer", "--uid", "u", "--keep-as", "memories", "--language", "pt", "--allow", "@Example.com", "--automatic")
+    run(
+        "prefer",
+        "--uid",
+        "u",
+        "--import-as",
+        "memories",
+        "--language",
+        "pt",
+        "--allow",
+        "@Example.com",
+        "--automatic-mail",
+    )
     found = services.installations.get("u")
     assert found is not None
     assert found.preferences == Preferences(Kind.MEMORIES, "pt", ("@example.com",), automatic=True)
-    run("prefer", "--uid", "u", "--keep-as", "automatic", "--allow-everybody", "--no-automatic", "--language", "")
+    run("prefer", "--uid", "u", "--import-as", "unset", "--allow-everybody", "--no-automatic-mail", "--language", "")
     found = services.installations.get("u")
     assert found is not None
     assert found.preferences == Preferences()
@@ -192,8 +203,7 @@ def test_parts_of_a_held_mail_are_held_and_released_too(
     run_to_rest(services, clock)
     assert state(services, f"{first}p2", "v") == "quarantined"
     assert [whose for _, whose, _ in services.quarantine.held()] == ["v", "v"]
-    for message_id, uid, _ in list(services.quarantine.held()):
-        services.quarantine.release(message_id, uid, by="test", now=clock())
+    assert services.quarantine.release(first, "v", by="test", now=clock())
     run_to_rest(services, clock)
     assert (len(sandbox.texts("u")), len(sandbox.texts("v"))) == (2, 2)
 
@@ -207,3 +217,11 @@ def test_a_call_line_by_line_is_one_conversation(services: Services, sandbox: Sa
     said = conversation["external_data"]
     assert (said["text_source"], said["text_source_spec"]) == ("audio_transcript", "phone_call")
     assert said["text"].split("\n\n")[:2] == ["Me: line 0", "Mara: line 1"]
+
+
+def test_what_comes_from_our_own_addresses_goes_round_in_circles(services: Services, sandbox: SandboxControl) -> None:
+    loop = mail(services, "round", address(services, "u"), envelope_from=address(services, "v"))
+    assert sandbox.calls() == []
+    assert "one of our own addresses" in str(run("messages", "show", loop))
+    (row,) = json.loads(str(run("messages", "--state", "recorded", "--json")))
+    assert row["id"] == loop

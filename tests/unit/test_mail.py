@@ -104,7 +104,9 @@ def test_html_is_laid_out_as_a_reader_sees_it() -> None:
     ],
 )
 def test_history_in_html_is_cut_by_its_container(history: str) -> None:
-    assert choose_body("", f"<html><body><div>Sounds good.</div>{history}</body></html>") == "Sounds good."
+    assert (
+        choose_body("", f"<html><body><div>Sounds good.</div>{history}</body></html>", is_reply=True) == "Sounds good."
+    )
 
 
 def test_answers_inside_a_quotation_in_html_are_kept() -> None:

@@ -12,7 +12,7 @@ from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
 from integration_app.mail.dates import read_date
 from integration_app.mail.forwards import forward_of
-from integration_app.model import Content, Installation, InstallationState, Kind, Preferences
+from integration_app.model import Attachment, Content, Installation, InstallationState, Kind, Preferences
 from integration_app.pipeline.prepare import for_user, prepare, said_at
 from tests.unit.making import NOW, message
 
@@ -62,7 +62,30 @@ def test_an_afternoon_a_zone_and_a_weekday_that_is_a_month() -> None:
     assert read_date("2026年11月16日 下午9:14") == datetime(2026, 11, 16, 21, 14, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "3/4/2026 10:00", "tomorrow", "99.99.2026", "16 Nov", "2026", "Nov 2026 x"])
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("May 5, 2026 at 8:05 AM PDT", 15),
+        ("November 16, 2026 at 9:05:33 AM EST", 14),
+        ("16 November 2026 at 21:05:33 CEST", 19),
+        ("16/11/2026 21:05 (GMT+01:00)", 20),
+        ("Monday, November 16, 2026 21:05 (UTC+01:00)", 20),
+        ("16 Nov 2026 21:05 (CET)", 20),
+        ("2026-11-16T21:05:00Z", 21),
+        ("2026-11-16T21:05:00+02:00", 19),
+        ("16 בנוב׳ 2026 ב-21:05", 20),
+        ("16 thg 11, 2026 vào lúc 21:05", 20),
+    ],
+)
+def test_zones_and_odd_words_of_mail_programs(text: str, hour: int) -> None:
+    found = read_date(text, zone=timezone(timedelta(hours=1)))
+    assert found is not None
+    assert found.hour == hour
+
+
+@pytest.mark.parametrize(
+    "text", ["16 Nov 2026 21:05 XYZT", "", "3/4/2026 10:00", "tomorrow", "99.99.2026", "16 Nov", "2026", "Nov 2026 x"]
+)
 def test_what_names_no_single_day_is_no_date(text: str) -> None:
     assert read_date(text) is None
 
@@ -127,6 +150,56 @@ def test_a_date_that_cannot_be_is_not_believed() -> None:
         assert said_at(mail, prepare(mail)) == NOW
 
 
+def test_contact_lines_above_a_forward_are_words() -> None:
+    found = forward_of("Please call\nMail: bob@corp.example\nDate: 1 December 2026 10:00\nRoom: 5\n\n" + GMAIL)
+    assert found is not None
+    assert found.original.address == "sam@example.org"
+    assert "Room: 5" in found.note
+    assert forward_of("Contact me at: foo@bar.example\nDate: 2026-05-05\nPlace: here\n") is None
+
+
+def test_a_forward_without_an_address_below_a_rule() -> None:
+    found = forward_of(
+        "See below.\n________________________________\nFrom: Ana Silva\nSent: Monday, November 16, 2026 9:14 AM\n"
+        "To: Team\nSubject: Offer\n\nThe offer stands."
+    )
+    assert found is not None
+    assert (found.original.name, found.original.subject, found.note) == ("Ana Silva", "Offer", "See below.")
+    assert found.text == "The offer stands."
+
+
+def test_what_a_phone_quotes_is_unquoted() -> None:
+    found = forward_of(
+        "Begin forwarded message:\n\n> From: Sam <sam@example.org>\n> Date: 16 November 2026 at 09:14:00 GMT\n"
+        "> Subject: **Dinner**\n> \n> At seven.\n> Bring salt."
+    )
+    assert found is not None
+    assert (found.text, found.original.subject) == ("At seven.\nBring salt.", "Dinner")
+
+
+def test_an_answer_in_a_thread_with_a_forward_is_only_the_answer() -> None:
+    text = "I agree, book it.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Bob <bob@example.org> wrote:\n\n" + "".join(
+        f"> {line}\n" for line in GMAIL.splitlines()
+    )
+    mail = message(
+        "", channel="email", content=Content(text=text, subject="RE: Trip", headers=(("in-reply-to", "<1>"),))
+    )
+    prepared = prepare(mail)
+    assert prepared.text == "I agree, book it."
+    assert "Forwarded by" not in (prepared.head or "")
+
+
+def test_an_outlook_forward_in_html_keeps_what_was_forwarded() -> None:
+    html = (
+        "<div>See</div><div id=appendonsend></div><div id=divRplyFwdMsg><b>From:</b> Ana &lt;ana@example.org&gt;<br>"
+        "<b>Sent:</b> Monday, November 16, 2026 9:14 AM<br><b>To:</b> Me<br><b>Subject:</b> Trip</div><div>Gate 12</div>"
+    )
+    mail = message("", channel="email", content=Content(html=html, subject="FW: Trip"))
+    prepared = prepare(mail)
+    assert "Gate 12" in prepared.text
+    assert (prepared.head or "").startswith("From: Ana <ana@example.org>\nSubject: Trip")
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.text(alphabet=st.sampled_from("abc:@<>. -*\n\r12026"), max_size=300))
 def test_no_text_breaks_a_forward(text: str) -> None:
@@ -173,6 +246,10 @@ END:VCALENDAR
         (
             "BEGIN:VEVENT\nSUMMARY:A long\n  title\nDTSTART;VALUE=DATE:20261225\nEND:VEVENT",
             "[Event: A long title, Fri 25 Dec 2026, all day]",
+        ),
+        (
+            "BEGIN:VEVENT\nSUMMARY:Holiday\nDTSTART;VALUE=DATE:20261201\nDTEND;VALUE=DATE:20261208\nEND:VEVENT",
+            "[Event: Holiday, Tue 01 Dec 2026 – Mon 07 Dec 2026, all day]",
         ),
         ("BEGIN:VEVENT\nDTSTART:soon\nEND:VEVENT", "[Event: (no title)]"),
         ("BEGIN:VCALENDAR\nEND:VCALENDAR", None),
@@ -259,3 +336,32 @@ def test_remember_in_the_subject() -> None:
     mail = message("", channel="email", content=Content(subject="Remember: the key is with Mara #keys"))
     prepared = prepare(mail)
     assert (prepared.kind, prepared.text, prepared.tags) == (Kind.MEMORIES, "the key is with Mara", ("keys",))
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "expected", "tags"),
+    [
+        ("Spare key is with Mara", "remember:", "Spare key is with Mara", ()),
+        ("Spare key is with Mara", "remember: #home", "Spare key is with Mara", ("home",)),
+        ("Hi", "remember: the locker is #B12", "the locker is B12", ("b12",)),
+        ("Hi", "remember: https://example.com/s?q=#results is nice", "https://example.com/s?q=#results is nice", ()),
+    ],
+)
+def test_a_memory_loses_no_words(subject: str, text: str, expected: str, tags: tuple[str, ...]) -> None:
+    prepared = prepare(message("", channel="email", content=Content(text=text, subject=subject)))
+    assert (prepared.kind, prepared.text, prepared.tags) == (Kind.MEMORIES, expected, tags)
+
+
+def test_a_memory_of_an_attachment_alone_keeps_the_subject() -> None:
+    attached = Content(subject="Passport renewal", attachments=(Attachment("application/pdf", "scan.pdf"),))
+    mail = message("", channel="email", content=attached, recipients=(f"{TOKEN}@x", f"{TOKEN}+memory@x"))
+    prepared = for_user(prepare(mail), mail, installation())
+    assert (prepared.kind, prepared.text.split("\n")[0]) == (Kind.MEMORIES, "Passport renewal")
+
+
+def test_an_invitation_is_wanted_although_a_calendar_sent_it() -> None:
+    def header(name: str) -> str:
+        return {"auto-submitted": "auto-generated"}.get(name, "")
+
+    assert automatic_cause(header, sender="a@b.co", envelope_from=None, invites=True) is None
+    assert automatic_cause(header, sender="a@b.co", envelope_from=None) is not None

@@ -31,6 +31,8 @@ def trust(evidence: Evidence, *senders: str, sender: str = "ana@example.com") ->
         (Evidence(dmarc="fail", policy="none"), Trust.ALLOWED),
         (Evidence(dmarc="pass", malware=True), Trust.REJECTED),
         (Evidence(dkim=("example.com",), several_authors=True), Trust.ALLOWED),
+        (Evidence(spf="pass", spf_domain="mail.example.com", dmarc="fail", policy="none"), Trust.ALLOWED),
+        (Evidence(spf="pass", spf_domain="mail.example.com", dmarc="fail", policy="reject"), Trust.REJECTED),
     ],
 )
 def test_mail_for_somebody_without_a_list(evidence: Evidence, expected: Trust) -> None:
@@ -79,3 +81,17 @@ def test_a_domain_on_the_list_is_no_ending() -> None:
     assert is_wanted("ana@example.com", ("@example.com",))
     assert not is_wanted("ana@notexample.com", ("@example.com",))
     assert not is_wanted("example.com@evil.org", ("@example.com",))
+
+
+def test_customers_of_one_host_are_not_one_organisation() -> None:
+    evidence = Evidence(spf="pass", spf_domain="evil.uk.com")
+    assert trust(evidence, sender="ceo@bank.uk.com") is Trust.ALLOWED
+    assert (
+        trust(Evidence(spf="pass", spf_domain="evil.onmicrosoft.com"), sender="a@acme.onmicrosoft.com") is Trust.ALLOWED
+    )
+
+
+def test_domains_with_letters_of_their_own() -> None:
+    assert is_wanted("ana@xn--bcher-kva.de", ("@bücher.de",))
+    assert is_wanted("ana@bücher.de", ("ana@xn--bcher-kva.de",))
+    assert trust(Evidence(spf="pass", spf_domain="strasse.de"), sender="a@straße.de") is Trust.ALLOWED

@@ -20,9 +20,9 @@ from integration_app.errors import BadSignature, MalformedPayload, VendorError
 from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.amazon_ses.local import local_env
 from integration_app.providers.amazon_ses.sender import SesSender
-from integration_app.providers.amazon_ses.signature import Certificates, check, key_of
+from integration_app.providers.amazon_ses.signature import Certificates, check, is_whole, key_of
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, author, domain_of, kept, top
+from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, top
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]{4,30}):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 _RECIPIENTS_MAX = 50
@@ -57,6 +57,8 @@ class Ses(Provider):
             event = _event(request)
         except MalformedPayload as error:
             raise BadSignature("the body cannot be read, so nothing proves where it comes from") from error
+        if not is_whole(event):
+            raise BadSignature("not of a known type, or a signed field is missing")
         topic = str(event.get("TopicArn", ""))
         found = _ARN.fullmatch(topic)
         if topic not in self._topics or not found:
@@ -94,6 +96,8 @@ class Ses(Provider):
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
         event = _event(request)
+        if event.get("Type") != "Notification":
+            raise MalformedPayload("not a notification")
         notice = _object(str(event.get("Message", "")))
         mail, receipt = notice.get("mail"), notice.get("receipt")
         if notice.get("notificationType") != "Received" or not isinstance(mail, dict) or not isinstance(receipt, dict):
@@ -102,14 +106,16 @@ class Ses(Provider):
         message_id = mail.get("messageId")
         if not recipients or not isinstance(message_id, str) or not message_id:
             raise MalformedPayload("recipients or messageId are missing")
-        headers = _headers(mail)
+        raw = _raw(notice, receipt)
+        headers = head_of(raw) if raw is not None else _headers(mail)
         name, address, several = author(headers)
         source = mail.get("source")
         envelope_from = source.strip().strip("<>").lower()[:320] if isinstance(source, str) else None
         return InboundMessage(
             provider=self.name,
             event_id=message_id[:200],
-            dedupe_keys=(f"{self.name}:{message_id}:{'|'.join(sorted(recipients))}",),
+            # a notice without the mail must not keep the mail itself away
+            dedupe_keys=(f"{self.name}:{'notice:' if raw is None else ''}{message_id}:{'|'.join(sorted(recipients))}",),
             channel="email",
             route=Route.RECIPIENT,
             sender=address or envelope_from or "",
@@ -117,9 +123,9 @@ class Ses(Provider):
             recipients=recipients,
             received_at=request.received_at,
             sent_at=mail_date(top(headers, "date")),
-            content=_content(notice, receipt, headers),
+            content=_content(raw, headers),
             envelope_from=envelope_from,
-            evidence=_evidence(receipt, envelope_from, several),
+            evidence=_evidence(receipt, envelope_from, several or not address),
         )
 
 
@@ -145,6 +151,13 @@ def _addresses(value: Any) -> tuple[str, ...]:
 
 
 def _headers(mail: Mapping[str, Any]) -> Headers:
+    """What the notice has of them: SES cuts the list at 10 KB, and repeats the common ones."""
+    common = mail.get("commonHeaders")
+    if mail.get("headersTruncated") and isinstance(common, dict):
+        shown = common.get("from")
+        pairs = [("from", ", ".join(map(str, shown)) if isinstance(shown, list) else "")]
+        pairs += [(name, str(common.get(name) or "")) for name in ("subject", "date")]
+        return tuple(pairs)
     rows = mail.get("headers")
     rows = rows[:500] if isinstance(rows, list) else []
     return tuple((str(row.get("name", "")).lower(), str(row.get("value", ""))) for row in rows if isinstance(row, dict))
@@ -168,22 +181,27 @@ def _evidence(receipt: Mapping[str, Any], envelope_from: str | None, several: bo
     )
 
 
-def _content(notice: Mapping[str, Any], receipt: Mapping[str, Any], headers: Headers) -> Content:
-    said = notice.get("content")
+def _content(raw: bytes | None, headers: Headers) -> Content:
     subject = top(headers, "subject") or None
-    if not isinstance(said, str):
+    if raw is None:
         # it lies in a bucket (S3 action), or was left out: said, not lost
         return Content(subject=subject, text=_TOO_LARGE, headers=kept(headers))
+    return Content(subject=subject, mime=base64.b64encode(raw).decode()) if raw.strip() else Content()
+
+
+def _raw(notice: Mapping[str, Any], receipt: Mapping[str, Any]) -> bytes | None:
+    """The mail inside the notice; None where it did not come along."""
+    said = notice.get("content")
+    if not isinstance(said, str):
+        return None
     action = receipt.get("action")
     encoding = str(action.get("encoding", "")) if isinstance(action, dict) else ""
     if encoding.upper() == "BASE64":
         try:
-            raw = base64.b64decode(said, validate=True)
+            return base64.b64decode(said, validate=True)
         except (binascii.Error, ValueError):
             raise MalformedPayload("content is not base64") from None
-    else:
-        raw = said.encode("utf-8", "replace")
-    return Content(subject=subject, mime=base64.b64encode(raw).decode()) if raw.strip() else Content()
+    return said.encode("utf-8", "replace")
 
 
 def _from_env(env: Env) -> Provider | None:

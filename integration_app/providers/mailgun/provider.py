@@ -17,16 +17,19 @@ from environs import Env, ValidationError
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, domain_of, head_of, kept, one_author, top
+from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, one_author, own, top
 from integration_app.providers.mailgun.sender import MailgunSender
 from integration_app.providers.mailgun.signature import is_genuine
 from integration_app.providers.multipart import Part, parts
+
+_PROOF = ("timestamp", "token", "signature")
 
 
 class Mailgun(Provider):
     name = "mailgun"
     title = "Mailgun Routes"
     max_body_bytes = 50_000_000
+    endings = ("", "/mime")
     statuses = {  # noqa: RUF012 - typed in the base class
         Outcome.STORED: 200,
         Outcome.DUPLICATE: 200,
@@ -39,8 +42,9 @@ class Mailgun(Provider):
         Outcome.UNAVAILABLE: 503,
     }
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
+    def __init__(self, keys: tuple[str, ...], *, filters_spam: bool = False) -> None:
         self._keys = keys
+        self._filters_spam = filters_spam
 
     def verify(self, request: WebhookRequest) -> None:
         try:
@@ -63,9 +67,11 @@ class Mailgun(Provider):
         headers = head_of(mime) if mime else _headers(fields.get("message-headers", ""))
         message_id = (top(headers, "message-id") or fields.get("Message-Id", "")).strip()[:500]
         name, address, several = one_author(fields.get("from", "") or top(headers, "from"))
+        several = several or author(headers)[2] or not address
         envelope_from = fields["sender"].strip().lower()[:320] if "sender" in fields else None
         # Two routes that match the same mail make two tokens: the mail itself is the second key.
-        mail_key = hashlib.sha256("|".join((recipient, message_id, _body_of(fields))).encode("utf-8", "replace"))
+        fixed = (recipient, message_id, address, top(headers, "date"), top(headers, "subject"), _body_of(fields))
+        mail_key = hashlib.sha256("|".join(fixed).encode("utf-8", "replace"))
         return InboundMessage(
             provider=self.name,
             event_id=message_id or fields.get("token", ""),
@@ -79,7 +85,7 @@ class Mailgun(Provider):
             sent_at=mail_date(top(headers, "date")),
             content=_content(found, fields, headers, mime),
             envelope_from=envelope_from,
-            evidence=_evidence(headers, envelope_from, several),
+            evidence=_evidence(headers if self._filters_spam else (), envelope_from, several),
         )
 
 
@@ -92,8 +98,12 @@ def _parts(request: WebhookRequest) -> list[Part]:
 
 
 def _fields(found: list[Part]) -> dict[str, str]:
-    """The last one of each name: header-named fields are the sender's, and ours come after them."""
-    return {part.name: part.data.decode("utf-8", "replace") for part in found if part.filename is None}
+    """The first one of each name, and the last of the three that prove it: the sender chooses names of headers."""
+    fields: dict[str, str] = {}
+    for part in found:
+        if part.filename is None and (part.name not in fields or part.name in _PROOF):
+            fields[part.name] = part.data.decode("utf-8", "replace")
+    return fields
 
 
 def _headers(raw: str) -> Headers:
@@ -107,11 +117,12 @@ def _headers(raw: str) -> Headers:
 
 
 def _evidence(headers: Headers, envelope_from: str | None, several: bool) -> Evidence:
-    """Mailgun's own headers, topmost only. Its DKIM flag names no domain, so it proves nothing about the author.
+    """Mailgun's own headers, topmost only; they are its own where the domain's spam filter is on, else the sender's.
+    Its DKIM flag names no domain, so it proves nothing about the author.
 
     https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/spam-filter
     """
-    spf = top(headers, "x-mailgun-spf").strip().lower()
+    spf = top(own(headers), "x-mailgun-spf").strip().lower()
     return Evidence(spf=spf or None, spf_domain=domain_of(envelope_from), several_authors=several)
 
 
@@ -152,7 +163,8 @@ def _body_of(fields: Mapping[str, str]) -> str:
 
 def _from_env(env: Env) -> Provider | None:
     keys = env.list("MAILGUN_SIGNING_KEYS", None, subcast=str.strip, validate=_no_blanks)
-    return Mailgun(tuple(keys)) if keys else None
+    filters_spam = env.bool("MAILGUN_SPAM_FILTER", False)
+    return Mailgun(tuple(keys), filters_spam=bool(filters_spam)) if keys else None
 
 
 def _no_blanks(keys: list[str]) -> None:
@@ -172,7 +184,7 @@ SPEC = ProviderSpec(
     name="mailgun",
     provider=Mailgun,
     channels=("email",),
-    settings=("MAILGUN_SIGNING_KEYS",),
+    settings=("MAILGUN_SIGNING_KEYS", "MAILGUN_SPAM_FILTER"),
     from_env=_from_env,
     sender=MailgunSender,
     local_env=_local_env,

@@ -18,7 +18,7 @@ from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers import basic_auth
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, domain_of, kept, one_author, top
+from integration_app.providers.heads import HEAD_MAX, Headers, author, domain_of, head_of, kept, one_author, own, top
 from integration_app.providers.postmark.sender import PostmarkSender
 
 _RECIPIENTS_MAX = 50
@@ -93,7 +93,9 @@ class Postmark(Provider):
         shown = mail["FromFull"] or {}
         recipients = _recipients(mail)
         headers = _headers(mail)
-        sender = (shown.get("Email") or one_author(mail["From"] or "")[1] or mail["From"] or "")[:320].lower()
+        _, address, several = one_author(mail["From"] or "")
+        several = several or author(head_of((mail["RawEmail"] or "")[:HEAD_MAX].encode("utf-8", "replace")))[2]
+        sender = (shown.get("Email") or address)[:320].lower()
         envelope_from = _envelope_from(headers)
         return InboundMessage(
             provider=self.name,
@@ -102,14 +104,14 @@ class Postmark(Provider):
             dedupe_keys=(f"{self.name}:{mail['MessageID']}:{'|'.join(sorted(recipients))}",),
             channel="email",
             route=Route.RECIPIENT,
-            sender=sender,
+            sender=sender or envelope_from or "",
             sender_name=(shown.get("Name") or mail["FromName"] or "")[:200] or None,
             recipients=recipients,
             received_at=request.received_at,
             sent_at=mail_date(mail["Date"]),
             content=_content(mail, headers),
             envelope_from=envelope_from,
-            evidence=_evidence(headers, envelope_from),
+            evidence=_evidence(headers, envelope_from, several or not sender),
         )
 
 
@@ -145,15 +147,17 @@ def _envelope_from(headers: Headers) -> str | None:
     return values[0].strip().strip("<>").lower()[:320] if values else None
 
 
-def _evidence(headers: Headers, envelope_from: str | None) -> Evidence:
-    """What SpamAssassin found, topmost only. https://postmarkapp.com/support/article/808"""
-    tests = {word.strip() for word in top(headers, "x-spam-tests").split(",")}
-    received_spf = top(headers, "received-spf").strip().lower().partition(" ")[0]
-    passed = "SPF_PASS" in tests or received_spf == "pass"
+def _evidence(headers: Headers, envelope_from: str | None, several: bool) -> Evidence:
+    """What Postmark's SpamAssassin found: it always looks, and its header is the topmost of that name.
+
+    https://postmarkapp.com/support/article/808
+    """
+    tests = {word.strip() for word in top(own(headers), "x-spam-tests").split(",")}
     return Evidence(
-        spf="pass" if passed else received_spf or None,
+        spf="pass" if "SPF_PASS" in tests else None,
         spf_domain=domain_of(envelope_from),
         author_signed="DKIM_VALID_AU" in tests,
+        several_authors=several,
     )
 
 

@@ -57,9 +57,12 @@ class RawMail(Provider):
         headers = head_of(request.body)
         message_id = top(headers, "message-id")[:500]
         name, address, several = author(headers)
-        # Each hop adds headers, so the key is made of what stays: the id, the recipients and the body.
+        # Each hop adds headers, so the key is made of what stays.
         digest = hashlib.sha256(
-            "|".join([message_id, *sorted(recipients)]).encode("utf-8", "replace") + body
+            "|".join([message_id, address, top(headers, "date"), top(headers, "subject"), *sorted(recipients)]).encode(
+                "utf-8", "replace"
+            )
+            + body
         ).hexdigest()
         handed_in = request.headers.get("x-envelope-from")
         envelope_from = None if handed_in is None else next(iter(_addresses(handed_in)), "")
@@ -76,7 +79,7 @@ class RawMail(Provider):
             sent_at=mail_date(top(headers, "date")),
             content=Content(mime=base64.b64encode(request.body).decode()) if request.body.strip() else Content(),
             envelope_from=envelope_from,
-            evidence=evidence(headers, self._receivers, several),
+            evidence=evidence(headers, self._receivers, address, several or not address),
         )
 
 
@@ -107,7 +110,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 SPEC = ProviderSpec(
     name="raw-mail",
     provider=RawMail,
-    channels=("raw-email",),
+    channels=("email",),
     settings=("RAW_MAIL_TOKENS", "RAW_MAIL_AUTHSERV_IDS"),
     from_env=_from_env,
     sender=RawMailSender,

@@ -20,8 +20,11 @@ _PROPERTY = re.compile(r"(?:smtp|header)\.([a-z]+)\s*=\s*\"?([^\s;\"]{1,320})", 
 _POLICY = re.compile(r"\bp=([a-z]+)", re.IGNORECASE)
 
 
-def evidence(headers: Headers, receivers: Sequence[str], several: bool) -> Evidence:
-    """What `receivers` found out; nothing where none of them wrote the header."""
+def evidence(headers: Headers, receivers: Sequence[str], author: str, several: bool) -> Evidence:
+    """What `receivers` found out; nothing where none of them wrote the header.
+
+    A value with a quotation in it is not read: the sender may have chosen what stands inside.
+    """
     spf: str | None = None
     spf_domain: str | None = None
     dmarc: str | None = None
@@ -37,7 +40,7 @@ def evidence(headers: Headers, receivers: Sequence[str], several: bool) -> Evide
             spf, spf_domain = word, domain_of(properties.get("mailfrom"))
         elif method == "dkim" and word == "pass":
             dkim.append((properties.get("d") or properties.get("i", "").rpartition("@")[2]).lower())
-        elif method == "dmarc" and dmarc is None:
+        elif method == "dmarc" and dmarc is None and _is_about(properties, author):
             asked = _POLICY.search(result)
             dmarc, policy = word, asked.group(1).lower() if asked else None
     return Evidence(
@@ -50,12 +53,18 @@ def evidence(headers: Headers, receivers: Sequence[str], several: bool) -> Evide
     )
 
 
+def _is_about(properties: dict[str, str], author: str) -> bool:
+    """DMARC speaks of the domain of one author: it must be this one."""
+    asked = properties.get("from", "").rpartition("@")[2].lower()
+    return not asked or asked == domain_of(author)
+
+
 def _results(headers: Headers, receivers: Sequence[str]) -> list[str]:
     rows: list[str] = []
     for name, value in headers:
         if name == "received":
             break
-        if name in _NAMES:
+        if name in _NAMES and '"' not in value:
             first, *rest = re.sub(r"^\s*i=\d+;", "", value).split(";")
             if first.strip().partition(" ")[0].lower() in receivers:
                 rows += rest

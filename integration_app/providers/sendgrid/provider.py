@@ -60,7 +60,7 @@ class SendGrid(Provider):
         signature, timestamp = request.headers.get(SIGNATURE, ""), request.headers.get(TIMESTAMP, "")
         if not signature or not timestamp:
             raise BadSignature("the signature or its timestamp is missing: is the security policy attached?")
-        if not is_genuine(signature, timestamp, request.body, self._keys):
+        if not timestamp.isdigit() or not is_genuine(signature, timestamp, request.body, self._keys):
             raise BadSignature("the signature does not fit any of our keys")
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
@@ -95,7 +95,7 @@ class SendGrid(Provider):
                 spf=form.text("SPF").strip().lower() or None,
                 spf_domain=domain_of(envelope_from),
                 dkim=_signers(form.text("dkim")),
-                several_authors=several,
+                several_authors=several or not address,
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from integration_app.providers.standard_webhooks.sender import StandardSender
 from integration_app.providers.standard_webhooks.signature import Keys, event_id, read_keys, verify
 
 _EVENT = EventSchema()
+_PHONE = re.compile(r"\+\d{7,15}")
 
 
 class StandardWebhooks(Provider):
@@ -58,8 +60,8 @@ class StandardWebhooks(Provider):
             event_id=identifier,
             dedupe_keys=(f"{self.name}:{identifier}",),
             channel="event",
-            route=Route.UID if "uid" in data else Route.RECIPIENT,
-            sender=self.name,
+            route=_route(data),
+            sender=data.get("address", "") if _route(data) is Route.SENDER else self.name,
             recipients=(data.get("uid") or data["address"],),
             received_at=request.received_at,
             content=Content(text=data["text"]),
@@ -76,6 +78,13 @@ class StandardWebhooks(Provider):
                 text_source_spec=data.get("text_source_spec"),
             ),
         )
+
+
+def _route(data: Mapping[str, Any]) -> Route:
+    """By uid, by a phone that somebody linked, or by a private inbox address."""
+    if "uid" in data:
+        return Route.UID
+    return Route.SENDER if _PHONE.fullmatch(data["address"]) else Route.RECIPIENT
 
 
 def _from_env(env: Env) -> Provider | None:

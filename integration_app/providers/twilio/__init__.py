@@ -1,4 +1,4 @@
-"""Twilio Messaging: SMS, MMS and WhatsApp."""
+"""Twilio Messaging: SMS, MMS, WhatsApp, RCS and calls."""
 
 from integration_app.providers.twilio.provider import SPEC
 

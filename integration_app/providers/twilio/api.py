@@ -6,7 +6,7 @@ https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -34,7 +34,7 @@ class MessageList:
     def since(self, since: datetime, control_words: frozenset[str]) -> Iterator[InboundMessage]:
         """Inbound messages sent at or after `since`, newest first. Raises `VendorError`."""
         path = f"/2010-04-01/Accounts/{self._account_sid}/Messages.json?PageSize={_PAGE_SIZE}"
-        path += f"&DateSent%3E={since:%Y-%m-%d}"
+        path += f"&DateSent%3E={since.astimezone(UTC):%Y-%m-%d}"
         seen: set[str] = set()
         for _ in range(_PAGES_MAX):
             page = self._get(path)
@@ -85,7 +85,9 @@ class MessageList:
                     allow_redirects=False,
                 )
             except requests.RequestException as error:
-                raise VendorError(f"Twilio's API does not answer ({type(error).__name__})") from None
+                raise VendorError(
+                    f"Twilio's API at {self._base_url} does not answer ({type(error).__name__})"
+                ) from None
             if answer.status_code == 401 and len(self._tokens) > 1:
                 del self._tokens[0]  # rotated: the next one may be the account's by now
                 continue

@@ -94,7 +94,7 @@ class Twilio(Provider):
         """Messages that Twilio took in since then, oldest last, as its REST API lists them."""
         return MessageList(self._account_sid, self._tokens, self._api).since(since, self._control_words)
 
-    def reply(self, outcome: Outcome) -> Reply:
+    def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
         """Empty TwiML: anything in text/plain would be texted back to the sender, and billed.
 
         https://www.twilio.com/docs/messaging/twiml#twilios-request-to-your-application
