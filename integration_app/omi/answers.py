@@ -7,12 +7,17 @@ plain text and with empty bodies.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from integration_app.omi import errors
+
+_ITEM = re.compile(r"\b(?:memory|conversation|action item|goal|folder|api key|key) not found")
+_EPOCHS = 1_000_000_000
+_SCOPE = re.compile(r"scope: ?([a-z_]+:[a-z]+)")
 
 OUTCOME_UNKNOWN = frozenset({500, 502, 504})
 """After these nobody can tell whether a write was carried out: Omi works on after it has answered."""
@@ -41,8 +46,14 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: 
         raise errors.OutcomeUnknown("Omi failed, the outcome is unknown", status=status)
     if status == 401:
         raise errors.BadCredentials("Omi refused our API key", status=status)
+    if status == 402:
+        raise errors.PaymentRequired("a paid plan is needed for this", status=status)
     if status == 403:
         raise _forbidden(text)
+    if status == 409:
+        raise errors.Conflict("it is being made at this moment", status=status)
+    if status == 404 and _ITEM.search(text):
+        raise errors.NotFound("there is no such item", status=status)
     if status == 404:
         raise errors.AppMisconfigured("Omi does not know this app or route", status=status)
     if status in (400, 422):
@@ -71,6 +82,22 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
 
 
+def rate_limit(headers: Mapping[str, str], now: datetime | None = None) -> errors.RateLimit | None:
+    """The limit that an answer names. `X-RateLimit-Reset` is seconds from now, or Unix seconds where that is larger."""
+    limit = _number(headers.get("x-ratelimit-limit"))
+    if limit is None:
+        return None
+    reset = _number(headers.get("x-ratelimit-reset"))
+    moment = now or datetime.now(UTC)
+    ends: datetime | None = None
+    if reset is not None and reset >= 0:
+        try:
+            ends = datetime.fromtimestamp(reset, UTC) if reset > _EPOCHS else moment + timedelta(seconds=reset)
+        except (OverflowError, OSError, ValueError):
+            ends = None
+    return errors.RateLimit(limit, _number(headers.get("x-ratelimit-remaining")), ends)
+
+
 def _success(status: int, body: bytes) -> Any:
     if not body.strip():
         return {}
@@ -84,6 +111,10 @@ def _forbidden(text: str) -> errors.OmiError:
     """Three meanings share 403 and differ by text alone; an unknown one is taken for a changed Omi."""
     if "not enabled" in text or "installed" in text:
         return errors.AppNotEnabled("the app is not enabled for this user", status=403)
+    if scope := _SCOPE.search(text):
+        return errors.MissingScope(f"the key lacks the scope {scope.group(1)}", status=403, scope=scope.group(1))
+    if "not authenticated" in text:
+        return errors.BadCredentials("Omi refused our API key", status=403)
     if "capability" in text:
         return errors.AppMisconfigured("the app lacks a capability", status=403, capability=True)
     if "api key" in text or "apikey" in text or "api_key" in text:

@@ -6,6 +6,10 @@
     ├── Unavailable       503: not now
     ├── RateLimited       429
     ├── BadCredentials    401, 403 "API key": our key
+    ├── MissingScope      403 "scope": what this Developer API key may not do
+    ├── PaymentRequired   402: a paid plan is needed for this item
+    ├── NotFound          404 of one item
+    ├── Conflict          409: it is being made at this moment
     ├── AppNotEnabled     403 "not enabled" / "installed": this user left, or never came
     ├── AppMisconfigured  403 "capability", 404: our app
     ├── InvalidRequest    400, 422: our request
@@ -15,6 +19,18 @@ Answers are never echoed as they are: a 422 repeats the offending input.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What an answer's headers say: calls allowed and left in the window, and when it ends (UTC), where they do."""
+
+    limit: int
+    remaining: int | None = None
+    resets_at: datetime | None = None
 
 
 class OmiError(Exception):
@@ -62,6 +78,26 @@ class RateLimited(OmiError):  # noqa: N818
 
 class BadCredentials(OmiError):  # noqa: N818
     """Omi does not accept our API key."""
+
+
+class MissingScope(OmiError):  # noqa: N818
+    """The key may not do this. `scope` is what it lacks, such as `memories:write`."""
+
+    def __init__(self, reason: str, *, status: int | None = None, scope: str | None = None) -> None:
+        super().__init__(reason, status=status)
+        self.scope = scope
+
+
+class PaymentRequired(OmiError):  # noqa: N818
+    """The user's plan does not include this item."""
+
+
+class NotFound(OmiError):  # noqa: N818
+    """There is no such item (any more)."""
+
+
+class Conflict(OmiError):  # noqa: N818
+    """Somebody is at it: the same call a little later has the answer."""
 
 
 class AppNotEnabled(OmiError):  # noqa: N818

@@ -6,26 +6,26 @@ One attempt per call; raises by meaning (`integration_app.omi.errors`); never sl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
 from marshmallow import Schema, ValidationError
 
-from integration_app.omi.errors import UnexpectedAnswer
+from integration_app.omi.errors import RateLimit, UnexpectedAnswer
+from integration_app.omi.paging import pages
 from integration_app.omi.schemas import (
     ConversationSchema,
     MemorySchema,
     NewConversationSchema,
     NewMemoriesSchema,
+    TaskSchema,
 )
 from integration_app.omi.transport import Transport
-from integration_app.omi.types import Conversation, Memory, NewConversation, NewMemories
+from integration_app.omi.types import Conversation, Found, Memory, NewConversation, NewMemories, Task
 
-STALE_PAGES_MAX = 3
-
-_CONVERSATION, _MEMORY = ConversationSchema(), MemorySchema()
+_CONVERSATION, _MEMORY, _TASK = ConversationSchema(), MemorySchema(), TaskSchema()
 _NEW_CONVERSATION, _NEW_MEMORIES = NewConversationSchema(), NewMemoriesSchema()
 
 
@@ -64,6 +64,7 @@ class IntegrationsClient:
             read_timeout=read_timeout,
             connections=connections,
         )
+        self._app_id = app_id
         self._base = f"/v2/integrations/{quote(app_id, safe='')}"
 
     def __repr__(self) -> str:
@@ -89,8 +90,12 @@ class IntegrationsClient:
         statuses: Sequence[str] = (),
         start: datetime | None = None,
         end: datetime | None = None,
+        max_transcript_segments: int | None = None,
     ) -> list[Conversation]:
-        """One page, newest first. `start` and `end` act on `created_at`, for imports equal to `started_at`."""
+        """One page, newest first. `start` and `end` act on `created_at`, for imports equal to `started_at`.
+
+        `max_transcript_segments` of each (100; −1 for all).
+        """
         params: dict[str, Any] = {"uid": uid, "limit": limit, "offset": offset}
         if include_discarded:
             params["include_discarded"] = "true"
@@ -100,12 +105,14 @@ class IntegrationsClient:
             params["start_date"] = _moment(start)
         if end:
             params["end_date"] = _moment(end)
+        if max_transcript_segments is not None:
+            params["max_transcript_segments"] = max_transcript_segments
         answer = self._transport.call("GET", f"{self._base}/conversations", params=params)
         return _load_page(answer, "conversations", _CONVERSATION)
 
     def iter_conversations(self, uid: str, *, page: int = 100, **filters: Any) -> Iterator[Conversation]:
         """All pages, each conversation once, even when new ones push the pages along meanwhile."""
-        return _pages(lambda offset: self.conversations(uid, limit=page, offset=offset, **filters), page)
+        return pages(lambda offset: self.conversations(uid, limit=page, offset=offset, **filters), page)
 
     def memories(self, uid: str, *, limit: int = 100, offset: int = 0) -> list[Memory]:
         """One page of memories."""
@@ -115,11 +122,70 @@ class IntegrationsClient:
 
     def iter_memories(self, uid: str, *, page: int = 100) -> Iterator[Memory]:
         """All pages, each memory once."""
-        return _pages(lambda offset: self.memories(uid, limit=page, offset=offset), page)
+        return pages(lambda offset: self.memories(uid, limit=page, offset=offset), page)
 
-    def notify(self, uid: str, message: str) -> None:
-        """Show a notification in the user's Omi app; nine an hour. Never put private words in it: it is a URL."""
-        self._transport.call("POST", f"{self._base}/notification", params={"uid": uid, "message": message})
+    def search_conversations(
+        self,
+        uid: str,
+        query: str,
+        *,
+        page: int = 1,
+        per_page: int = 10,
+        include_discarded: bool = False,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Found:
+        """By meaning, through an index that is behind at times: not for finding one's own import."""
+        body: dict[str, Any] = {"query": query, "page": page, "per_page": per_page}
+        body |= {"include_discarded": True} if include_discarded else {}
+        body |= {"start_date": _moment(start)} if start else {}
+        body |= {"end_date": _moment(end)} if end else {}
+        answer = self._transport.call("POST", f"{self._base}/search/conversations", params={"uid": uid}, json=body)
+        found = _load_page(answer, "conversations", _CONVERSATION)
+        pages_found = answer.get("total_pages")
+        return Found(tuple(found), pages_found if isinstance(pages_found, int) else 0)
+
+    def tasks(
+        self,
+        uid: str,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        completed: bool | None = None,
+        conversation_id: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        due_start: datetime | None = None,
+        due_end: datetime | None = None,
+    ) -> list[Task]:
+        """One page of the user's action items. `start` and `end` act on `created_at`, the other two on `due_at`."""
+        params: dict[str, Any] = {"uid": uid, "limit": limit, "offset": offset}
+        times = {"start_date": start, "end_date": end, "due_start_date": due_start, "due_end_date": due_end}
+        params |= {name: _moment(value) for name, value in times.items() if value}
+        params |= {} if completed is None else {"completed": str(completed).lower()}
+        params |= {"conversation_id": conversation_id} if conversation_id else {}
+        answer = self._transport.call("GET", f"{self._base}/tasks", params=params)
+        return _load_page(answer, "tasks", _TASK)
+
+    def iter_tasks(self, uid: str, *, page: int = 100, **filters: Any) -> Iterator[Task]:
+        """All pages, each task once."""
+        return pages(lambda offset: self.tasks(uid, limit=page, offset=offset, **filters), page)
+
+    def notify(self, uid: str, message: str, *, in_url: bool = False) -> None:
+        """Show a notification in the user's Omi app; nine an hour.
+
+        `in_url` uses the older route: the words stand in the URL then, and so in logs on the way.
+        """
+        if in_url:
+            self._transport.call("POST", f"{self._base}/notification", params={"uid": uid, "message": message})
+        else:
+            body = {"aid": self._app_id, "uid": uid, "message": message}
+            self._transport.call("POST", "/v1/integrations/notification", json=body)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the last answer to this thread said about limits; None where it said nothing (a 429 always does)."""
+        return self._transport.rate_limit
 
     def __enter__(self) -> Self:
         return self
@@ -142,19 +208,3 @@ def _load_page(answer: Any, name: str, schema: Schema) -> list[Any]:
     except (KeyError, TypeError, ValidationError):
         raise UnexpectedAnswer(f"Omi's list of {name} is not of the documented form") from None
     return loaded
-
-
-def _pages(fetch: Callable[[int], list[Any]], page: int) -> Iterator[Any]:
-    """Follow offsets until a page is empty, or several in a row bring nothing new.
-
-    A short page is not the last one (Omi skips malformed rows). An insertion shifts every later offset, so one
-    stale page is no end; an Omi that ignores the offset would be asked for ever, so a few are.
-    """
-    seen: set[str] = set()
-    offset = stale = 0
-    while stale < STALE_PAGES_MAX and (rows := fetch(offset)):
-        fresh = [row for row in rows if row.id not in seen]
-        seen.update(row.id for row in fresh)
-        stale = 0 if fresh else stale + 1
-        yield from fresh
-        offset += page

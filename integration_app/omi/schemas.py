@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_dump, post_load
 
-from integration_app.omi.types import Conversation, Memory
+from integration_app.omi.types import Conversation, Memory, Task
 
 
 class UtcDateTime(fields.Field[datetime]):
@@ -115,3 +115,21 @@ class MemorySchema(Schema):
     def _make(self, data: dict[str, Any], **_: Any) -> Memory:
         data["tags"] = tuple(data.get("tags") or ())
         return Memory(**data)
+
+
+class TaskSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    id = fields.Str(required=True)
+    description = fields.Str(required=True)
+    completed = fields.Bool(allow_none=True)
+    created_at = UtcDateTime(allow_none=True)
+    updated_at = UtcDateTime(allow_none=True)
+    due_at = UtcDateTime(allow_none=True)
+    completed_at = UtcDateTime(allow_none=True)
+    conversation_id = fields.Str(allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Task:
+        return Task(**data | {"completed": bool(data.get("completed"))})

@@ -5,6 +5,7 @@ Sorts what can go wrong on the wire by the one question that matters for a write
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from integration_app.omi.answers import from_response
-from integration_app.omi.errors import OmiError, OutcomeUnknown, UnexpectedAnswer, Unreachable
+from integration_app.omi.answers import from_response, rate_limit
+from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimit, UnexpectedAnswer, Unreachable
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 
@@ -43,11 +44,18 @@ class Transport:
             "User-Agent": user_agent,
         }
         self._timeout = (connect_timeout, read_timeout)
+        self._seen = threading.local()
         self._session = requests.Session()
         # A pool smaller than the number of threads would throw connections away on every wave.
         adapter = HTTPAdapter(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the last answer to this thread said about limits."""
+        found: RateLimit | None = getattr(self._seen, "rate_limit", None)
+        return found
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
@@ -74,6 +82,7 @@ class Transport:
                 stream=True,
             ) as answer:
                 body = _read(answer, deadline)
+                self._seen.rate_limit = rate_limit(answer.headers)
                 return from_response(answer.status_code, answer.headers, body)
         except OmiError:
             raise

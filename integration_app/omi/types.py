@@ -132,3 +132,25 @@ class Memory:
     tags: tuple[str, ...] = ()
     category: str | None = None
     app_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An action item of the user's, read-only here."""
+
+    id: str
+    description: str
+    completed: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    due_at: datetime | None = None
+    completed_at: datetime | None = None
+    conversation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search."""
+
+    conversations: tuple[Conversation, ...]
+    total_pages: int

@@ -14,8 +14,7 @@ from publicsuffixlist import PublicSuffixList
 
 from integration_app.model import Evidence, InboundMessage, Preferences, Route, Trust
 
-
-_SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.com", ".amazonses.com", ".sendgrid.net")
+_SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.com")
 """Hosts whose customers have names below one domain, and that are not on the public list of such hosts."""
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Flask, Response, g, jsonify, redirect, render_template, request
+from flask import Flask, Response, g, jsonify, redirect, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -16,6 +16,7 @@ from integration_app.sandbox import (
     control_api,
     developer_conversations,
     developer_data,
+    inspector,
     integrations_api,
     openapi,
     seed,
@@ -39,27 +40,31 @@ def create_app(
     strict_seed: bool = False,
 ) -> Flask:
     state, faults = State(app_id, api_key, clock, file), Faults()
-    limits, faulty = Limits(state.clock, boost), Faulty(faults, lambda: state.latency)
+    limits, faulty = Limits(state.clock, boost), Faulty(faults, lambda: state.latency, state.clock)
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    _keep_log(app, state)
     answers.install(app)
+    if strict_seed:
+        seed.install(app, state, limits)
     integrations_api.install(app, state, limits, faulty)
     developer = Developer(state, limits, faulty)
     developer_data.install(app, developer)
     developer_conversations.install(app, developer)
     openapi.install(app)
-    if strict_seed:
-        seed.install(app, state, limits)
     control_api.install(app, state, limits, faults)
     apps_api.install(app, state)
+    inspector.install(app, state, limits, faults)
+    _framework_answers(app)
+    return app
 
+
+def _keep_log(app: Flask, state: State) -> None:
     @app.before_request
     def _begin() -> AnyResponse | None:
         g.began = time.monotonic()
-        if not request.path.startswith(API):
-            return None
-        if request.path.endswith("/"):
+        if request.path.startswith(API) and request.path.endswith("/"):
             return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
         return None
 
@@ -67,11 +72,30 @@ def create_app(
     def _end(response: Response) -> Response:
         if request.path.startswith(API):
             dropped = g.get("dropped", False)
-            _log(None if dropped else response.status_code, "dropped" if dropped else None)
+            _log(state, None if dropped else response.status_code, "dropped" if dropped else None)
         if request.method != "GET":
             state.save()
         return response
 
+
+def _log(state: State, status: int | None, error: str | None) -> None:
+    fault = g.get("fault")
+    seconds = round(time.monotonic() - g.began, 4)
+    call = Call(
+        at=state.clock() - seconds,
+        method=request.method,
+        route=(request.endpoint or "unknown").rpartition(".")[2],
+        uid=g.get("uid") or request.args.get("uid"),
+        status=status,
+        seconds=seconds,
+        fault=fault.fault if fault else None,
+        error=error,
+    )
+    with state.lock:
+        state.calls.append(call)
+
+
+def _framework_answers(app: Flask) -> None:
     @app.errorhandler(Dropped)
     def _dropped(_: Dropped) -> Response:
         g.dropped = True  # the socket is shut: whatever is answered here reaches nobody
@@ -84,41 +108,3 @@ def create_app(
     @app.errorhandler(HTTPException)
     def _framework(error: HTTPException) -> tuple[Response, int]:
         return jsonify(detail=error.name), error.code or 500
-
-    @app.get("/")
-    def inspector() -> str:
-        with state.lock:
-            return render_template(
-                "inspector.html",
-                app_id=app_id,
-                apps=list(state.apps.values()),
-                public=request.host_url,
-                users=sorted(state.users.values(), key=lambda user: user.uid),
-                calls=list(state.calls)[:-101:-1],
-                total=len(state.calls),
-                faults=faults.view(),
-                limits=limits.snapshot(),
-                boost=limits.boost,
-                when=lambda at: time.strftime("%H:%M:%S", time.gmtime(at)),
-            )
-
-    def _route() -> str:
-        return (request.endpoint or "unknown").rpartition(".")[2]
-
-    def _log(status: int | None, error: str | None) -> None:
-        fault = g.get("fault")
-        seconds = round(time.monotonic() - g.began, 4)
-        call = Call(
-            at=state.clock() - seconds,
-            method=request.method,
-            route=_route(),
-            uid=g.get("uid") or request.args.get("uid"),
-            status=status,
-            seconds=seconds,
-            fault=fault.fault if fault else None,
-            error=error,
-        )
-        with state.lock:
-            state.calls.append(call)
-
-    return app

@@ -10,7 +10,7 @@ GET    /_sandbox/users                   every user with conversations and memor
 GET    /_sandbox/users/{uid}             one user
 GET    /_sandbox/requests                every call: time, route, uid, status (?since=<unix>, ?route=, ?uid=)
 GET    /_sandbox/notifications?uid=      what the app sent to a user
-GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`)
+GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`); DELETE /_sandbox/faults/{id} takes one away
 POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
 POST   /_sandbox/latency {"seconds": 0.3}  every write takes this long
 POST   /_sandbox/clock {"advance": 3600}   move the sandbox's clock on (limits, dates)
@@ -109,6 +109,10 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
             except ValueError as error:
                 return jsonify(error=str(error)), 400
         return jsonify(faults=faults.view()), 200
+
+    @control.delete("/faults/<int:number>")
+    def one_fault(number: int) -> tuple[Response, int]:
+        return jsonify(status="ok"), 200 if faults.remove(number) else 404
 
     @control.post("/boost")
     def boost() -> tuple[Response, int]:

@@ -36,13 +36,23 @@ FAULTS = [
     "swallowed",
 ]
 
-ROUTES = ("*", "create_conversation", "create_memories", "read_conversations", "read_memories", "notification")
+ROUTES = (
+    "*", "create_conversation", "create_memories", "read_conversations", "read_memories", "search_conversations",
+    "read_tasks", "notification", "notification_by_body", "dev_read_memories", "dev_create_memory",
+    "dev_create_memories", "dev_update_memory", "dev_delete_memory", "dev_read_action_items", "dev_create_action_item",
+    "dev_create_action_items", "dev_update_action_item", "dev_delete_action_item", "dev_read_conversations",
+    "dev_read_conversation", "dev_create_conversation", "dev_create_from_segments", "dev_update_conversation",
+    "dev_delete_conversation", "dev_read_folders", "dev_read_goals", "dev_create_goal", "dev_update_goal",
+    "dev_delete_goal", "dev_goal_progress", "dev_goal_history", "dev_ask",
+)  # fmt: skip
 ALIASES = {"429": "rate_limited", "500": "error_before", "503": "unavailable", "504": "timeout_after"}
 
 
 @dataclass
 class Fault:
-    """`left` counts down; None means until it is removed. `probability` of hitting a matching call."""
+    """`left` counts down; None means until it is removed, or `until` (Unix seconds) has passed. `probability` of
+    hitting a matching call.
+    """
 
     id: int
     fault: str
@@ -52,6 +62,7 @@ class Fault:
     probability: float = 1.0
     retry_after: float | None = None
     seconds: float = 1.0
+    until: float | None = None
 
     def view(self) -> dict[str, Any]:
         return {
@@ -63,6 +74,7 @@ class Fault:
             "probability": self.probability,
             "retry_after": self.retry_after,
             "seconds": self.seconds,
+            "until": self.until,
         }
 
 
@@ -89,6 +101,7 @@ class Faults:
                 uid=str(asked["uid"]) if asked.get("uid") else None,
                 left=None if times is None else int(times),
                 probability=float(asked.get("probability", 1.0)),
+                until=None if asked.get("until") is None else float(asked["until"]),
                 retry_after=None if asked.get("retry_after") is None else float(asked["retry_after"]),
                 seconds=float(asked.get("seconds", 1.0)),
             )
@@ -101,9 +114,10 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    def take(self, route: str, uid: str | None) -> Fault | None:
-        """The first fault that fits this call, counted down."""
+    def take(self, route: str, uid: str | None, now: float) -> Fault | None:
+        """The first fault that fits this call, counted down. Those whose time is over are forgotten."""
         with self._lock:
+            self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]
             for fault in self._faults:
                 if fault.route not in ("*", route) or (fault.uid and fault.uid != uid):
                     continue
@@ -115,6 +129,12 @@ class Faults:
                         self._faults.remove(fault)
                 return fault
         return None
+
+    def remove(self, number: int) -> bool:
+        with self._lock:
+            before = len(self._faults)
+            self._faults = [fault for fault in self._faults if fault.id != number]
+            return len(self._faults) < before
 
     def clear(self) -> None:
         with self._lock:

@@ -20,15 +20,16 @@ class Dropped(Exception):  # noqa: N818
 
 
 class Faulty:
-    def __init__(self, faults: Faults, latency: Callable[[], float]) -> None:
+    def __init__(self, faults: Faults, latency: Callable[[], float], clock: Callable[[], float]) -> None:
         self._faults = faults
         self._latency = latency
+        self._clock = clock
 
     def _fault(self) -> Fault | None:
         """The fault that is meant for this call, taken when it first matters: a refused call uses none up."""
         if "fault" not in g:
             route = (request.endpoint or "").rpartition(".")[2]
-            g.fault = self._faults.take(route, g.get("uid") or request.args.get("uid"))
+            g.fault = self._faults.take(route, g.get("uid") or request.args.get("uid"), self._clock())
         fault: Fault | None = g.fault
         return fault
 
