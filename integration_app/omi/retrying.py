@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimited, Unavailable, Unreachable
 
@@ -69,7 +69,7 @@ def retrying(
             # bound to `wrapped`, so that what a call calls in turn (a page, a batch) is retried by itself
             method = getattr(type(client), name).__get__(wrapped)
             wrapped.__dict__[name] = again(method, name)
-    return cast(Client, wrapped)
+    return wrapped
 
 
 def _wait(error: OmiError, number: int, chance: float) -> float:
