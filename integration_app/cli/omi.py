@@ -1,0 +1,288 @@
+"""`omi-inbox omi …`: one's data in Omi from the command line: list, create, import, export.
+
+With OMI_DEVELOPER_KEY for oneself, else with the app's key for the user given with --uid.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from integration_app import logs
+from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, fail, table, use_local_stack
+from integration_app.omi import (
+    DeveloperClient,
+    IntegrationsClient,
+    NewActionItem,
+    NewConversation,
+    NewDeveloperMemory,
+    NewMemories,
+    NewMemory,
+    NewTextConversation,
+    OmiError,
+    RateLimited,
+    retrying,
+)
+from integration_app.transfer import exporting, importing, readers
+from integration_app.transfer.items import UnreadableFile
+from integration_app.transfer.ledger import Ledger
+from integration_app.transfer.places import AppUser, Oneself, Place
+
+LEDGER = Path(".omi-import.sqlite")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose data: through either API."""
+
+    developer: DeveloperClient | None = None
+    integrations: IntegrationsClient | None = None
+    uid: str = ""
+
+    def place(self) -> Place:
+        if self.developer:
+            return Oneself(self.developer)
+        assert self.integrations is not None  # noqa: S101 - one of the two
+        return AppUser(self.integrations, self.uid)
+
+    def items(self, kind: str, **filters: Any) -> Iterator[Any]:
+        if self.developer:
+            names = {"conversations": "iter_conversations", "memories": "iter_memories"}
+            filters |= {"include_transcript": True} if kind == "conversations" else {}
+            return iter(getattr(self.developer, names.get(kind, "iter_action_items"))(**filters))
+        names = {"conversations": "iter_conversations", "memories": "iter_memories", "action_items": "iter_tasks"}
+        return iter(getattr(self.integrations, names[kind])(self.uid, **filters))
+
+
+def whose(command: Any) -> Any:
+    return click.option("--uid", envvar="OMI_UID", help="The user, where the app's key is used.")(command)
+
+
+@contextmanager
+def account(uid: str | None) -> Iterator[Account]:
+    """Omi as the environment says; its refusals end the command with a sentence."""
+    use_local_stack()
+    logs.configure("text", "warning")
+    base = os.environ.get("OMI_BASE_URL", "https://api.omi.me")
+    key = os.environ.get("OMI_DEVELOPER_KEY")
+    try:
+        if key and not uid:
+            with DeveloperClient(key, base_url=base) as developer:
+                yield Account(developer=retrying(developer, on_wait=_waiting))
+        elif uid and os.environ.get("OMI_APP_ID") and os.environ.get("OMI_API_KEY"):
+            with IntegrationsClient(os.environ["OMI_APP_ID"], os.environ["OMI_API_KEY"], base_url=base) as client:
+                yield Account(integrations=retrying(client, on_wait=_waiting), uid=uid)
+        else:
+            fail("set OMI_DEVELOPER_KEY for yourself, or OMI_APP_ID and OMI_API_KEY and give --uid", USAGE)
+    except OmiError as error:
+        fail(f"Omi: {error}", TRY_LATER if isinstance(error, RateLimited) else FAILED)
+    except (ValueError, UnreadableFile) as error:
+        fail(str(error), USAGE)
+
+
+def _waiting(seconds: float, error: OmiError) -> None:
+    click.echo(f"\n{error.reason}: trying again in {_span(seconds)}", err=True)
+
+
+@click.group()
+def omi() -> None:
+    """Your data in Omi: list, create, import, export."""
+
+
+def _section(name: str, kind: str, columns: tuple[str, ...]) -> click.Group:
+    group = click.Group(name, help=f"List and create {name.replace('-', ' ')}.")
+
+    @group.command("list")
+    @whose
+    @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100_000))
+    @click.option("--json", "want_json", is_flag=True)
+    def listed(uid: str | None, limit: int, want_json: bool) -> None:
+        """The newest ones."""
+        with account(uid) as found:
+            rows = [row for row, _ in zip(exporting.rows(found.items(kind)), range(limit), strict=False)]
+        if want_json:
+            as_json(rows)
+            return
+        table(columns, [[_short(row.get(name, "")) for name in columns] for row in rows])
+
+    return group
+
+
+conversations = _section("conversations", "conversations", ("started_at", "title", "source", "id"))
+memories = _section("memories", "memories", ("created_at", "content", "category", "id"))
+action_items = _section("action-items", "action_items", ("due_at", "completed", "description", "id"))
+
+
+@conversations.command("create")
+@whose
+@click.argument("text")
+@click.option("--source", default="other_text", show_default=True)
+@click.option("--spec", default="note", show_default=True)
+def create_conversation(uid: str | None, text: str, source: str, spec: str) -> None:
+    """A conversation from TEXT (- reads standard input)."""
+    said = sys.stdin.read() if text == "-" else text
+    with account(uid) as found:
+        if found.developer:
+            made = found.developer.create_conversation(
+                NewTextConversation(text=said, text_source=source, text_source_spec=spec)
+            )
+            click.echo(made.id)
+        elif found.integrations:
+            found.integrations.create_conversation(
+                found.uid, NewConversation(text=said, text_source=source, text_source_spec=spec)
+            )
+            click.echo("accepted (this API names no id)", err=True)
+
+
+@memories.command("create")
+@whose
+@click.argument("content")
+@click.option("--tag", "tags", multiple=True)
+def create_memory(uid: str | None, content: str, tags: tuple[str, ...]) -> None:
+    """A memory with CONTENT."""
+    with account(uid) as found:
+        if found.developer:
+            click.echo(found.developer.create_memory(NewDeveloperMemory(content, tags=tags)).id)
+        elif found.integrations:
+            found.integrations.create_memories(found.uid, NewMemories(memories=(NewMemory(content, tags),)))
+            click.echo("accepted (this API names no id)", err=True)
+
+
+@action_items.command("create")
+@click.argument("description")
+@click.option("--due", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="UTC.")
+def create_action_item(description: str, due: datetime | None) -> None:
+    """An action item. Needs OMI_DEVELOPER_KEY: the app's API has none to create."""
+    with account(None) as found:
+        if found.developer:
+            when = due.replace(tzinfo=UTC) if due else None
+            click.echo(found.developer.create_action_item(NewActionItem(description, due_at=when)).id)
+
+
+@omi.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@whose
+@click.option("--kind", type=click.Choice(list(readers.KINDS)), help="Of the files; found out by itself otherwise.")
+@click.option(
+    "--as", "as_what", type=click.Choice(["auto", "memories", "tasks"]), default="auto", help="Rows of tables."
+)
+@click.option("--me", multiple=True, help="How the files name you: a name in a chat, a speaker in a meeting.")
+@click.option("--zone", default="UTC", show_default=True, help="Of times that say none, such as Europe/Lisbon.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and how long it takes.")
+@click.option("--ledger", default=LEDGER, show_default=True, type=click.Path(path_type=Path))
+@click.option("--json", "want_json", is_flag=True)
+def import_(
+    paths: tuple[Path, ...],
+    uid: str | None,
+    kind: str | None,
+    as_what: str,
+    me: tuple[str, ...],
+    zone: str,
+    dry_run: bool,
+    ledger: Path,
+    want_json: bool,
+) -> None:
+    """Bring files into Omi, with their dates; duplicates are skipped.
+
+    mbox and .eml, the XML of "SMS Backup & Restore", WhatsApp chats, CSV and JSON lines of memories or tasks, Markdown
+    notes, transcripts (VTT, SRT, Zoom, Teams). Stop it whenever you like: the next run goes on from there.
+    """
+    options = readers.Options(me=me, zone=_zone(zone), as_what=as_what)
+    with account(uid) as found:
+        place = found.place()
+        with Ledger(ledger, place.name) as book:
+            items = [item for path in paths for item in readers.read(path, options, kind)]
+            made = importing.plan(items, place, book)
+            summary: dict[str, Any] = {
+                "new": made.counts,
+                "duplicates": made.duplicates,
+                "calls": made.calls,
+                "hours": round(made.hours, 2),
+            }
+            if not want_json:
+                _tell(made)
+            if not dry_run:
+                with _progress(len(made.new)) as bar:
+                    report = importing.carry_out(made, place, book, bar)
+                summary |= {"sent": report.sent, "duplicates": report.duplicates}
+                if not want_json:
+                    click.echo(f"sent {_counts(report.sent)}; {report.duplicates} duplicates skipped")
+    if want_json:
+        as_json(summary)
+
+
+@omi.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@whose
+@click.option("--format", "form", type=click.Choice(exporting.FORMATS), default="jsonl", show_default=True)
+@click.option("--json", "want_json", is_flag=True)
+def export(path: Path, uid: str | None, form: str, want_json: bool) -> None:
+    """Write everything readable to PATH. A second time only what is new is added."""
+    counts: dict[str, dict[str, int]] = {}
+    with account(uid) as found:
+        target = exporting.sink(path, form)
+        try:
+            for kind in exporting.KINDS:
+                done = counts.setdefault(kind, {"new": 0, "there already": 0})
+                for row in exporting.rows(found.items(kind)):
+                    done["new" if target.add(kind, row) else "there already"] += 1
+        finally:
+            target.close()
+    if want_json:
+        as_json(counts)
+        return
+    for kind, done in counts.items():
+        click.echo(f"{kind.replace('_', ' ')}: {done['new']} written, {done['there already']} there already")
+
+
+for section in (conversations, memories, action_items):
+    omi.add_command(section)
+
+
+def _tell(made: importing.Plan) -> None:
+    calls = sum(made.calls.values())
+    click.echo(f"new: {_counts(made.counts)}; {made.duplicates} duplicates", err=True)
+    if calls:
+        click.echo(f"{calls} calls; at Omi's documented limits that takes {_span(made.hours * 3600)}", err=True)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not total or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    with click.progressbar(length=total, file=sys.stderr, show_pos=True) as bar:
+        yield bar.update
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "nothing"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        fail(f"{name!r} is no time zone such as Europe/Lisbon", USAGE)
