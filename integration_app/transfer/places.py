@@ -155,12 +155,14 @@ def _conversations(item: Item) -> list[NewConversation]:
         ]
     if isinstance(item, TaskItem):
         due = f" by {item.due_at:%Y-%m-%d}" if item.due_at else ""
-        return NewConversation(
-            text=f"Me: To do: {item.description}{due}", text_source="message", text_source_spec="task"
-        )
+        text = f"Me: To do: {item.description}{due}"
+        return [NewConversation(text=text, text_source="message", text_source_spec="task")]
     raise ValueError(f"{kind_of(item)} are no conversation")
 
 
-def _text(item: ConversationItem) -> str:
-    """What Omi takes; the readers keep within it, a single enormous mail does not."""
-    return split(item.text, CONVERSATION_TEXT_MAX - 100)[0] if len(item.text) > CONVERSATION_TEXT_MAX else item.text
+def _texts(item: ConversationItem) -> list[str]:
+    """What Omi takes in one; a longer one in numbered parts."""
+    if len(item.text) <= CONVERSATION_TEXT_MAX:
+        return [item.text]
+    parts = split(item.text, CONVERSATION_TEXT_MAX - 100)
+    return [f"[Part {number} of {len(parts)}]\n\n{part}" for number, part in enumerate(parts, 1)]
