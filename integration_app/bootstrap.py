@@ -18,11 +18,13 @@ from redis.sentinel import Sentinel
 
 from integration_app import settings as settings_module
 from integration_app.model import Clock
-from integration_app.omi import IntegrationsClient
+from integration_app.omi import DeveloperClient, IntegrationsClient
+from integration_app.pipeline.destination import Destination, ToUsers
 from integration_app.pipeline.drain import Drain
 from integration_app.pipeline.forget import Forget
 from integration_app.pipeline.intake import Intake
 from integration_app.pipeline.outcome import Outcomes
+from integration_app.pipeline.personal import ToOneself
 from integration_app.pipeline.preview import Previews
 from integration_app.pipeline.replay import Replays
 from integration_app.pipeline.rules import Rules
@@ -71,7 +73,7 @@ class Services:
     gates: Gates
     health: Health
     jobs: JobQueue
-    omi: IntegrationsClient
+    omi: Destination
     queue_connection: Redis
     clock: Clock
 
@@ -120,16 +122,10 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         traffic=traffic,
         rules=rules,
         clock=clock,
+        has_tasks=settings.omi_developer_key is not None,
     )
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
-    omi = IntegrationsClient(
-        settings.omi_app_id,
-        settings.omi_api_key,
-        base_url=settings.omi_base_url,
-        connect_timeout=settings.omi_connect_timeout_seconds,
-        read_timeout=settings.omi_read_timeout_seconds,
-        connections=connections,
-    )
+    omi = _destination(settings, connections)
     return Services(
         settings=settings,
         providers=providers,
@@ -183,6 +179,19 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         queue_connection=queue_connection,
         clock=clock,
     )
+
+
+def _destination(settings: Settings, connections: int) -> Destination:
+    """One person's own key, or the app's."""
+    how: dict[str, Any] = {
+        "base_url": settings.omi_base_url,
+        "connect_timeout": settings.omi_connect_timeout_seconds,
+        "read_timeout": settings.omi_read_timeout_seconds,
+        "connections": connections,
+    }
+    if settings.omi_developer_key:
+        return ToOneself(DeveloperClient(settings.omi_developer_key, **how))
+    return ToUsers(IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how))
 
 
 def connect(url: str, *, decode: bool) -> Redis:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
 
     CONVERSATION = "conversation"
     MEMORIES = "memories"
+    TASKS = "tasks"  # one person's own Omi only: an app cannot create them
 
 
 class MessageState(StrEnum):
@@ -155,9 +156,9 @@ class InboundMessage:
 class PreparedText:
     """What of a message goes to Omi: clean text, what it becomes, its tags and its head (mail only).
 
-    `asked`: the message itself says what it wants to become. `said_at`: when it was said, where its text tells (a
-    forwarded mail). `automatic`: why it is nobody's own words (a bounce, a mailing list). `parts`: how many messages
-    a text that is too long was made into, of which this is number `part`.
+    `asked`: the message itself says what it wants to become. `to_do`: it is something to do. `said_at`: when it was
+    said, where its text tells (a forwarded mail). `automatic`: why it is nobody's own words (a bounce, a mailing
+    list). `parts`: how many messages a text that is too long was made into, of which this is number `part`.
     """
 
     text: str
@@ -165,6 +166,7 @@ class PreparedText:
     tags: tuple[str, ...] = ()
     head: str | None = None
     asked: bool = False
+    to_do: bool = False
     said_at: datetime | None = None
     automatic: str | None = None
     part: int = 1

@@ -32,6 +32,7 @@ class Settings:
     omi_base_url: str
     omi_app_id: str
     omi_api_key: str = _secret()
+    omi_developer_key: str | None = _secret()
     omi_connect_timeout_seconds: float
     omi_read_timeout_seconds: float
     omi_settle_seconds: float
@@ -97,10 +98,16 @@ def read(reader: Reader) -> Callable[[], Settings]:
     """Read every setting; call the result after `reader.close()`, when all of them are known to be good."""
     env = reader.env
     not_negative, positive = check.Range(min=0), check.Range(min=0, min_inclusive=False)
+    personal = env.str("OMI_DEVELOPER_KEY", None)
+    if personal and (env.str("OMI_APP_ID", None) or env.str("OMI_API_KEY", None)):
+        reader.mistake(
+            "OMI_DEVELOPER_KEY", "set either this (for yourself), or OMI_APP_ID and OMI_API_KEY (for an app)"
+        )
     values: dict[str, Any] = {
         "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=_base_url),
-        "omi_app_id": env.str("OMI_APP_ID", validate=_not_blank),
-        "omi_api_key": env.str("OMI_API_KEY", validate=_not_blank),
+        "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=_not_blank),
+        "omi_api_key": env.str("OMI_API_KEY", "") if personal else env.str("OMI_API_KEY", validate=_not_blank),
+        "omi_developer_key": personal,
         "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),

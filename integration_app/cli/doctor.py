@@ -15,7 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import FAILED, as_json, use_local_stack
 from integration_app.errors import SettingsError
 from integration_app.model import InstallationState
-from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError
+from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 
 PROBE_UID = "omi-inbox-doctor"
 
@@ -89,13 +89,12 @@ def _omi(found: Services) -> Check:
     """
     enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
     try:
-        found.omi.conversations(enabled[0] if enabled else PROBE_UID, limit=1)
-    except AppNotEnabled:
-        return Check("omi", True, f"{found.settings.omi_base_url} accepts the key; actions show with the first user")
+        said = found.omi.check(enabled[0] if enabled else PROBE_UID)
     except BadCredentials:
-        return Check("omi", False, "Omi refuses OMI_API_KEY for OMI_APP_ID")
+        key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
+        return Check("omi", False, f"Omi refuses {key}")
     except AppMisconfigured as error:
         return Check("omi", False, error.reason)
     except OmiError as error:
         return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason}")
-    return Check("omi", True, f"{found.settings.omi_base_url} accepts the key and lets the app read")
+    return Check("omi", True, f"{found.settings.omi_base_url} {said}")

@@ -12,14 +12,17 @@ from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services
 from integration_app.logs import masked
 from integration_app.model import Installation
 
+ONESELF = "me"
+"""The uid of the one person whose key is used in personal mode."""
+
 
 @click.command()
-@click.option("--uid", required=True, help="The Omi user id.")
+@click.option("--uid", help=f'The Omi user id; with OMI_DEVELOPER_KEY it is yourself, "{ONESELF}".')
 @click.option("--phone", help="A phone that this user has proven to own, such as +15550001111.")
 @click.option("--email", is_flag=True, help="Only the private inbox address.")
 @click.option("--region", default="US", show_default=True, help="For a phone typed without country code.")
 @click.option("--json", "want_json", is_flag=True)
-def link(uid: str, phone: str | None, email: bool, region: str, want_json: bool) -> None:
+def link(uid: str | None, phone: str | None, email: bool, region: str, want_json: bool) -> None:
     """Link a phone to a uid by hand, and print the uid's private inbox address.
 
     By hand means: you vouch that this phone and this uid belong to the same person.
@@ -28,6 +31,10 @@ def link(uid: str, phone: str | None, email: bool, region: str, want_json: bool)
         fail("give --phone, --email or both", USAGE)
     number = _e164(phone, region) if phone else None
     with services() as found:
+        if found.omi.is_personal and uid in (None, ONESELF):
+            uid = ONESELF
+        elif uid is None or found.omi.is_personal:
+            fail(f"with OMI_DEVELOPER_KEY there is only {ONESELF!r}" if uid else "give --uid", USAGE)
         try:
             installation = found.installations.add(uid, now=found.clock())
         except ValueError as error:

@@ -39,7 +39,7 @@ class Request:
 
 def compose(group: Group, *, language: str | None = None) -> Request:
     """The request for a group. Raises ValueError when Omi would refuse it. `language` is the user's preference."""
-    started = _fingerprint(group)
+    started = fingerprint(group)
     if group.lane.kind is Kind.MEMORIES:
         return Request(memories_body(_memories(group)), started)
     hints = group.messages[0].message.hints
@@ -74,7 +74,7 @@ def _as_it_says(group: Group, hints: Hints, started: datetime, language: str | N
     )
 
 
-def _fingerprint(group: Group) -> datetime:
+def fingerprint(group: Group) -> datetime:
     """When the first message was said, to the second; its number in the order of arrival as microseconds."""
     first = group.messages[0]
     begun = min(said_at(item.message, item.prepared) for item in group.messages)
@@ -102,7 +102,7 @@ def _origin(channel: str) -> tuple[str, str]:
 def parts_of(prepared: PreparedText) -> list[PreparedText]:
     """A text longer than Omi takes, in parts at paragraph borders; each repeats the head. Memories are split later."""
     limit = CONVERSATION_TEXT_MAX - len(prepared.head or "") - _PART_OVERHEAD
-    if prepared.kind is Kind.MEMORIES or len(prepared.text) <= limit:
+    if prepared.kind is not Kind.CONVERSATION or len(prepared.text) <= limit:
         return [prepared]
     texts = split(prepared.text, limit)
     return [replace(prepared, text=text, part=number + 1, parts=len(texts)) for number, text in enumerate(texts)]

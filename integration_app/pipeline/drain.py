@@ -32,8 +32,9 @@ from integration_app.model import (
     Retry,
     WaitingMessage,
 )
-from integration_app.omi import IntegrationsClient, OmiError
-from integration_app.pipeline.compose import compose, parts_of
+from integration_app.omi import OmiError
+from integration_app.pipeline.compose import parts_of
+from integration_app.pipeline.destination import Destination
 from integration_app.pipeline.group import Group, lane_of, plan
 from integration_app.pipeline.look import Look, closed_until
 from integration_app.pipeline.outcome import Outcomes
@@ -56,7 +57,7 @@ class Drain:
     def __init__(
         self,
         *,
-        omi: IntegrationsClient,
+        omi: Destination,
         inbox: Inbox,
         outbox: Outbox,
         installations: Installations,
@@ -188,7 +189,9 @@ class Drain:
                 return None
             item = replace(item, prepared=self._inbox.save_prepared(item.id, parts, now=self._clock()))
         assert item.prepared is not None  # noqa: S101 - it has just been made
-        ready = replace(item, prepared=for_user(item.prepared, item.message, look.installation))
+        ready = replace(
+            item, prepared=for_user(item.prepared, item.message, look.installation, has_tasks=self._omi.is_personal)
+        )
         if reason := _unwanted(ready.prepared, look.installation):
             self._set_aside(look, [ready], Drop(reason))
             return None
@@ -198,7 +201,7 @@ class Drain:
         """Send one group. False when it has to wait, or its outcome is unknown: then its lane waits."""
         look.acted = True
         try:
-            request = compose(group, language=_language(look.installation))
+            request = self._omi.compose(group, language=_language(look.installation))
         except Exception as crash:  # noqa: BLE001 - as above
             self._park_culprits(look, group, _crash("compose", crash))
             return True
@@ -245,10 +248,7 @@ class Drain:
     def _call(self, look: Look, delivery: Delivery) -> None:
         if time.monotonic() - look.held_since > self._due.lease_ms / 1000 - self._rules.request_time.total_seconds():
             raise LeaseLost("stalled before a call: somebody else may be at it by now")
-        if delivery.lane.kind is Kind.MEMORIES:
-            self._omi.create_memories(delivery.uid, delivery.body)
-        else:
-            self._omi.create_conversation(delivery.uid, delivery.body)
+        self._omi.send(delivery)
 
     def _situation(self, look: Look, kind: Kind, first_tried_at: datetime) -> Situation:
         return Situation(
@@ -258,6 +258,7 @@ class Drain:
             tries=look.tries(GateScope.KIND, kind),
             tries_for_all=max(look.tries(GateScope.ALL, kind), look.tries(GateScope.ALL_OF_KIND, kind)),
             chance=self._chance(),
+            repeatable=self._omi.repeatable(kind),
         )
 
     # --- what is not sent ---------------------------------------------------------------------------------
@@ -276,8 +277,15 @@ class Drain:
 
     def _park_culprits(self, look: Look, group: Group, reason: str) -> None:
         """Park the messages that make composing fail; the others of the group leave with the next pass."""
-        culprits = [item for item in group.messages if not _composes(replace(group, messages=(item,)))]
+        culprits = [item for item in group.messages if not self._composes(replace(group, messages=(item,)))]
         self._set_aside(look, culprits or list(group.messages), Park(reason))
+
+    def _composes(self, group: Group) -> bool:
+        try:
+            self._omi.compose(group)
+        except Exception:  # noqa: BLE001 - whatever it raises, it does not compose
+            return False
+        return True
 
     def _set_aside(self, look: Look, items: list[WaitingMessage], decision: Park | Drop) -> None:
         """Park or drop messages without a call, through a delivery like any other, so that it is all on record."""
@@ -329,14 +337,6 @@ def _unwanted(prepared: PreparedText | None, installation: Installation | None) 
 
 def _language(installation: Installation | None) -> str | None:
     return installation.preferences.language if installation else None
-
-
-def _composes(group: Group) -> bool:
-    try:
-        compose(group)
-    except Exception:  # noqa: BLE001 - whatever it raises, it does not compose
-        return False
-    return True
 
 
 def _crash(where: str, error: BaseException) -> str:

@@ -13,7 +13,9 @@ from integration_app.omi import (
     AppMisconfigured,
     AppNotEnabled,
     BadCredentials,
+    Conflict,
     InvalidRequest,
+    MissingScope,
     OmiError,
     OutcomeUnknown,
     RateLimited,
@@ -47,6 +49,7 @@ class Situation:
     """What a decision depends on besides the answer itself.
 
     `tries`: how often in a row the gate in question was closed before. `chance`: a random number in [0, 1).
+    `repeatable`: sending the same again cannot double it.
     """
 
     now: datetime
@@ -55,6 +58,7 @@ class Situation:
     tries: int = 0
     tries_for_all: int = 0
     chance: float = 0.0
+    repeatable: bool = False
 
 
 def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # noqa: C901 - it is a table
@@ -72,14 +76,16 @@ def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # 
             return Retry(_exactly(at, seconds), error.reason, GateScope.KIND)
         case Unavailable():
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
-        case OutcomeUnknown() if at.kind is Kind.MEMORIES:
-            # explicit memories: the same content gets the same id, so sending again cannot double it
+        case OutcomeUnknown() if at.repeatable or at.kind is Kind.MEMORIES:
+            # the same content gets the same id, or the same session does: sending again cannot double it
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
         case OutcomeUnknown():
             return Reconcile(at.now, error.reason)
         case AppNotEnabled():
             return Retry(at.now + rules.left_probe, NOT_ENABLED, GateScope.UID, left=True)
-        case AppMisconfigured(capability=True):
+        case Conflict():
+            return Retry(_backoff(at, OUTAGE_WAIT_MAX), error.reason, GateScope.KIND)
+        case AppMisconfigured(capability=True) | MissingScope():
             return Retry(_alarm_wait(at), error.reason, GateScope.ALL_OF_KIND, alarm=True)
         case BadCredentials() | AppMisconfigured():
             return Retry(_alarm_wait(at), error.reason, GateScope.ALL, alarm=True)

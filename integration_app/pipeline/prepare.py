@@ -29,6 +29,8 @@ _LABEL = re.compile(r"#[^\W\d_]+(?:-[^\W\d_]+)*[.,;]?")
 _FORWARD_PREFIX = re.compile(r"\s*[^\W\d_]{1,12}\s?[:：]\s*")
 _FORWARD_MARK = "---------- Forwarded message ----------"
 
+_TO_DO = "To do: "
+
 _TAGS_MAX = 20
 _EARLIEST = timedelta(days=31)
 _EARLIEST_ORIGINAL = timedelta(days=3660)
@@ -56,8 +58,15 @@ def prepare(message: InboundMessage) -> PreparedText:
     return _by_wish("\n".join(line for line in lines if line))
 
 
-def for_user(prepared: PreparedText, message: InboundMessage, installation: Installation | None) -> PreparedText:
-    """As this user gets it: by the address of theirs that it was sent to, and by their preference."""
+def for_user(
+    prepared: PreparedText, message: InboundMessage, installation: Installation | None, *, has_tasks: bool = False
+) -> PreparedText:
+    """As this user gets it: by the address of theirs that it was sent to, and by their preference.
+
+    `has_tasks`: what is to do can become an action item.
+    """
+    if has_tasks and prepared.to_do:
+        return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(_TO_DO), head=None)
     if prepared.asked or installation is None:
         return prepared
     kind = _asked_by_address(message.recipients, installation.inbox_token) or installation.preferences.import_as
@@ -97,6 +106,7 @@ def _mail(message: InboundMessage) -> PreparedText:
         kind=Kind.CONVERSATION,
         head=_head(message, mail, subject, written),
         asked=kind is not None,
+        to_do=_is_to_do(text) or _is_to_do(subject),
         said_at=written if mail.forward else None,
         automatic=mail.automatic,
     )
@@ -134,12 +144,17 @@ def _wish(text: str) -> tuple[Kind | None, str]:
         return None, text
     word = found.group(1).lower().replace("-", "")
     rest = text[found.end() :]
-    return _ASKED[word], f"To do: {rest}" if word == "todo" else rest
+    return _ASKED[word], f"{_TO_DO}{rest}" if word == "todo" else rest
+
+
+def _is_to_do(text: str) -> bool:
+    found = _PREFIX.match(text[:200])
+    return found is not None and found.group(1).lower().startswith("to")
 
 
 def _by_wish(text: str) -> PreparedText:
     kind, rest = _wish(text)
-    prepared = PreparedText(text=rest.strip(), kind=Kind.CONVERSATION, asked=kind is not None)
+    prepared = PreparedText(text=rest.strip(), kind=Kind.CONVERSATION, asked=kind is not None, to_do=_is_to_do(text))
     return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 
 

@@ -38,7 +38,9 @@ class Previews:
         traffic: Traffic,
         rules: Rules,
         clock: Clock,
+        has_tasks: bool = False,
     ) -> None:
+        self._has_tasks = has_tasks
         self._inbox = inbox
         self._outbox = outbox
         self._installations = installations
@@ -77,7 +79,7 @@ class Previews:
     def _with_text(self, item: WaitingMessage, installation: Installation | None) -> WaitingMessage:
         """Prepared as a drain would, and not kept: a preview changes nothing."""
         prepared = item.prepared or self._prepared(item)
-        return replace(item, prepared=for_user(prepared, item.message, installation))
+        return replace(item, prepared=for_user(prepared, item.message, installation, has_tasks=self._has_tasks))
 
     def _prepared(self, item: WaitingMessage) -> PreparedText:
         said = self._inbox.said(item.id)

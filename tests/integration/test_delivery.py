@@ -12,6 +12,7 @@ from redis import Redis
 from integration_app.bootstrap import Services
 from integration_app.errors import LeaseLost, MalformedPayload, UnknownRecipient
 from integration_app.model import Content, Delivery, GateScope, InstallationState, Kind, Lane, Route
+from integration_app.pipeline import destination as destination_module
 from integration_app.pipeline import drain as drain_module
 from integration_app.pipeline.compose import compose
 from integration_app.pipeline.group import Group
@@ -335,7 +336,7 @@ def test_a_body_that_omi_refuses_is_parked_and_blocks_nobody(
             request.body["memories"] = "no list"
         return request
 
-    monkeypatch.setattr(drain_module, "compose", spoiled)
+    monkeypatch.setattr(destination_module, "compose", spoiled)
     bad = text(services, "remember: bad")
     clock.pass_time(seconds=1)
     good = text(services, "remember: good")
@@ -347,14 +348,15 @@ def test_a_body_that_omi_refuses_is_parked_and_blocks_nobody(
 def test_a_poison_message_is_parked_and_blocks_nobody(
     services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    real = getattr(drain_module, stage)
+    module = {"prepare": drain_module, "compose": destination_module}[stage]
+    real = getattr(module, stage)
 
     def poisoned(what: object, **_: object) -> object:
         if "poison" in str(what):
             raise RuntimeError("secret words of the message")
         return real(what)
 
-    monkeypatch.setattr(drain_module, stage, poisoned)
+    monkeypatch.setattr(module, stage, poisoned)
     bad, good = text(services, "remember: poison"), text(services, "remember: good")
     run_due(services, clock)
     assert (state(services, bad, "u"), state(services, good, "u")) == ("parked", "done")
@@ -649,7 +651,7 @@ def test_a_worker_whose_lease_was_taken_over_can_neither_send_nor_record(
         redis.set(keys.lease("u"), "somebody-else", px=60_000)  # our lease ran out; another worker has it
         return real(group)
 
-    monkeypatch.setattr(drain_module, "compose", slow)
+    monkeypatch.setattr(destination_module, "compose", slow)
     services.drain.run("u")
     assert sandbox.calls() == []
     assert redis.get(keys.lease("u")) == "somebody-else"
