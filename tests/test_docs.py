@@ -26,7 +26,7 @@ from integration_app.omi import (
 from integration_app.pipeline.policy import Situation, decide, look_failed
 from integration_app.pipeline.rules import Rules
 from tests.conftest import REPO
-from tests.write_docs import providers_page
+from tests.write_docs import coverage_page, providers_page
 
 PAGES = sorted([REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("*.md")])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -95,6 +95,10 @@ def retry_in_words(error: OmiError | None, kind: Kind, decision: Retry) -> str:
 def test_the_providers_page_shows_every_setup() -> None:
     page = REPO.joinpath("docs", "providers.md").read_text(encoding="utf-8")
     assert page == providers_page(page), "run `make docs`"
+
+
+def test_the_coverage_page_is_up_to_date() -> None:
+    assert REPO.joinpath("docs", "coverage.md").read_text(encoding="utf-8") == coverage_page(), "run `make docs`"
 
 
 def policy_table() -> dict[str, tuple[str, str]]:

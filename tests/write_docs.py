@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from integration_app.providers import registry
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 MARK = "<!-- below: the folders' setup.md, written by `make docs` -->\n"
 BASE = "https://inbox.example.com"
 
@@ -25,6 +27,32 @@ def _setup(name: str) -> str:
     return re.sub(r"^#", "## Set up:", text, count=1).strip()
 
 
+def coverage_page() -> str:
+    """`docs/coverage.md`: each line of Omi's pages → client call → sandbox route → test."""
+    rows = json.loads((ROOT / "tests" / "contract" / "contract.json").read_text(encoding="utf-8"))
+    lines = [
+        "# Coverage of Omi's pages",
+        "",
+        "Each line of the quick references, parameter tables and error tables of Omi's Data Import and Developer pages, and of",
+        "what is only known from the wire. `import` and `developer` name the pages, `contract` the wire. Every row is played",
+        "against the sandbox as bare HTTP and, where there is a call, through the client: `tests/contract/test_contract.py`.",
+        "Written by `make docs` from `tests/contract/contract.json`.",
+        "",
+        f"{len(rows)} rows, {sum('client' in row for row in rows)} of them through the client.",
+        "",
+        "| line | what | route | answer | client |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        request = row["request"]
+        call = row.get("client", {})
+        said = f"`{call['call']}`" + (f" raises `{call['raises']}`" if "raises" in call else "") if call else "–"
+        route = f"`{request['method']} {request['path']}`"
+        lines.append(f"| {row['seed']} | {row['name']} | {route} | {row['answer']['status']} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
+    (DOCS / "coverage.md").write_text(coverage_page(), encoding="utf-8")
     page = DOCS / "providers.md"
     page.write_text(providers_page(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -294,10 +294,18 @@ def _decode_words(value: str) -> str:
         parts = decode_header(value)
     except (HeaderParseError, ValueError, LookupError, AttributeError):
         return value
-    return "".join(
-        part if isinstance(part, str) else part.decode("raw-unicode-escape") if label is None else decode(part, label)
-        for part, label in parts
-    )
+    return "".join(part if isinstance(part, str) else _decoded(part, label) for part, label in parts)
+
+
+def _decoded(part: bytes, label: str | None) -> str:
+    """A piece of a header. What is not encoded comes back from the standard library as raw-unicode-escape, in which a
+    backslash that somebody wrote may be broken."""
+    if label is not None:
+        return decode(part, label)
+    try:
+        return part.decode("raw-unicode-escape")
+    except UnicodeDecodeError:
+        return part.decode("latin-1")
 
 
 def _from(value: str) -> tuple[str | None, str | None]:

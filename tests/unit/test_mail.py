@@ -297,3 +297,8 @@ def test_no_text_makes_it_raise_and_none_vanishes(text: str, subject: str) -> No
     assert bool(stripped.strip()) == bool(text.strip())
     assert "\x00" not in clean(text)
     assert "\n" not in one_line(text)
+
+
+def test_a_backslash_in_a_header_breaks_nothing() -> None:
+    raw = b"Subject: =?utf-8?q?caf=C3=A9?= \\uXX and \\u12\r\n\r\nx"
+    assert (read_mail(raw).subject or "").startswith("café")
