@@ -37,8 +37,11 @@ from integration_app.transfer import exporting, importing, readers
 from integration_app.transfer.items import UnreadableFile
 from integration_app.transfer.ledger import Ledger
 from integration_app.transfer.places import AppUser, Oneself, Place
+from integration_app.transfer.readers.threads import SPANS
 
 LEDGER = Path(".omi-import.sqlite")
+MANY = 240
+"""Conversations that take more than a day at ten an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ def create_action_item(description: str, due: datetime | None) -> None:
 @click.option(
     "--as", "as_what", type=click.Choice(["auto", "memories", "tasks"]), default="auto", help="Rows of tables."
 )
+@click.option("--per", type=click.Choice(list(SPANS)), default="day", help="Texts of so long are one conversation.")
 @click.option("--me", multiple=True, help="How the files name you: a name in a chat, a speaker in a meeting.")
 @click.option("--zone", default="UTC", show_default=True, help="Of times that say none, such as Europe/Lisbon.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and how long it takes.")
@@ -186,6 +190,7 @@ def import_(
     uid: str | None,
     kind: str | None,
     as_what: str,
+    per: str,
     me: tuple[str, ...],
     zone: str,
     dry_run: bool,
@@ -197,7 +202,7 @@ def import_(
     mbox and .eml, the XML of "SMS Backup & Restore", WhatsApp chats, CSV and JSON lines of memories or tasks, Markdown
     notes, transcripts (VTT, SRT, Zoom, Teams). Stop it whenever you like: the next run goes on from there.
     """
-    options = readers.Options(me=me, zone=_zone(zone), as_what=as_what)
+    options = readers.Options(me=me, zone=_zone(zone), as_what=as_what, per=per)
     with account(uid) as found:
         place = found.place()
         with Ledger(ledger, place.name) as book:
@@ -254,6 +259,8 @@ def _tell(made: importing.Plan) -> None:
     click.echo(f"new: {_counts(made.counts)}; {made.duplicates} duplicates", err=True)
     if calls:
         click.echo(f"{calls} calls; at Omi's documented limits that takes {_span(made.hours * 3600)}", err=True)
+    if made.counts.get("conversations", 0) > MANY:
+        click.echo("(--per month makes fewer conversations of many texts)", err=True)
 
 
 @contextmanager

@@ -189,3 +189,11 @@ def test_a_long_pause_begins_a_new_conversation(tmp_path: Path) -> None:
     begun = datetime(2025, 1, 1, 8, 0, tzinfo=UTC)
     rows = [f"{begun + timedelta(hours=hour):%d/%m/%Y, %H:%M} - A: hour {hour}\n" for hour in (0, 1, 9, 10)]
     assert len(read(tmp_path / "c.txt", "".join(rows))) == 2
+
+
+def test_texts_of_a_month_are_one_conversation_that_says_the_days(tmp_path: Path) -> None:
+    rows = "".join(f"0{day}/01/2025, 08:00 - Ana: day {day}\n0{day}/01/2025, 08:01 - Ana: more\n" for day in (1, 2, 9))
+    found = conversation(read(tmp_path / "c.txt", rows, per="month"))
+    assert [line.text for line in found.lines] == [
+        "[01 Jan 2025] day 1", "more", "[02 Jan 2025] day 2", "more", "[09 Jan 2025] day 9", "more",
+    ]  # fmt: skip

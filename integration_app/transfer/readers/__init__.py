@@ -16,11 +16,14 @@ from integration_app.transfer.readers import mails, notes, sms_backup, tables, t
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`me`: how the files name their owner (a name, an address). `zone`: of times that say none."""
+    """`me`: how the files name their owner (a name, an address). `zone`: of times that say none.
+    `per`: texts of a day, a week or a month become one conversation.
+    """
 
     me: tuple[str, ...] = ()
     zone: tzinfo = UTC
     as_what: str = "auto"
+    per: str = "day"
 
 
 Reader = Callable[[Path, Options], Iterator[Item]]
@@ -28,8 +31,8 @@ Reader = Callable[[Path, Options], Iterator[Item]]
 KINDS: dict[str, Reader] = {
     "mbox": lambda path, options: mails.read_mbox(path),
     "eml": lambda path, options: mails.read_eml(path),
-    "sms": lambda path, options: sms_backup.read(path),
-    "whatsapp": lambda path, options: whatsapp.read(path, options.me, options.zone),
+    "sms": lambda path, options: sms_backup.read(path, options.per),
+    "whatsapp": lambda path, options: whatsapp.read(path, options.me, options.zone, options.per),
     "csv": lambda path, options: tables.read_csv(path, options.zone, options.as_what),
     "jsonl": lambda path, options: tables.read_jsonl(path, options.zone, options.as_what),
     "notes": lambda path, options: notes.read(path, options.zone),

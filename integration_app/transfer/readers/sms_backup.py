@@ -19,7 +19,7 @@ from integration_app.transfer.readers.threads import conversations
 _SENT_SMS, _SENT_MMS = "2", "128"
 
 
-def read(path: Path) -> Iterator[Item]:
+def read(path: Path, per: str = "day") -> Iterator[Item]:
     """The app writes emoji as two halves (`&#55357;&#56832;`), which XML forbids: they are put together first."""
     threads: dict[str, list[tuple[datetime, Line]]] = {}
     try:
@@ -30,7 +30,7 @@ def read(path: Path) -> Iterator[Item]:
                     node.clear()
     except ParseError as error:
         raise UnreadableFile(f"{path.name}: not an SMS backup (line {error.position[0]})") from None
-    items = [item for rows in threads.values() for item in conversations(rows, "sms")]
+    items = [item for rows in threads.values() for item in conversations(rows, "sms", per)]
     yield from sorted(items, key=lambda item: item.started_at)
 
 

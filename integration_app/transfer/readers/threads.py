@@ -1,4 +1,7 @@
-"""Texts of one thread to conversations: what was said within one day, with no pause of more than six hours."""
+"""Texts of one thread to conversations: those of a day, a week or a month that follow each other closely enough.
+
+Omi allows few conversations an hour, so years of texts are better brought in by the month.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,43 @@ from datetime import datetime, timedelta
 from integration_app.mail.clean import clean
 from integration_app.transfer.items import ConversationItem, Line
 
-_PAUSE = timedelta(hours=6)
-_SPAN = timedelta(days=1)
+SPANS = {
+    "day": (timedelta(days=1), timedelta(hours=6)),
+    "week": (timedelta(days=7), timedelta(days=2)),
+    "month": (timedelta(days=31), timedelta(days=14)),
+}
+"""How long a conversation may last, and how long a pause in it."""
+
 _TEXT_MAX = 90_000
 
 
-def conversations(said: Iterable[tuple[datetime, Line]], spec: str) -> Iterator[ConversationItem]:
+def conversations(said: Iterable[tuple[datetime, Line]], spec: str, per: str = "day") -> Iterator[ConversationItem]:
     """In the order of time; texts of one conversation keep their own order."""
+    span, pause = SPANS[per]
     group: list[tuple[datetime, Line]] = []
     size = 0
     for moment, line in sorted(said, key=lambda row: row[0]):
         text = clean(line.text)
         if not text:
             continue
-        row = (moment, Line(line.speaker, text, line.is_user))
-        if group and (
-            moment - group[-1][0] > _PAUSE or moment - group[0][0] > _SPAN or size + len(text) + 200 > _TEXT_MAX
-        ):
-            yield _one(group, spec)
+        ends = group and (
+            moment - group[-1][0] > pause or moment - group[0][0] > span or size + len(text) + 200 > _TEXT_MAX
+        )
+        if ends:
+            yield _one(group, spec, dated=per != "day")
             group, size = [], 0
-        group.append(row)
-        size += len(text) + len(line.speaker) + 4
+        group.append((moment, Line(line.speaker, text, line.is_user)))
+        size += len(text) + len(line.speaker) + 20
     if group:
-        yield _one(group, spec)
+        yield _one(group, spec, dated=per != "day")
 
 
-def _one(group: list[tuple[datetime, Line]], spec: str) -> ConversationItem:
-    begun = group[0][0]
-    lines = tuple(
-        Line(line.speaker, line.text, line.is_user, (moment - begun).total_seconds(), None) for moment, line in group
-    )
-    return ConversationItem(lines, begun, group[-1][0], "message", spec)
+def _one(group: list[tuple[datetime, Line]], spec: str, *, dated: bool) -> ConversationItem:
+    """With `dated`, the first text of each day says which day that was."""
+    begun, day = group[0][0], None
+    lines: list[Line] = []
+    for moment, line in group:
+        text = f"[{moment:%d %b %Y}] {line.text}" if dated and moment.date() != day else line.text
+        day = moment.date()
+        lines.append(Line(line.speaker, text, line.is_user, (moment - begun).total_seconds(), None))
+    return ConversationItem(tuple(lines), begun, group[-1][0], "message", spec)

@@ -27,7 +27,7 @@ def looks_like(text: str) -> bool:
     return sum(bool(_HEAD.fullmatch(line)) for line in lines) >= min(2, len(lines)) and bool(lines)
 
 
-def read(path: Path, me: tuple[str, ...], zone: tzinfo) -> Iterator[Item]:
+def read(path: Path, me: tuple[str, ...], zone: tzinfo, per: str = "day") -> Iterator[Item]:
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     heads = [found for line in text.splitlines() if (found := _HEAD.fullmatch(_INVISIBLE.sub("", line)))]
     if not heads:
@@ -46,7 +46,7 @@ def read(path: Path, me: tuple[str, ...], zone: tzinfo) -> Iterator[Item]:
         elif not found and said:
             before, last = said[-1]
             said[-1] = (before, Line(last.speaker, f"{last.text}\n{line}", last.is_user))
-    yield from conversations(said, "whatsapp")
+    yield from conversations(said, "whatsapp", per)
 
 
 def _day_first(pairs: list[tuple[int, int]]) -> bool:
