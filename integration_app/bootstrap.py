@@ -21,9 +21,11 @@ from integration_app.model import Clock
 from integration_app.omi import DeveloperClient, IntegrationsClient
 from integration_app.pipeline.destination import Destination, ToUsers
 from integration_app.pipeline.drain import Drain
+from integration_app.pipeline.erasure import Erasure
 from integration_app.pipeline.forget import Forget
 from integration_app.pipeline.intake import Intake
 from integration_app.pipeline.outcome import Outcomes
+from integration_app.pipeline.pairing import Pairing
 from integration_app.pipeline.personal import ToOneself
 from integration_app.pipeline.preview import Previews
 from integration_app.pipeline.replay import Replays
@@ -41,6 +43,7 @@ from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
+from integration_app.store.people import People
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.traffic import Traffic
@@ -69,6 +72,8 @@ class Services:
     deliveries: Deliveries
     dead_letters: DeadLetters
     quarantine: Quarantine
+    people: People
+    erasure: Erasure
     quotas: Quotas
     gates: Gates
     health: Health
@@ -112,6 +117,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
+    people = People(redis, settings.secret_key)
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
     quarantine = Quarantine(redis, text_retention=timedelta(days=settings.text_retention_days))
     previews = Previews(
@@ -130,7 +136,15 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         settings=settings,
         providers=providers,
         providers_off=registry.off(providers),
-        intake=Intake(inbox=inbox, installations=installations, health=health, jobs=jobs, rules=rules, clock=clock),
+        intake=Intake(
+            inbox=inbox,
+            installations=installations,
+            pairing=Pairing(people=people, installations=installations, clock=clock),
+            health=health,
+            jobs=jobs,
+            rules=rules,
+            clock=clock,
+        ),
         drain=Drain(
             omi=omi,
             inbox=inbox,
@@ -163,7 +177,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
             text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
-        stories=Stories(inbox=inbox, previews=previews),
+        stories=Stories(inbox=inbox, previews=previews, clock=clock),
         inbox=inbox,
         outbox=outbox,
         installations=installations,
@@ -171,6 +185,20 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         deliveries=deliveries,
         dead_letters=dead_letters,
         quarantine=quarantine,
+        people=people,
+        erasure=Erasure(
+            inbox=inbox,
+            installations=installations,
+            people=people,
+            outbox=outbox,
+            deliveries=deliveries,
+            quarantine=quarantine,
+            due=due,
+            gates=gates,
+            quotas=quotas,
+            secret=settings.secret_key,
+            clock=clock,
+        ),
         quotas=quotas,
         gates=gates,
         health=health,

@@ -193,13 +193,16 @@ class Preferences:
     """How one user wants it. `import_as` None: a message decides by what it says.
 
     `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
-    knows the private address. `automatic`: mailing lists and automatic mails are wanted too.
+    knows the private address. `automatic`: mailing lists and automatic mails are wanted too. `paused`: messages wait.
+    `time_zone` as in "Europe/Lisbon".
     """
 
     import_as: Kind | None = None
     language: str | None = None
     senders: tuple[str, ...] = ()
     automatic: bool = False
+    paused: bool = False
+    time_zone: str = "UTC"
 
 
 NO_PREFERENCES = Preferences()

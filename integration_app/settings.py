@@ -40,6 +40,11 @@ class Settings:
     redis_url: str = _secret()
     public_base_url: str
     inbox_domain: str
+    inbox_phone: str | None
+    trusted_proxies: int
+    operator_password_hash: str | None = _secret()
+    operator_api_token: str | None = _secret()
+    omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: str = _secret()
     sms_quiet_seconds: float
     sms_max_wait_seconds: float
@@ -115,6 +120,11 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "redis_url": env.str("REDIS_URL", validate=_redis_url),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
+        "inbox_phone": env.str("INBOX_PHONE", None, validate=_phone),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=check.Range(min=0, max=5)),
+        "operator_password_hash": env.str("OPERATOR_PASSWORD_HASH", None),
+        "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),
+        "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
@@ -135,6 +145,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
     def build() -> Settings:
         for name in ("omi_base_url", "public_base_url"):
             values[name] = values[name].rstrip("/")
+        values["omi_webhook_secrets"] = tuple(values["omi_webhook_secrets"])
         values["inbox_domain"] = values["inbox_domain"].lower()
         return Settings(**values)
 
@@ -193,6 +204,16 @@ def _redis_url(value: str) -> None:
         raise ValidationError("must be a redis://, rediss://, unix:// or redis+sentinel:// URL")
     if value.startswith("redis+sentinel:") and not urlsplit(value).path.strip("/"):
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
+
+
+def _phone(value: str) -> None:
+    if not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
+        raise ValidationError("must be a phone number such as +15550009999")
+
+
+def _long_enough(value: str) -> None:
+    if len(value) < 24:
+        raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
 
 
 def _domain(value: str) -> None:

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict
 
 import click
-from redis.exceptions import RedisError
 
-from integration_app import bootstrap, logs
-from integration_app.bootstrap import Services
+from integration_app import logs
+from integration_app.checks import from_nothing
 from integration_app.cli.output import FAILED, as_json, use_local_stack
-from integration_app.errors import SettingsError
-from integration_app.model import InstallationState
-from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
-
-PROBE_UID = "omi-inbox-doctor"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    ok: bool
-    detail: str
 
 
 @click.command()
@@ -33,7 +18,7 @@ def doctor(want_json: bool) -> None:
     """Check settings, Redis and Omi. Changes nothing but one probe key in Redis."""
     use_local_stack()
     logs.configure("text", "error")
-    checks = list(_checks())
+    checks = list(from_nothing())
     if want_json:
         as_json([asdict(check) for check in checks])
     else:
@@ -41,60 +26,3 @@ def doctor(want_json: bool) -> None:
             mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red", bold=True)
             click.echo(f"{mark}  {check.name}: {check.detail}")
     sys.exit(0 if all(check.ok for check in checks) else FAILED)
-
-
-def _checks() -> Iterator[Check]:
-    try:
-        found = bootstrap.build()
-    except SettingsError as error:
-        for name, what in error.mistakes.items():
-            yield Check(name, False, "; ".join(what))
-        return
-    yield Check("settings", True, "complete and free of contradictions")
-    names = ", ".join(found.providers) or "none: nothing can arrive"
-    yield Check("providers", bool(found.providers), f"on: {names}")
-    yield from _redis(found)
-    yield _omi(found)
-
-
-def _redis(found: Services) -> Iterator[Check]:
-    try:
-        written = found.health.write_and_read_back()
-        facts = found.health.facts()
-        now = found.clock()
-        workers = found.health.workers(since=now - timedelta(minutes=1))
-        oldest = found.due.oldest()
-    except (RedisError, OSError) as error:
-        yield Check("redis", False, f"cannot be reached or does not take a write ({type(error).__name__})")
-        return
-    yield Check("redis", written, f"version {facts.version}, takes a write and gives it back")
-    mistakes = facts.mistakes()
-    for sentence in mistakes:
-        yield Check("redis", False, sentence)
-    if not mistakes:
-        told = facts.append_only is not None
-        yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
-        yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
-    for gate in found.gates.of_all().values():
-        if gate.until > now:
-            yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.reason}")
-    yield Check("workers", workers > 0, f"{workers} seen in the last minute")
-    late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-    yield Check("due", late < 60, f"the oldest due outbox is {late:.0f} s late")
-
-
-def _omi(found: Services) -> Check:
-    """A read costs no quota. For a uid that nobody has it tells whether the address and the key are right; for one
-    that has enabled the app also whether the app may read.
-    """
-    enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
-    try:
-        said = found.omi.check(enabled[0] if enabled else PROBE_UID)
-    except BadCredentials:
-        key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
-        return Check("omi", False, f"Omi refuses {key}")
-    except AppMisconfigured as error:
-        return Check("omi", False, error.reason)
-    except OmiError as error:
-        return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason}")
-    return Check("omi", True, f"{found.settings.omi_base_url} {said}")

@@ -67,6 +67,7 @@ def show(message_id: str, want_json: bool) -> None:
 
 
 _CONTROL = {
+    "LINK": "a link code",
     "LOOP": "it comes from one of our own addresses",
     "RECORDING": "a recording without words",
     "TRANSCRIPT": "a part of a live transcript without final words",
@@ -87,7 +88,7 @@ def _sentence(event: dict[str, Any]) -> str:
     status = f" (HTTP {event['status']})" if event.get("status") else ""
     took = f" in {event['seconds']} s" if event.get("seconds") is not None else ""
     until = f" until {_time(event['until'], '%H:%M:%S')}" if event.get("until") else ""
-    if event["event"] in ("replayed", "dropped by hand", "released", "dropped from quarantine"):
+    if event["event"] in ("replayed", "dropped by hand", "released", "dropped from quarantine", "seen in Omi"):
         what = event["by"] if event.get("by") else f"replay {event.get('replay')}"
         return f"{event['uid']}: {event['event']} ({what})"
     words = {

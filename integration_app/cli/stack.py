@@ -21,11 +21,13 @@ from typing import Any, Self
 import requests
 from redis import Redis
 from redis.exceptions import RedisError
+from werkzeug.security import generate_password_hash
 
 import integration_app
 from integration_app.providers import registry
 from integration_app.settings import names as settings_names
 
+OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on this machine, shown where it is needed
 ROOT = Path(integration_app.__file__).resolve().parent.parent
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -71,6 +73,10 @@ class Stack:
             "REDIS_URL": self._redis_url(),
             "PUBLIC_BASE_URL": self.web_url,
             "INBOX_DOMAIN": "in.example.com",
+            "OPERATOR_PASSWORD_HASH": generate_password_hash(OPERATOR_PASSWORD, method="pbkdf2:sha256:1000"),
+            "OPERATOR_API_TOKEN": secrets.token_hex(24),
+            "OMI_WEBHOOK_SECRETS": f"whsec_{secrets.token_hex(16)}",
+            "INBOX_PHONE": "+15550009999",
             "SECRET_KEY": secrets.token_hex(24),
             "LOG_FORMAT": "text",
             "WEB_HOST": "127.0.0.1",

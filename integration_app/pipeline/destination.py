@@ -36,6 +36,9 @@ class Destination(Protocol):
     def check(self, uid: str) -> str:
         """Ask Omi something that costs nothing, and say what that proves. Raises `OmiError`."""
 
+    def notify(self, uid: str, words: str) -> None:
+        """Show it in the user's Omi app. Raises `OmiError`."""
+
     def close(self) -> None: ...
 
 
@@ -89,6 +92,9 @@ class ToUsers:
         except AppNotEnabled:
             return "accepts the key; actions show with the first user"
         return "accepts the key and lets the app read"
+
+    def notify(self, uid: str, words: str) -> None:
+        self._client.notify(uid, words)
 
     def close(self) -> None:
         self._client.close()

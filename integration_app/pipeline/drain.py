@@ -52,6 +52,9 @@ from integration_app.store.traffic import Traffic
 
 log = logs.get(__name__)
 
+PAUSED_SEQ = 2**53
+"""No message is newer: an outbox that its owner has paused is not looked at until they resume."""
+
 
 class Drain:
     def __init__(
@@ -97,6 +100,9 @@ class Drain:
         give_up_at = time.monotonic() + self._rules.drain_budget.total_seconds()
         while True:
             look = self._look(lease)
+            if look.installation and look.installation.preferences.paused:
+                self._due.release(lease, next_at=None, last_seq=PAUSED_SEQ, now=self._clock())
+                return
             self._step(look, give_up_at)
             next_at: datetime | None
             if not look.acted:

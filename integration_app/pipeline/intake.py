@@ -11,8 +11,9 @@ from enum import StrEnum
 from integration_app import logs
 from integration_app.errors import MalformedPayload, UnknownRecipient
 from integration_app.mail.clean import one_line
-from integration_app.model import NO_PREFERENCES, Clock, InboundMessage, Kind, Preferences, Route, Trust
+from integration_app.model import NO_PREFERENCES, Clock, Content, InboundMessage, Kind, Preferences, Route, Trust
 from integration_app.pipeline import group, prepare
+from integration_app.pipeline.pairing import Pairing
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.trust import judge
 from integration_app.queue import JobQueue
@@ -41,6 +42,7 @@ class Intake:
         *,
         inbox: Inbox,
         installations: Installations,
+        pairing: Pairing,
         health: Health,
         jobs: JobQueue,
         rules: Rules,
@@ -49,6 +51,7 @@ class Intake:
     ) -> None:
         self._inbox = inbox
         self._installations = installations
+        self._pairing = pairing
         self._health = health
         self._jobs = jobs
         self._rules = rules
@@ -66,6 +69,8 @@ class Intake:
         message = replace(message, sender=one_line(message.sender, 320))
         if self._is_own(message):
             message = replace(message, control="LOOP")
+        if self._pairing.pair(message):
+            message = replace(message, control="LINK", content=Content(text="[a link code]"))
         uids = [] if message.control else self._recipients(message)
         now = self._clock()
         due = now + self._delay(message)

@@ -12,6 +12,7 @@ from typing import Any
 from integration_app.model import Delivery, Kind, WaitingMessage
 from integration_app.omi import (
     MEMORY_CONTENT_MAX,
+    AppMisconfigured,
     DeveloperClient,
     NewActionItem,
     NewDeveloperMemory,
@@ -80,6 +81,9 @@ class ToOneself:
     def check(self, uid: str) -> str:
         self._client.memories(limit=1)
         return "accepts OMI_DEVELOPER_KEY"
+
+    def notify(self, uid: str, words: str) -> None:
+        raise AppMisconfigured("one's own key cannot show notifications")
 
     def close(self) -> None:
         self._client.close()

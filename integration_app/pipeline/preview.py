@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from integration_app.model import Clock, Content, Installation, Kind, Lane, PreparedText, WaitingMessage
-from integration_app.pipeline.group import plan
+from integration_app.pipeline.group import lane_of, plan
 from integration_app.pipeline.look import closed_until
 from integration_app.pipeline.prepare import for_user, prepare
 from integration_app.pipeline.rules import Rules
@@ -54,6 +54,12 @@ class Previews:
         now = self._clock()
         view, gates, booked = self._outbox.view(uid), self._gates.of(uid), self._traffic.booked(uid)
         until, installation = closed_until(gates), self._installations.get(uid)
+        if installation and installation.preferences.paused:
+            return [
+                Landing(lane_of(ready), (ready.id,), now, "paused by the user")
+                for item in view.waiting
+                if (ready := self._with_text(item, installation))
+            ]
         landings = [
             Landing(
                 delivery.lane,

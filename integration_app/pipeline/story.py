@@ -5,17 +5,22 @@ Never carries the text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from integration_app.logs import masked
-from integration_app.model import MessageState, Story
+from integration_app.model import Clock, MessageState, PreparedText, Story
 from integration_app.pipeline.preview import Landing, Previews
 from integration_app.store.inbox import Inbox
 
+LOOKED_AT_MAX = 50
+"""Messages among which one that Omi shows is looked for."""
+
 
 class Stories:
-    def __init__(self, *, inbox: Inbox, previews: Previews) -> None:
+    def __init__(self, *, inbox: Inbox, previews: Previews, clock: Clock) -> None:
         self._inbox = inbox
+        self._clock = clock
         self._previews = previews
 
     def show(self, message_id: str) -> dict[str, Any] | None:
@@ -27,9 +32,8 @@ class Stories:
         """The newest messages, one row each, of one uid and in one state where asked."""
         rows: list[dict[str, Any]] = []
         landings: dict[str, list[Landing]] = {}
-        for story in self._inbox.latest(self._inbox.count() if uid or state else limit):
-            if uid and uid not in story.states:
-                continue
+        found = self._inbox.of(uid) if uid else self._inbox.latest(self._inbox.count() if state else limit)
+        for story in found:
             states = (
                 [story.states[uid]] if uid else [*story.states.values(), _overall(story.states, story.message.control)]
             )
@@ -39,6 +43,24 @@ class Stories:
             if len(rows) >= limit:
                 break
         return rows
+
+    def seen_in_omi(self, uid: str, conversation: Mapping[str, Any], app_id: str) -> bool:
+        """Note in the stories of its messages that Omi shows our conversation. False for one that is not ours."""
+        if conversation.get("app_id") != app_id or conversation.get("source") != "external_integration":
+            return False
+        said = conversation.get("external_data")
+        text = said.get("text") if isinstance(said, dict) else None
+        for story in self._inbox.of(uid, LOOKED_AT_MAX):
+            prepared = self._inbox.said(story.id)
+            known = any(event["event"] == "seen in Omi" and event.get("uid") == uid for event in story.events)
+            words = prepared.text if isinstance(prepared, PreparedText) else None
+            if words and not known and isinstance(text, str) and words in text:
+                self._inbox.note(
+                    story.id,
+                    {"event": "seen in Omi", "uid": uid, "by": str(conversation.get("id", ""))[:60]},
+                    now=self._clock(),
+                )
+        return True
 
     def _tell(self, story: Story, landings: dict[str, list[Landing]]) -> dict[str, Any]:
         message = story.message

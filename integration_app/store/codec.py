@@ -26,6 +26,10 @@ def dumps(value: Any) -> str:
     return json.dumps(value, default=_plain, separators=(",", ":"))
 
 
+def loads(raw: str) -> Any:
+    return json.loads(raw)
+
+
 def ms(moment: datetime) -> int:
     """Milliseconds since the epoch: how times are kept where Redis compares them."""
     return int(moment.timestamp() * 1000)

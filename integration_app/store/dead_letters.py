@@ -19,7 +19,8 @@ local function needed(key, uid)
   for i = 1, #fields, 2 do
     local other = string.match(fields[i], '^state:(.*)$')
     local state = fields[i + 1]
-    if other and other ~= uid and (state == 'waiting' or state == 'sending' or state == 'parked') then return state end
+    local wanted = state == 'waiting' or state == 'sending' or state == 'parked' or state == 'quarantined'
+    if other and other ~= uid and wanted then return state end
   end
   return false
 end

@@ -177,6 +177,20 @@ class Deliveries:
         raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.delivery(delivery_id)).items()}
         return codec.load_delivery(raw) if raw else None
 
+    def erase(self, uid: str) -> int:
+        """Forget what is in the air for a uid, and its dead letters. Returns how many there were."""
+        ids = set(map(str, self._redis.zrange(keys.open_deliveries(uid), 0, -1)))
+        for delivery_id in map(str, self._redis.zrange(keys.PARKED, 0, -1)):
+            if self._redis.hget(keys.delivery(delivery_id), "uid") == uid:
+                ids.add(delivery_id)
+        pipe = self._redis.pipeline(transaction=True)
+        for delivery_id in ids:
+            pipe.delete(keys.delivery(delivery_id), keys.settling(delivery_id))
+            pipe.zrem(keys.PARKED, delivery_id)
+        pipe.delete(keys.open_deliveries(uid))
+        pipe.execute()
+        return len(ids)
+
     def sweep(self, *, before: datetime) -> int:
         """Forget ids of dead letters that are older than their retention."""
         return int(self._redis.zremrangebyscore(keys.PARKED, "-inf", codec.ms(before)))

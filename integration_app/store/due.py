@@ -124,6 +124,11 @@ class DueSet:
         pipe.set(keys.poke(uid), 1, ex=600)
         pipe.execute()
 
+    def forget(self, uid: str) -> None:
+        """Nobody looks at it any more; whoever is at it loses the lease."""
+        self._redis.zrem(keys.DUE, uid)
+        self._redis.delete(keys.lease(uid), keys.poke(uid))
+
     def at(self, uid: str) -> datetime | None:
         score = self._redis.zscore(keys.DUE, uid)
         return None if score is None else codec.from_ms(score)

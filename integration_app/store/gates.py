@@ -83,6 +83,9 @@ class Gates:
         names = [_scope(GateScope.UID, uid, None), *(_scope(GateScope.KIND, uid, kind) for kind in Kind)]
         self._redis.delete(*(keys.gate(name) for name in names))
 
+    def erase(self, uid: str) -> None:
+        self.open(uid)
+
 
 def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:
     if scope is GateScope.ALL:

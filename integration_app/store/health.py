@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from integration_app.store import codec, keys
+
+RATE_SLOT_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,21 @@ class Health:
         return sum(str(name).startswith(f"{host}-" if host else "") for name in names)
 
     def count(self, name: str, by: int = 1) -> None:
-        self._redis.hincrby(keys.COUNTERS, name, by)
+        """Count it for ever, and in its five minutes of the last day."""
+        slot = keys.rates(int(time.time() // RATE_SLOT_SECONDS))
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hincrby(keys.COUNTERS, name, by)
+        pipe.hincrby(slot, name, by)
+        pipe.expire(slot, 25 * 3600)
+        pipe.execute()
+
+    def rates(self, prefix: str, *, slots: int) -> list[int]:
+        """How often names with this prefix were counted, in each of the last five-minute slots, oldest first."""
+        last = int(time.time() // RATE_SLOT_SECONDS)
+        pipe = self._redis.pipeline(transaction=False)
+        for slot in range(last - slots + 1, last + 1):
+            pipe.hgetall(keys.rates(slot))
+        return [sum(int(n) for name, n in row.items() if str(name).startswith(prefix)) for row in pipe.execute()]
 
     def counters(self) -> dict[str, int]:
         return {str(name): int(value) for name, value in sorted(self._redis.hgetall(keys.COUNTERS).items())}

@@ -19,18 +19,20 @@ from integration_app.store import codec, keys
 _ACCEPT = """
 -- KEYS: message, story, messages, due, seq, quarantine, then one per dedupe key
 -- ARGV: id, envelope, content, now ms, dedupe ttl s, ttl s when nobody waits for it, story event, outbox prefix,
---       then pairs of uid and due ms ('' for quarantine)
+--       prefix of the lists by uid, length of those, then pairs of uid and due ms ('' for quarantine)
 for i = 7, #KEYS do
   local known = redis.call('GET', KEYS[i])
   if known then return {0, known} end
 end
 for i = 7, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[5]) end
 local seq = redis.call('INCR', KEYS[5])
-local recipients = (#ARGV - 8) / 2
+local recipients = (#ARGV - 10) / 2
 redis.call('HSET', KEYS[1], 'envelope', ARGV[2], 'content', ARGV[3], 'seq', seq, 'pending', recipients)
 redis.call('RPUSH', KEYS[2], ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1])
-for i = 9, #ARGV, 2 do
+for i = 11, #ARGV, 2 do
+  redis.call('ZADD', ARGV[9] .. ARGV[i], seq, ARGV[1])
+  redis.call('ZREMRANGEBYRANK', ARGV[9] .. ARGV[i], 0, ARGV[10])
   if ARGV[i + 1] == '' then
     redis.call('HSET', KEYS[1], 'state:' .. ARGV[i], 'quarantined')
     redis.call('ZADD', KEYS[6], ARGV[4], ARGV[1] .. ' ' .. ARGV[i])
@@ -52,26 +54,28 @@ return {1, ARGV[1]}
 
 _PREPARED = """
 -- KEYS: message, seq, messages, quarantine · ARGV: id, prepared, outbox prefix, message prefix, story prefix, now ms,
---       story event of a part, then the prepared texts of the other parts
+--       story event of a part, prefix of the lists by uid, then the prepared texts of the other parts
 local known = redis.call('HGET', KEYS[1], 'prepared')
 if known then return known end
 local envelope = redis.call('HGET', KEYS[1], 'envelope')
 if not envelope then return ARGV[2] end
-redis.call('HSET', KEYS[1], 'prepared', ARGV[2], 'parts', #ARGV - 6)
+redis.call('HSET', KEYS[1], 'prepared', ARGV[2], 'parts', #ARGV - 7)
 redis.call('HDEL', KEYS[1], 'content')
 local fields = redis.call('HGETALL', KEYS[1])
-for part = 8, #ARGV do
-  local id, pending = ARGV[1] .. 'p' .. (part - 6), 0
+for part = 9, #ARGV do
+  local id, pending = ARGV[1] .. 'p' .. (part - 7), 0
   local seq = redis.call('INCR', KEYS[2])
   for i = 1, #fields, 2 do
     local uid = string.match(fields[i], '^state:(.*)')
     if uid and fields[i + 1] == 'waiting' then
       redis.call('HSET', ARGV[4] .. id, fields[i], 'waiting')
       redis.call('ZADD', ARGV[3] .. uid, seq, id)
+      redis.call('ZADD', ARGV[8] .. uid, seq, id)
       pending = pending + 1
     elseif uid and fields[i + 1] == 'quarantined' then
       redis.call('HSET', ARGV[4] .. id, fields[i], 'quarantined')
       redis.call('ZADD', KEYS[4], ARGV[6], id .. ' ' .. uid)
+      redis.call('ZADD', ARGV[8] .. uid, seq, id)
       pending = pending + 1
     end
   end
@@ -83,6 +87,8 @@ return ARGV[2]
 """
 
 DEDUPE_TTL = timedelta(days=30)
+LISTED_MAX = 5000
+"""Messages that are listed for one uid; older ones are delivered all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ class Inbox:
                 int(self._retention.total_seconds()),
                 codec.dumps({"at": now, "event": "received", **event}),
                 keys.OUTBOX,
+                keys.OF,
+                -LISTED_MAX - 1,
                 *(part for uid, moment in due for part in (uid, codec.ms(moment) if moment else "")),
             ],
         )
@@ -167,6 +175,7 @@ class Inbox:
                 keys.STORY,
                 codec.ms(now),
                 codec.dumps({"at": now, "event": "part", "of": message_id}),
+                keys.OF,
                 *map(codec.dump_prepared, parts[1:]),
             ],
         )
@@ -187,6 +196,10 @@ class Inbox:
             events=tuple(json.loads(event) for event in events),
         )
 
+    def note(self, message_id: str, event: dict[str, Any], *, now: datetime) -> None:
+        """Add to a message's story, if there still is one."""
+        self._redis.rpushx(keys.story(message_id), codec.dumps({"at": now, **event}))
+
     def latest(self, limit: int = 50) -> Iterator[Story]:
         """The newest messages first, up to `limit`."""
         found = start = 0
@@ -199,6 +212,47 @@ class Inbox:
                     if found >= limit:
                         return
             start += len(ids)
+
+    def of(self, uid: str, limit: int = LISTED_MAX) -> Iterator[Story]:
+        """The messages of one uid, newest first."""
+        gone: list[str] = []
+        found = 0
+        for message_id in map(str, self._redis.zrevrange(keys.of(uid), 0, -1)):
+            story = self.story(message_id)
+            if story is None or uid not in story.states:
+                gone.append(message_id)
+                continue
+            yield story
+            found += 1
+            if found >= limit:
+                break
+        if gone:
+            self._redis.zrem(keys.of(uid), *gone)
+
+    def erase(self, message_id: str, uid: str) -> None:
+        """Forget that this uid had this message; the message itself, when nobody else has it."""
+        raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.message(message_id)).items()}
+        events = [json.loads(event) for event in self._redis.lrange(keys.story(message_id), 0, -1)]
+        deliveries = {str(event["delivery"]) for event in events if event.get("uid") == uid and event.get("delivery")}
+        others = [name for name in raw if name.startswith("state:") and name != f"state:{uid}"]
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zrem(keys.of(uid), message_id)
+        pipe.zrem(keys.outbox(uid), message_id)
+        for delivery_id in deliveries:
+            pipe.delete(keys.delivery(delivery_id))
+            pipe.zrem(keys.PARKED, delivery_id)
+        if not others:
+            pipe.delete(keys.message(message_id), keys.story(message_id))
+            pipe.zrem(keys.MESSAGES, message_id)
+        else:
+            pipe.hdel(keys.message(message_id), f"state:{uid}", f"tried:{uid}", f"last:{uid}")
+            if raw.get(f"state:{uid}") in (MessageState.WAITING, MessageState.SENDING):
+                pipe.hincrby(keys.message(message_id), "pending", -1)
+            kept = [codec.dumps(_without(event, uid)) for event in events if event.get("uid") != uid]
+            pipe.delete(keys.story(message_id))
+            if kept:
+                pipe.rpush(keys.story(message_id), *kept)
+        pipe.execute()
 
     def sweep(self, *, before: datetime, limit: int = 1000) -> int:
         """Forget ids of messages that have expired. Looks at the oldest ones, up to `limit`. Returns how many."""
@@ -216,3 +270,12 @@ class Inbox:
 def _states(raw: dict[str, str]) -> dict[str, str]:
     marks = {name.removeprefix("state:"): state for name, state in raw.items() if name.startswith("state:")}
     return {uid: MessageState(state).value for uid, state in sorted(marks.items())}
+
+
+def _without(event: dict[str, Any], uid: str) -> dict[str, Any]:
+    """An event that concerns several, as if this one had never been among them."""
+    if "uids" in event:
+        event["uids"] = [other for other in event["uids"] if other != uid]
+    if isinstance(event.get("trust"), dict):
+        event["trust"].pop(uid, None)
+    return event

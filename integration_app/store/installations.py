@@ -6,7 +6,7 @@ import base64
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from redis import Redis
 
@@ -71,6 +71,30 @@ class Installations:
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it."""
         self._redis.hset(keys.installation(uid), "preferences", codec.dump_preferences(preferences))
+
+    def new_inbox(self, uid: str, *, keep: timedelta) -> str:
+        """Another private address; the one before works for `keep` longer. Returns the new token."""
+        token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
+        before = self._redis.hget(keys.installation(uid), "inbox_token")
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(keys.inbox(token), uid)
+        pipe.hset(keys.installation(uid), "inbox_token", token)
+        if before:
+            pipe.expire(keys.inbox(str(before)), keep)
+        pipe.execute()
+        return token
+
+    def erase(self, uid: str) -> None:
+        """Forget the uid, its phones and its address."""
+        found = self.get(uid)
+        pipe = self._redis.pipeline(transaction=True)
+        for number in found.phones if found else ():
+            pipe.srem(keys.phone(number), uid)
+        if found:
+            pipe.delete(keys.inbox(found.inbox_token))
+        pipe.delete(keys.installation(uid), keys.phones(uid))
+        pipe.srem(keys.INSTALLATIONS, uid)
+        pipe.execute()
 
     def link_phone(self, uid: str, number: str) -> None:
         """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""

@@ -6,6 +6,7 @@ oi:seen:<dedupe key>       id of the message that this event became; expires
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival
+oi:of:<uid>                sorted set: ids of the latest messages of a uid, by seq
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
 oi:delivery:<id>           hash: one delivery
@@ -21,6 +22,13 @@ oi:gate:<scope>            hash: until, reason, tries
 oi:installation:<uid>      hash · oi:installations: set of uids
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
+oi:opened:<digest>         this uid has opened its page; expires
+oi:code:<digest>           hash: digest of a login code, tries; expires
+oi:sends:<what>:<digest>   codes sent, or wrong ones tried, in the running hour; expires
+oi:sessions:<uid>          hash: digest of a session → when and on what it was begun; expires
+oi:link:<digest>           uid that a link code is for; expires · oi:link-of:<uid>: its digest
+oi:delivered:<digest>      a signed call of Omi's that was seen; expires
+oi:rates:<five minutes>    hash: what was counted in these five minutes; expires
 oi:probe                   written and read back by health checks
 oi:probing                 uid that tries whether a gate for everybody may open; expires
 oi:budget · oi:booked      the fleet's requests per minute, and who has booked a place
@@ -55,6 +63,7 @@ FAILED_UIDS = f"{PREFIX}failed-uids"
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
 OUTBOX = f"{PREFIX}outbox:"
+OF = f"{PREFIX}of:"
 
 
 def seen(dedupe_key: str) -> str:
@@ -72,6 +81,10 @@ def story(message_id: str) -> str:
 
 def outbox(uid: str) -> str:
     return f"{OUTBOX}{uid}"
+
+
+def of(uid: str) -> str:
+    return f"{OF}{uid}"
 
 
 def open_deliveries(uid: str) -> str:
@@ -129,3 +142,35 @@ def phone(number: str) -> str:
 def inbox(token: str) -> str:
     """The private token is a capability: only its digest is a key, so a lookup compares nothing secret."""
     return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def opened(digest: str) -> str:
+    return f"{PREFIX}opened:{digest}"
+
+
+def code(digest: str) -> str:
+    return f"{PREFIX}code:{digest}"
+
+
+def sends(what: str, digest: str) -> str:
+    return f"{PREFIX}sends:{what}:{digest}"
+
+
+def sessions(uid: str) -> str:
+    return f"{PREFIX}sessions:{uid}"
+
+
+def link(digest: str) -> str:
+    return f"{PREFIX}link:{digest}"
+
+
+def link_of(uid: str) -> str:
+    return f"{PREFIX}link-of:{uid}"
+
+
+def delivered(digest: str) -> str:
+    return f"{PREFIX}delivered:{digest}"
+
+
+def rates(slot: int) -> str:
+    return f"{PREFIX}rates:{slot}"

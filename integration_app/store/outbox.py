@@ -66,3 +66,6 @@ class Outbox:
 
     def size(self, uid: str) -> int:
         return int(self._redis.zcard(keys.outbox(uid)))
+
+    def erase(self, uid: str) -> None:
+        self._redis.delete(keys.outbox(uid))

@@ -62,3 +62,6 @@ class Quotas:
             kind: Quota(int(limits[kind.value]) if kind.value in limits else None, int(count or 0))
             for kind, count in zip(Kind, used, strict=True)
         }
+
+    def erase(self, uid: str) -> None:
+        self._redis.delete(keys.limits(uid), *(keys.used(uid, kind.value) for kind in Kind))

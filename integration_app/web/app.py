@@ -6,7 +6,7 @@ from flask import Flask
 
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
-from integration_app.web import errors, health, webhooks
+from integration_app.web import errors, guard, health, language, operator, operator_api, setup, tools, webhooks
 
 FORM_MEMORY_MAX = 50_000_000
 """Bytes of form text. Werkzeug's default of 500 kB refuses large mails, and some providers then drop them for ever."""
@@ -16,6 +16,7 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = bootstrap.build()
         logs.configure(services.settings.log_format, services.settings.log_level)
+    settings = services.settings
     app = Flask(__name__)
     app.secret_key = services.settings.secret_key
     app.config["MAX_FORM_MEMORY_SIZE"] = FORM_MEMORY_MAX
@@ -25,5 +26,15 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(webhooks.blueprint(services))
     app.register_blueprint(health.blueprint(services))
+    if not services.omi.is_personal:
+        app.register_blueprint(tools.blueprint(services))
+    if settings.operator_api_token:
+        app.register_blueprint(operator_api.blueprint(services, settings.operator_api_token))
+    language.install(app)
+    limiter = guard.install(app, services)
+    if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
+        app.register_blueprint(setup.blueprint(services, limiter))
+    if settings.operator_password_hash:
+        app.register_blueprint(operator.blueprint(services, limiter, settings.operator_password_hash))
     errors.install(app)
     return app

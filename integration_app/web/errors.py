@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
@@ -20,5 +22,7 @@ def _known(error: HTTPException) -> tuple[Response, int]:
 
 
 def _unknown(error: Exception) -> tuple[Response, int]:
-    log.error("unhandled", error=type(error).__name__, exc_info=error)
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    # type and places only: the text of an error may repeat what somebody wrote
+    log.error("unhandled", error=type(error).__name__, at=[f"{frame.name}:{frame.lineno}" for frame in frames])
     return jsonify(error="Internal Server Error"), 500

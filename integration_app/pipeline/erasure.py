@@ -1,0 +1,109 @@
+"""Everything of one uid, handed out or forgotten at once.
+
+Erasing leaves a receipt: what was erased and when, signed, without a word of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from integration_app.model import Clock, PreparedText
+from integration_app.store.deliveries import Deliveries
+from integration_app.store.due import DueSet
+from integration_app.store.gates import Gates
+from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations
+from integration_app.store.outbox import Outbox
+from integration_app.store.people import People
+from integration_app.store.quarantine import Quarantine
+from integration_app.store.quota import Quotas
+
+
+class Erasure:
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        installations: Installations,
+        people: People,
+        outbox: Outbox,
+        deliveries: Deliveries,
+        quarantine: Quarantine,
+        due: DueSet,
+        gates: Gates,
+        quotas: Quotas,
+        secret: str,
+        clock: Clock,
+    ) -> None:
+        self._inbox = inbox
+        self._installations = installations
+        self._people = people
+        self._outbox = outbox
+        self._deliveries = deliveries
+        self._quarantine = quarantine
+        self._due = due
+        self._gates = gates
+        self._quotas = quotas
+        self._secret = secret.encode()
+        self._clock = clock
+
+    def export(self, uid: str) -> dict[str, Any]:
+        """All that is kept of this uid: settings, phones, messages with their texts and what became of them."""
+        installation = self._installations.get(uid)
+        messages = []
+        for story in self._inbox.of(uid):
+            said = self._inbox.said(story.id)
+            messages.append(
+                {
+                    "id": story.id,
+                    "received_at": story.message.received_at,
+                    "channel": story.message.channel,
+                    "sender": story.message.sender,
+                    "state": story.states[uid],
+                    "text": said.text if isinstance(said, PreparedText) else None,
+                    "head": said.head if isinstance(said, PreparedText) else None,
+                    "events": [event for event in story.events if event.get("uid", uid) == uid],
+                }
+            )
+        return {
+            "uid": uid,
+            "exported_at": self._clock(),
+            "installation": asdict(installation) if installation else None,
+            "sessions": [asdict(row) for row in self._people.sessions(uid)],
+            "messages": messages,
+        }
+
+    def erase(self, uid: str) -> dict[str, Any]:
+        """Forget everything of this uid. A call that is in the air may still arrive in Omi; it leaves no trace here."""
+        counts: Counter[str] = Counter()
+        installation = self._installations.get(uid)
+        counts["phones"] = len(installation.phones) if installation else 0
+        self._installations.erase(uid)  # first: nothing new finds its way here any more
+        self._due.forget(uid)  # whoever is at it loses the lease, and can record nothing
+        counts["deliveries"] = self._deliveries.erase(uid)
+        for story in list(self._inbox.of(uid)):
+            self._quarantine.drop(story.id, uid, why="erased", now=self._clock())
+            self._inbox.erase(story.id, uid)
+            counts["messages"] += 1
+        self._outbox.erase(uid)
+        self._gates.erase(uid)
+        self._quotas.erase(uid)
+        self._people.erase(uid)
+        return self._receipt(uid, dict(counts), self._clock())
+
+    def _receipt(self, uid: str, counts: dict[str, int], now: datetime) -> dict[str, Any]:
+        """The uid stands in it as a digest: a receipt that is kept says nothing about whom."""
+        receipt = {
+            "receipt": secrets.token_hex(8),
+            "erased_at": now.isoformat(timespec="seconds"),
+            "whom": hashlib.sha256(uid.encode()).hexdigest()[:16],
+            "erased": counts,
+        }
+        signed = "|".join(map(str, receipt.values())).encode()
+        return receipt | {"signature": hmac.new(self._secret, signed, hashlib.sha256).hexdigest()}

@@ -1,0 +1,120 @@
+"""What every page has: security headers, CSRF, throttling, who is signed in. Webhooks and health have none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g, redirect, request, session, url_for
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as AnyResponse
+
+from integration_app.bootstrap import Services
+from integration_app.store.people import SESSION_TTL
+
+OPERATOR_IDLE = timedelta(minutes=30)
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+def install(app: Flask, services: Services) -> Limiter:
+    """Cookies, CSRF, headers. Returns the limiter that pages throttle with."""
+    is_https = services.settings.public_base_url.startswith("https:")
+    app.config.update(
+        SESSION_COOKIE_NAME="omi_inbox",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION_TTL,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session; a page may lie open in a web view for days
+        WTF_CSRF_SSL_STRICT=False,  # web views leave the Referer out; the token is the proof
+    )
+    if services.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=services.settings.trusted_proxies)  # type: ignore[method-assign]
+    csrf = CSRFProtect(app)
+    for name in ("webhooks", "health", "tools", "operator_api"):
+        if blueprint := app.blueprints.get(name):
+            csrf.exempt(blueprint)
+
+    @app.after_request
+    def _secure(response: Response) -> Response:
+        if getattr(g, "is_page", False):
+            response.headers.update(_HEADERS)
+            if is_https:
+                response.headers["Strict-Transport-Security"] = "max-age=31536000"
+            if not getattr(g, "is_public", False):
+                response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(CSRFError)
+    def _forged(_: CSRFError) -> AnyResponse:
+        g.is_page = True
+        return redirect(request.path if request.method == "GET" else "/", 303)
+
+    return Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=services.settings.redis_url,
+        key_prefix="oi:throttle",
+        swallow_errors=True,  # a Redis that is away closes no page
+        headers_enabled=False,
+    )
+
+
+def page(*, public: bool = False) -> Callable[[Any], Any]:
+    """A page of ours: security headers, and no caching unless it is the same for everybody."""
+
+    def mark(view: Any) -> Any:
+        @wraps(view)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            g.is_page, g.is_public = True, public
+            return view(*args, **kwargs)
+
+        return marked
+
+    return mark
+
+
+def signed_in(services: Services) -> str | None:
+    """The uid whose session this cookie holds; asked of the store, so that a session can be ended from elsewhere."""
+    uid, key = session.get("uid"), session.get("key")
+    if not uid or not key or not services.people.has_session(uid, key, now=services.clock()):
+        return None
+    return str(uid)
+
+
+def begin(services: Services, uid: str) -> None:
+    """A new session for a uid that has proved itself; whatever the cookie held before is gone."""
+    session.clear()
+    session.permanent = True
+    session["uid"] = uid
+    session["key"] = services.people.begin_session(uid, device(), now=services.clock())
+
+
+def device() -> str:
+    """What a list of sessions calls this browser."""
+    agent = request.headers.get("User-Agent", "")
+    system = next(
+        (name for name in ("iPhone", "iPad", "Android", "Windows", "Macintosh", "Linux") if name in agent), "?"
+    )
+    return "Mac" if system == "Macintosh" else system
+
+
+def to_start() -> AnyResponse:
+    return redirect(url_for("setup.home"), 303)

@@ -1,0 +1,65 @@
+"""The pages' languages: each a file `translations/<code>/messages.po`, read as it is, without a build step."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, g, request
+from flask_babel import Babel, Domain, gettext
+
+FOLDER = Path(__file__).parent / "translations"
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """English, and one for each file."""
+    return ("en", *sorted(path.parent.name for path in FOLDER.glob("*/messages.po")))
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    path = FOLDER / language / "messages.po"
+    if not path.exists():
+        return NullTranslations()
+    made = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(made, read_po(file, locale=language))
+    made.seek(0)
+    return Translations(made)
+
+
+class _FromFiles(Domain):  # type: ignore[misc]
+    def get_translations(self) -> Any:
+        return _translations(str(chosen()))
+
+
+def chosen() -> str:
+    """What the page was asked in, else what the browser prefers."""
+    if "language" not in g:
+        asked = request.args.get("lang", "")
+        g.language = asked if asked in languages() else request.accept_languages.best_match(languages()) or "en"
+    language: str = g.language
+    return language
+
+
+class _Babel(Babel):  # type: ignore[misc]
+    @property
+    def domain_instance(self) -> Domain:
+        return _FromFiles()
+
+
+def install(app: Flask) -> None:
+    _Babel(app, locale_selector=chosen)
+    app.jinja_env.globals["page_language"] = chosen
+
+
+def say(text: str, **values: Any) -> str:
+    """A sentence in the page's language."""
+    said: str = gettext(text, **values)
+    return said

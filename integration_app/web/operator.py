@@ -1,0 +1,169 @@
+"""The operator's pages: off unless a password hash is set; throttled, timed out, every change behind CSRF."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask_limiter import Limiter
+from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Response as AnyResponse
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from integration_app.model import MessageState
+from integration_app.web import desk
+from integration_app.web.guard import OPERATOR_IDLE, page
+
+log = logs.get(__name__)
+
+BY = "operator"
+RATE = 60.0
+
+
+def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Blueprint:  # noqa: C901 - a list of routes
+    pages = Blueprint("operator", __name__, url_prefix="/operator")
+
+    @pages.before_request
+    def _only_signed_in() -> AnyResponse | None:
+        if request.endpoint == "operator.login":
+            return None
+        now = services.clock().timestamp()
+        if now - float(session.get("operator_seen") or 0) > OPERATOR_IDLE.total_seconds():
+            session.pop("operator_seen", None)
+            return redirect(url_for("operator.login"), 303)
+        session["operator_seen"] = now
+        return None
+
+    @pages.route("/login", methods=["GET", "POST"])
+    @limiter.limit("5/minute;30/hour", methods=["POST"])
+    @page()
+    def login() -> str | AnyResponse | tuple[str, int]:
+        if request.method == "GET":
+            return render_template("operator/login.html", wrong=False)
+        if not check_password_hash(password_hash, request.form.get("password", "")[:1000]):
+            log.warning("operator login refused")
+            return render_template("operator/login.html", wrong=True), 403
+        session.clear()  # nothing of before survives: no fixed session
+        session["operator_seen"] = services.clock().timestamp()
+        log.info("operator signed in")
+        return redirect(url_for("operator.overview"), 303)
+
+    @pages.post("/logout")
+    @page()
+    def logout() -> AnyResponse:
+        session.clear()
+        return redirect(url_for("operator.login"), 303)
+
+    @pages.get("")
+    @page()
+    def overview() -> str:
+        return render_template("operator/overview.html", **desk.overview(services), bars=bars)
+
+    @pages.get("/messages")
+    @page()
+    def messages() -> str:
+        wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
+        since = _moment(request.args.get("since", ""))
+        rows = desk.messages(services, limit=100, since=since, **wanted)
+        states = [*(state.value for state in MessageState), "recorded"]
+        return render_template(
+            "operator/messages.html", rows=rows, wanted=wanted, states=states, providers=list(services.providers)
+        )
+
+    @pages.route("/messages/<message_id>", methods=["GET", "POST"])
+    @page()
+    def message(message_id: str) -> str | tuple[str, int]:
+        text = desk.text_of(services, message_id, by=BY) if request.method == "POST" else None
+        story = services.stories.show(message_id)
+        if story is None:
+            return render_template("operator/gone.html"), 404
+        return render_template("operator/message.html", story=story, text=text)
+
+    @pages.get("/dead-letters")
+    @page()
+    def dead_letters() -> str:
+        rows = desk.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
+        running = services.replays.status(request.args.get("replay", ""))
+        return render_template("operator/dead_letters.html", rows=rows, running=running)
+
+    @pages.post("/dead-letters")
+    @page()
+    def act_on_dead_letters() -> str | AnyResponse:
+        ids, what = request.form.getlist("id"), request.form.get("what")
+        if what == "replay" and request.form.get("sure") == "yes":
+            made = desk.replay(services, ids, by=BY, rate=RATE)
+            return redirect(url_for("operator.dead_letters", replay=made), 303)
+        if what == "cancel":
+            services.replays.cancel(request.form.get("replay", ""))
+            return redirect(url_for("operator.dead_letters", replay=request.form.get("replay")), 303)
+        if what == "drop" and request.form.get("sure") == "yes":
+            for delivery_id in ids:
+                services.replays.drop(delivery_id, by=BY)
+            return redirect(url_for("operator.dead_letters"), 303)
+        return render_template("operator/cost.html", cost=desk.cost(services, ids, RATE), ids=ids, what=what, rate=RATE)
+
+    @pages.get("/quarantine")
+    @page()
+    def quarantine() -> str:
+        rows = [
+            {"id": row[0], "uid": row[1], "at": row[2], "story": services.stories.show(row[0])}
+            for row in services.quarantine.held(limit=200)
+        ]
+        return render_template("operator/quarantine.html", rows=rows)
+
+    @pages.post("/quarantine")
+    @page()
+    def settle() -> AnyResponse:
+        message_id, uid, now = request.form.get("id", ""), request.form.get("uid", ""), services.clock()
+        if request.form.get("what") == "release":
+            services.quarantine.release(message_id, uid, by=BY, now=now)
+        else:
+            services.quarantine.drop(message_id, uid, why=BY, now=now)
+        return redirect(url_for("operator.quarantine"), 303)
+
+    @pages.get("/installations")
+    @page()
+    def installations() -> str:
+        return render_template("operator/installations.html", rows=desk.installations(services))
+
+    @pages.get("/providers")
+    @page()
+    def providers() -> str:
+        uids = [row.uid for row in services.installations.all()][:200]
+        said = session.pop("said", None)
+        return render_template("operator/providers.html", rows=desk.providers(services), uids=uids, said=said)
+
+    @pages.post("/providers/<name>/test")
+    @limiter.limit("30/minute")
+    @page()
+    def test(name: str) -> AnyResponse:
+        session["said"] = f"{name}: {desk.send_test(services, name, request.form.get('uid', ''))}"
+        return redirect(url_for("operator.providers"), 303)
+
+    @pages.get("/health")
+    @page()
+    def health() -> str:
+        return render_template("operator/health.html", checks=list(desk.health(services)))
+
+    return pages
+
+
+def bars(values: list[int], *, height: int = 60, width: int = 600) -> dict[str, Any]:
+    """A small chart: rectangles of an SVG, and what they say in words."""
+    most, step = max([*values, 1]), width / max(1, len(values))
+    rows = [
+        {"x": round(number * step, 1), "w": round(step * 0.8, 1), "h": round(value / most * height, 1), "n": value}
+        for number, value in enumerate(values)
+    ]
+    said = f"{sum(values)} in all, {most if sum(values) else 0} at the most in five minutes"
+    return {"rows": rows, "height": height, "width": width, "words": said}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,210 @@
+"""`/operator/api`: what the operator's pages do, for programs. A bearer token; off unless one is set."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import NotFound
+
+from integration_app.bootstrap import Services
+from integration_app.pipeline.replay import DEFAULT_RATE
+from integration_app.web import desk
+
+BY = "operator (API)"
+
+
+def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a list of routes
+    api = Blueprint("operator_api", __name__, url_prefix="/operator/api")
+
+    @api.before_request
+    def _only_with_the_token() -> tuple[Response, int] | None:
+        if request.path.endswith("/openapi.json"):
+            return None
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        genuine = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+        if scheme.lower() != "bearer" or not genuine:
+            return jsonify(error="a bearer token is needed"), 401
+        return None
+
+    @api.get("/openapi.json")
+    def document() -> Response:
+        return jsonify(openapi())
+
+    @api.get("/overview")
+    def overview() -> Response:
+        return jsonify(desk.overview(services))
+
+    @api.get("/messages")
+    def messages() -> Response:
+        asked = request.args
+        return jsonify(
+            messages=desk.messages(
+                services,
+                uid=asked.get("uid", ""),
+                state=asked.get("state", ""),
+                provider=asked.get("provider", ""),
+                sender=asked.get("sender", ""),
+                limit=min(max(asked.get("limit", 50, type=int), 1), 1000),
+            )
+        )
+
+    @api.get("/messages/<message_id>")
+    def message(message_id: str) -> Response:
+        found = services.stories.show(message_id)
+        if found is None:
+            raise NotFound
+        return jsonify(found)
+
+    @api.get("/messages/<message_id>/text")
+    def text(message_id: str) -> Response:
+        found = desk.text_of(services, message_id, by=BY)
+        if found is None:
+            raise NotFound
+        return jsonify(text=found)
+
+    @api.get("/dead-letters")
+    def dead_letters() -> Response:
+        uid, reason = request.args.get("uid", ""), request.args.get("reason", "")
+        return jsonify(dead_letters=desk.dead_letters(services, uid=uid, reason=reason))
+
+    @api.post("/dead-letters/cost")
+    def cost() -> Response:
+        asked = _json()
+        return jsonify(desk.cost(services, _ids(asked), _rate(asked)))
+
+    @api.post("/dead-letters/replay")
+    def replay() -> tuple[Response, int]:
+        asked = _json()
+        made = desk.replay(services, _ids(asked), by=BY, rate=_rate(asked))
+        return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
+
+    @api.delete("/dead-letters/<delivery_id>")
+    def drop(delivery_id: str) -> Response:
+        if not services.replays.drop(delivery_id, by=BY):
+            raise NotFound
+        return jsonify(status="dropped")
+
+    @api.route("/replays/<replay_id>", methods=["GET", "DELETE"])
+    def one_replay(replay_id: str) -> Response:
+        if request.method == "DELETE" and not services.replays.cancel(replay_id):
+            raise NotFound
+        status = services.replays.status(replay_id)
+        if status is None:
+            raise NotFound
+        return jsonify(
+            id=status.id, state=status.state, done=status.done, total=status.total, rate=status.rate, by=status.by
+        )
+
+    @api.get("/quarantine")
+    def quarantine() -> Response:
+        rows = services.quarantine.held(limit=1000)
+        return jsonify(quarantine=[{"id": row[0], "uid": row[1], "received_at": row[2].isoformat()} for row in rows])
+
+    @api.post("/quarantine/<message_id>/<any(release, drop):what>")
+    def settle(message_id: str, what: str) -> Response:
+        uid, now = str(_json().get("uid", "")), services.clock()
+        done = (
+            services.quarantine.release(message_id, uid, by=BY, now=now)
+            if what == "release"
+            else services.quarantine.drop(message_id, uid, why=BY, now=now)
+        )
+        if not done:
+            raise NotFound
+        return jsonify(status="done")
+
+    @api.get("/installations")
+    def installations() -> Response:
+        return jsonify(installations=desk.installations(services))
+
+    @api.get("/providers")
+    def providers() -> Response:
+        return jsonify(providers=desk.providers(services))
+
+    @api.post("/providers/<name>/test")
+    def test(name: str) -> Response:
+        return jsonify(outcome=desk.send_test(services, name, str(_json().get("uid", ""))))
+
+    @api.get("/health")
+    def health() -> Response:
+        return jsonify(checks=list(desk.health(services)))
+
+    return api
+
+
+def _json() -> dict[str, Any]:
+    value = request.get_json(silent=True)
+    return value if isinstance(value, dict) else {}
+
+
+def _ids(asked: dict[str, Any]) -> list[str]:
+    ids = asked.get("ids")
+    return [str(row) for row in ids[:10_000]] if isinstance(ids, list) else []
+
+
+def _rate(asked: dict[str, Any]) -> float:
+    rate = asked.get("rate", DEFAULT_RATE)
+    return float(rate) if isinstance(rate, int | float) and 0.1 <= rate <= 6000 else DEFAULT_RATE
+
+
+def openapi() -> dict[str, Any]:
+    """The document; a test holds its paths to the routes."""
+    text: dict[str, Any] = {"type": "string"}
+
+    def operation(words: str, *parameters: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "summary": words,
+            "parameters": list(parameters),
+            "responses": {
+                "200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}},
+                "401": {"description": "no token"},
+                "404": {"description": "not there"},
+            },
+        }
+        if body is not None:
+            schema = {"type": "object", "properties": body}
+            found["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        return found
+
+    def path(name: str) -> dict[str, Any]:
+        return {"name": name, "in": "path", "required": True, "schema": text}
+
+    def query(name: str) -> dict[str, Any]:
+        return {"name": name, "in": "query", "schema": text}
+
+    filters = [query(name) for name in ("uid", "state", "provider", "sender", "limit")]
+    chosen = {"ids": {"type": "array", "items": text}, "rate": {"type": "number"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Omi Inbox, operator", "version": "1.0.0"},
+        "security": [{"token": []}],
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/operator/api/openapi.json": {"get": operation("this document") | {"security": []}},
+            "/operator/api/overview": {"get": operation("how it stands")},
+            "/operator/api/messages": {"get": operation("the newest messages that fit", *filters)},
+            "/operator/api/messages/{message_id}": {"get": operation("the story of one", path("message_id"))},
+            "/operator/api/messages/{message_id}/text": {
+                "get": operation("its text; looking is logged", path("message_id"))
+            },
+            "/operator/api/dead-letters": {"get": operation("what was parked", query("uid"), query("reason"))},
+            "/operator/api/dead-letters/cost": {"post": operation("what sending again costs", body=chosen)},
+            "/operator/api/dead-letters/replay": {"post": operation("send again", body=chosen)},
+            "/operator/api/dead-letters/{delivery_id}": {"delete": operation("drop one", path("delivery_id"))},
+            "/operator/api/replays/{replay_id}": {
+                "get": operation("how far a replay has come", path("replay_id")),
+                "delete": operation("cancel a replay", path("replay_id")),
+            },
+            "/operator/api/quarantine": {"get": operation("what is held")},
+            "/operator/api/quarantine/{message_id}/{what}": {
+                "post": operation("release or drop", path("message_id"), path("what"), body={"uid": text})
+            },
+            "/operator/api/installations": {"get": operation("the linked uids")},
+            "/operator/api/providers": {"get": operation("the doors")},
+            "/operator/api/providers/{name}/test": {
+                "post": operation("a signed test", path("name"), body={"uid": text})
+            },
+            "/operator/api/health": {"get": operation("what doctor checks")},
+        },
+    }

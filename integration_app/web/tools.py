@@ -1,0 +1,177 @@
+"""What Omi itself calls: the manifest of chat tools, the tools, and the webhook of created memories.
+
+Tools are answered 200 with a sentence, whatever a user asks: Omi takes anything else for a broken app.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from redis.exceptions import RedisError
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from integration_app.store.installations import UID_PATTERN
+from integration_app.web import words
+from integration_app.web.signed import is_tool_genuine, is_webhook_genuine
+
+log = logs.get(__name__)
+
+BODY_MAX = 2_000_000
+_COUNT = {"type": "integer", "description": "How many, up to ten"}
+TOOLS: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
+    "inbox_status": (
+        "Says what waits in the user's Omi Inbox and when it will arrive.",
+        {},
+        [],
+        "Looking into your inbox…",
+    ),
+    "link_phone": ("Makes a code that links the user's phone when it is texted.", {}, [], "Making a code…"),
+    "recent_messages": (
+        "Lists the texts and e-mails that arrived lately and what became of them.",
+        {"count": _COUNT},
+        [],
+        "Looking at your messages…",
+    ),
+    "my_inbox_address": ("Tells the user's private e-mail address.", {}, [], "Looking up your address…"),
+    "pause": (
+        "Pauses the inbox, or goes on.",
+        {"paused": {"type": "boolean", "description": "true pauses, false goes on"}},
+        ["paused"],
+        "One moment…",
+    ),
+}
+
+
+def blueprint(services: Services) -> Blueprint:
+    tools = Blueprint("tools", __name__)
+
+    @tools.get("/.well-known/omi-tools.json")
+    def manifest() -> Response:
+        return jsonify(
+            tools=[
+                {
+                    "name": name,
+                    "description": description,
+                    "endpoint": f"/omi/tools/{name}",
+                    "method": "POST",
+                    "parameters": {"properties": properties, "required": required},
+                    "auth_required": True,
+                    "status_message": status,
+                }
+                for name, (description, properties, required, status) in TOOLS.items()
+            ],
+            chat_messages={"enabled": False, "target": "app", "notify": False},
+        )
+
+    @tools.post("/omi/tools/<name>")
+    def call(name: str) -> Response:
+        request.max_content_length = BODY_MAX
+        body = request.get_data()
+        headers = request.headers
+        delivery = headers.get("X-Omi-Delivery", "")
+        genuine = is_tool_genuine(
+            headers.get("X-Omi-Signature", ""),
+            delivery=delivery,
+            event=headers.get("X-Omi-Event", ""),
+            method=request.method,
+            path=request.path,
+            query=request.query_string.decode("latin-1"),
+            body=body,
+            secrets=services.settings.omi_webhook_secrets,
+            now=services.clock(),
+        )
+        if not genuine or not delivery:
+            log.info("a tool call was not signed", tool=name if name in TOOLS else "?")
+            return jsonify(result="This call is not signed by Omi, so nothing was done.")
+        if name not in TOOLS:
+            return jsonify(result="There is no such tool.")
+        try:
+            if not services.people.is_new_delivery(delivery):
+                return jsonify(result="This call was answered before.")
+            return jsonify(result=_answer(services, name, body))
+        except (RedisError, OSError):
+            return jsonify(result="The inbox does not answer at this moment; please try again.")
+
+    @tools.post("/webhooks/omi")
+    def memory_created() -> tuple[Response, int]:
+        """A conversation was made in Omi. Ours is confirmed in its messages' stories; the rest is not our business."""
+        request.max_content_length = BODY_MAX
+        uid, body = request.args.get("uid", ""), request.get_data()
+        header = request.headers.get("X-Omi-Signature", "")
+        if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
+            return jsonify(error="not signed"), 401
+        seen = services.stories.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
+        return jsonify(status="ok", ours=seen), 200
+
+    return tools
+
+
+def _answer(services: Services, name: str, body: bytes) -> str:
+    asked = _loaded(body)
+    uid = asked.get("uid")
+    if not isinstance(uid, str) or not UID_PATTERN.fullmatch(uid):
+        return "Omi did not say who is asking."
+    if name == "link_phone":
+        number = services.settings.inbox_phone
+        if not number:
+            return "This inbox takes e-mail only."
+        services.installations.add(uid, now=services.clock())  # a signed call: Omi vouches for the uid
+        return f"Text {services.people.new_link_code(uid)} to {number} from the phone to link, within 15 minutes."
+    installation = services.installations.get(uid)
+    if installation is None:
+        return "The inbox is not set up yet: open the app in Omi and follow its first page."
+    tools: dict[str, Callable[[], str]] = {
+        "inbox_status": lambda: _status(services, uid),
+        "recent_messages": lambda: _recent(services, uid, asked.get("count")),
+        "my_inbox_address": lambda: (
+            f"Your private address is {installation.inbox_token}@{services.settings.inbox_domain}."
+        ),
+        "pause": lambda: _pause(services, uid, asked.get("paused")),
+    }
+    return tools[name]()
+
+
+def _status(services: Services, uid: str) -> str:
+    installation = services.installations.get(uid)
+    waiting = services.outbox.size(uid)
+    if installation and installation.preferences.paused:
+        return f"The inbox is paused; {waiting} messages wait."
+    landings = services.previews.of(uid)
+    if not landings:
+        return "Nothing waits: everything that arrived is in Omi."
+    zone = installation.preferences.time_zone if installation else "UTC"
+    return f"{waiting} messages wait; the next ones go at {words.local(landings[0].at, zone):%H:%M}: {landings[0].why}."
+
+
+def _recent(services: Services, uid: str, count: Any) -> str:
+    limit = min(max(count if isinstance(count, int) else 5, 1), 10)
+    rows = services.stories.latest(limit=limit, uid=uid)
+    installation = services.installations.get(uid)
+    if not rows or installation is None:
+        return "Nothing has arrived yet."
+    shown = [words.row(story, uid, installation.preferences) for story in rows]
+    return "; ".join(
+        f"{row['when']:%d %b %H:%M} {row['channel']} from {row['sender']}: {row['words']}" for row in shown
+    )
+
+
+def _pause(services: Services, uid: str, paused: Any) -> str:
+    installation = services.installations.get(uid)
+    if installation is None or not isinstance(paused, bool):
+        return "Say whether to pause or to go on."
+    services.installations.prefer(uid, replace(installation.preferences, paused=paused))
+    services.due.set(uid, services.clock())
+    return "The inbox is paused; what arrives waits." if paused else "The inbox goes on."
+
+
+def _loaded(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,88 @@
+"""What the pages say about states and times, in the user's language and zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from integration_app.model import Kind, Preferences
+from integration_app.store.quota import Quota
+from integration_app.web.language import say as _
+
+SPOKEN = {
+    "en": "English", "pt": "Português", "es": "Español", "fr": "Français", "de": "Deutsch", "it": "Italiano",
+    "nl": "Nederlands", "pl": "Polski", "sv": "Svenska", "ru": "Русский", "uk": "Українська", "tr": "Türkçe",
+    "hi": "हिन्दी", "ja": "日本語", "ko": "한국어", "zh": "中文",
+}  # fmt: skip
+_ZONES = (
+    "UTC", "Europe/London", "Europe/Lisbon", "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Europe/Rome",
+    "Europe/Amsterdam", "Europe/Warsaw", "Europe/Athens", "Europe/Kyiv", "Europe/Istanbul", "Africa/Cairo",
+    "Africa/Lagos", "Africa/Nairobi", "Africa/Johannesburg", "Asia/Jerusalem", "Asia/Dubai", "Asia/Karachi",
+    "Asia/Kolkata", "Asia/Dhaka", "Asia/Bangkok", "Asia/Singapore", "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Seoul",
+    "Asia/Tokyo", "Australia/Perth", "Australia/Sydney", "Pacific/Auckland", "America/Sao_Paulo",
+    "America/Argentina/Buenos_Aires", "America/Bogota", "America/Mexico_City", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu",
+)  # fmt: skip
+
+
+def code_message(code: str) -> str:
+    return _("Your code for Omi Inbox: %(code)s. It works for ten minutes. Tell it to nobody.", code=code)
+
+
+def zones(current: str) -> list[str]:
+    return [*_ZONES] if current in _ZONES else [current, *_ZONES]
+
+
+def local(moment: datetime, zone: str) -> datetime:
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return moment
+
+
+def row(story: Mapping[str, Any], uid: str, preferences: Preferences) -> dict[str, Any]:
+    """One message as its owner sees it: when, from whom, what became of it."""
+    mine = next((to for to in story["recipients"] if to["uid"] == uid), {"state": story["state"]})
+    return {
+        "id": story["id"],
+        "when": local(datetime.fromisoformat(story["received_at"]), preferences.time_zone),
+        "sender": story["sender"],
+        "channel": story["channel"],
+        "state": mine["state"],
+        "words": _state(mine, preferences),
+    }
+
+
+def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:
+    state = mine["state"]
+    if state == "done":
+        return _("in your Omi")
+    if state == "quarantined":
+        return _("held: we do not believe its sender")
+    if state == "parked":
+        return _("could not be delivered; we are looking into it")
+    if state == "dropped":
+        return _("not forwarded")
+    if preferences.paused:
+        return _("waiting: you have paused")
+    if mine.get("until"):
+        at = local(datetime.fromisoformat(mine["until"]), preferences.time_zone)
+        if "rate limit" in str(mine.get("why")):
+            return _("waiting: Omi allows the next one at %(time)s", time=f"{at:%H:%M}")
+        if "waiting for more" in str(mine.get("why")):
+            return _("waiting for more until %(time)s", time=f"{at:%H:%M}")
+        if "not enabled" in str(mine.get("why")):
+            return _("waiting: enable the app in Omi")
+    return _("on its way")
+
+
+def quotas(found: Mapping[Kind, Quota]) -> list[str]:
+    """What is left of Omi's limits, where Omi has named them."""
+    names = {Kind.CONVERSATION: _("conversations"), Kind.MEMORIES: _("memories")}
+    return [
+        _("%(left)s of %(limit)s %(what)s left this hour", left=quota.left, limit=quota.limit, what=names[kind])
+        for kind, quota in found.items()
+        if quota.limit is not None and kind in names
+    ]
