@@ -24,12 +24,13 @@ from integration_app.bootstrap import Services
 from integration_app.cli.dev import redis_option
 from integration_app.cli.output import fail
 from integration_app.cli.samples import send
-from integration_app.cli.stack import Stack, StackError
+from integration_app.cli.stack import OPERATOR_PASSWORD, Stack, StackError
+from integration_app.cli.visitor import Visitor
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage, Sender
 
-PHONE, CAROLS, LONER = "+15550001111", "+15550002222", "+15550003333"
-ALICE, BOB, CAROL, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-not-enabled"
+PHONE, CAROLS, LONER, DAVES = "+15550001111", "+15550002222", "+15550003333", "+15550004444"
+ALICE, BOB, CAROL, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-dave", "uid-not-enabled"
 QUIET_SECONDS = 1.5
 _ATTRIBUTION = "On Mon, Nov 16, 2026 at 9:14 AM Sam Rivera <sam@example.com> wrote:"
 PATIENCE_SECONDS = 30.0
@@ -56,6 +57,11 @@ def demo(redis: str) -> None:
     except (Differs, StackError) as error:
         fail(click.style(f"\n✗ {error}", fg="red"))
     click.echo(f"\nall as it should be; everything is stopped again ({time.monotonic() - began:.0f} s)")
+    click.echo(
+        "\nthe pages, while `make dev` runs:\n"
+        "  a user's, opened as Omi does   http://127.0.0.1:8000/setup?uid=demo-user  (its code is in http://127.0.0.1:8100)\n"
+        f"  the operator's                 http://127.0.0.1:8000/operator  (password {OPERATOR_PASSWORD})"
+    )
     sys.exit(0)
 
 
@@ -83,6 +89,7 @@ class _Demo:
             self._doubling,
             self._not_enabled,
             self._every_door,
+            self._set_up,
         ):
             scene()
 
@@ -213,6 +220,20 @@ class _Demo:
                 f"through {registry.specs()[name].provider.title} ({status})",
                 f"conversation ({said['text_source']}, {said['text_source_spec']}): …{words!r}",
             )
+
+    def _set_up(self) -> None:
+        """A new user: opens the page in Omi, types the code, links a phone by texting, texts."""
+        self._control("POST", f"/users/{DAVE}/enable")
+        visitor = Visitor(self._stack.web_url, self._stack.sandbox_url)
+        visitor.prove(DAVE, self._stack.env["OMI_APP_ID"])
+        self._text(visitor.link_code(), DAVES)
+        self._until(lambda: visitor.get("/me").ok and DAVES in visitor.page, "the linked phone on the page")
+        self._text("My first text.", DAVES)
+        held = self._until(partial(self._conversations, DAVE), "the first text")[0]["external_data"]["text"]
+        self._until(lambda: visitor.get("/me").ok and "in your Omi" in visitor.page, "the first text on the page")
+        answer = requests.get(f"{self._stack.web_url}/setup/completed", {"uid": DAVE}, timeout=10).json()
+        self._same(answer, {"is_setup_completed": True}, "what Omi is told")
+        _line("a new user's page: a code from Omi typed in, a phone linked by texting", f"conversation: {held!r}")
 
     # --- helpers ------------------------------------------------------------------------------------------
 

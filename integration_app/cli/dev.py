@@ -13,7 +13,7 @@ import click
 import requests
 
 from integration_app.cli.output import STACK_FILE, fail, local_stack
-from integration_app.cli.stack import EMBEDDED, REDIS_CHOICES, Stack, StackError
+from integration_app.cli.stack import EMBEDDED, OPERATOR_PASSWORD, REDIS_CHOICES, Stack, StackError
 
 UID, PHONE = "demo-user", "+15550001111"
 
@@ -92,6 +92,9 @@ def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
     return f"""
 {title("Omi Inbox is running")}
 
+  a user's page             {stack.web_url}/setup?uid={UID}
+                            (the code that Omi sends is shown in the sandbox)
+  the operator's pages      {stack.web_url}/operator   password {title(OPERATOR_PASSWORD)}
   what has arrived in Omi   {stack.sandbox_url}/
   webhooks                  {stack.web_url}/webhooks/<provider>
   ready?                    {stack.web_url}/readyz

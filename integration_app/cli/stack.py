@@ -75,7 +75,6 @@ class Stack:
             "INBOX_DOMAIN": "in.example.com",
             "OPERATOR_PASSWORD_HASH": generate_password_hash(OPERATOR_PASSWORD, method="pbkdf2:sha256:1000"),
             "OPERATOR_API_TOKEN": secrets.token_hex(24),
-            "OMI_WEBHOOK_SECRETS": f"whsec_{secrets.token_hex(16)}",
             "INBOX_PHONE": "+15550009999",
             "SECRET_KEY": secrets.token_hex(24),
             "LOG_FORMAT": "text",
@@ -123,6 +122,7 @@ class Stack:
             self.start(name)
         self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
         self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).json()["workers"] > 0)
+        self._register()
 
     def start_redis(self) -> None:
         if self._redis != FROM_ENVIRONMENT:
@@ -142,6 +142,25 @@ class Stack:
         command = [sys.executable, "-m", "integration_app.sandbox", "--port", port, "--boost", str(self._boost)]
         self._spawn("sandbox", command, secret)
         self._wait("sandbox", lambda: requests.get(f"{self.sandbox_url}/_sandbox/users", timeout=2).ok)
+        self.env["OMI_WEBHOOK_SECRETS"] = self._app("POST", "/webhook-secret")["secret"]
+
+    def _register(self) -> None:
+        """Tell the sandbox where our pages and doors are, as one fills in the form in Omi."""
+        urls = {
+            "auth_url": f"{self.web_url}/setup",
+            "home_url": self.web_url,
+            "setup_completed_url": f"{self.web_url}/setup/completed",
+            "chat_tools_manifest_url": f"{self.web_url}/.well-known/omi-tools.json",
+            "webhook_url": f"{self.web_url}/webhooks/omi",
+        }
+        self._app("PATCH", "", urls)
+
+    def _app(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
+        url = f"{self.sandbox_url}/_sandbox/apps/{self.env['OMI_APP_ID']}{path}"
+        answer = requests.request(method, url, json=json, timeout=10)
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
 
     def start(self, name: str) -> None:
         """Start a process of the Procfile."""

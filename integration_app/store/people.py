@@ -151,6 +151,10 @@ class People:
         self._redis.set(keys.link(digest), uid, ex=LINK_TTL)
         return f"LINK-{code}"
 
+    def has_link_code(self, uid: str, code: str) -> bool:
+        """Whether `LINK-…` still works for this uid."""
+        return bool(self._redis.get(keys.link(self._digest("link", code.removeprefix("LINK-")))) == uid)
+
     def take_link_code(self, code: str, phone: str) -> str | None:
         """The uid that this code was made for, once. None for a wrong one, or after too many wrong ones."""
         if int(self._redis.get(keys.sends("link", self._digest("phone", phone))) or 0) >= LINK_TRIES_PER_HOUR:

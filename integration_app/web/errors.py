@@ -1,28 +1,45 @@
-"""Errors outside the webhooks, as short JSON. Nothing of the request is repeated."""
+"""Errors outside the webhooks: short JSON, or a page for a browser. Nothing of the request is repeated."""
 
 from __future__ import annotations
 
 import traceback
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from integration_app import logs
 
 log = logs.get(__name__)
 
+_FOR_PROGRAMS = ("/webhooks/", "/omi/", "/operator/api", "/setup/completed")
+
 
 def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _known)
+    app.register_error_handler(RedisError, _away)
     app.register_error_handler(Exception, _unknown)
 
 
-def _known(error: HTTPException) -> tuple[Response, int]:
-    return jsonify(error=error.name), error.code or 500
+def _known(error: HTTPException) -> Response:
+    return _answer(error.code or 500, error.name)
 
 
-def _unknown(error: Exception) -> tuple[Response, int]:
+def _away(error: RedisError) -> Response:
+    log.warning("Redis does not answer a page", error=type(error).__name__)
+    return _answer(503, "Service Unavailable")
+
+
+def _unknown(error: Exception) -> Response:
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     # type and places only: the text of an error may repeat what somebody wrote
     log.error("unhandled", error=type(error).__name__, at=[f"{frame.name}:{frame.lineno}" for frame in frames])
-    return jsonify(error="Internal Server Error"), 500
+    return _answer(500, "Internal Server Error")
+
+
+def _answer(code: int, name: str) -> Response:
+    is_browser = "text/html" in request.headers.get("Accept", "")
+    if is_browser and not request.path.startswith(_FOR_PROGRAMS):
+        g.is_page = True
+        return make_response(render_template("error.html", code=code), code)
+    return make_response(jsonify(error=name), code)

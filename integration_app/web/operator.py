@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
@@ -27,6 +27,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
 
     @pages.before_request
     def _only_signed_in() -> AnyResponse | None:
+        g.is_page = True
         if request.endpoint == "operator.login":
             return None
         now = services.clock().timestamp()

@@ -121,7 +121,7 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         installation = services.installations.get(uid) if uid else None
         if uid is None or installation is None:
             return to_start()
-        return render_template("me.html", **_everything(services, uid), link=session.get("link"))
+        return render_template("me.html", **_everything(services, uid))
 
     @pages.post("/me/<action>")
     @limiter.limit("60/minute")
@@ -248,13 +248,14 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     assert installation is not None  # noqa: S101 - asked before
     preferences = installation.preferences
     stories = services.stories.latest(limit=MESSAGES_SHOWN, uid=uid)
-    number, code = services.settings.inbox_phone, session.get("link")
+    number, code = services.settings.inbox_phone, _link(services, uid)
     sms = f"sms:{number}?&body={code}" if number and code else None
     return {
         "installation": installation,
         "preferences": preferences,
         "address": f"{installation.inbox_token}@{services.settings.inbox_domain}",
         "number": number,
+        "link": code,
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
         "messages": [words.row(story, uid, preferences) for story in stories],
@@ -268,6 +269,12 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "language": language.chosen(),
         "left": installation.left_at is not None,
     }
+
+
+def _link(services: Services, uid: str) -> str | None:
+    """The code that this browser was shown, while it still works."""
+    code = session.get("link")
+    return str(code) if code and services.people.has_link_code(uid, str(code)) else None
 
 
 def _uid(value: str | None) -> str:
