@@ -117,7 +117,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
-    people = People(redis, settings.secret_key)
+    people = People(redis, settings.secret_key, codes_per_hour=settings.login_codes_per_hour)
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
     quarantine = Quarantine(redis, text_retention=timedelta(days=settings.text_retention_days))
     previews = Previews(

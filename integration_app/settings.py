@@ -42,6 +42,7 @@ class Settings:
     inbox_domain: str
     inbox_phone: str | None
     trusted_proxies: int
+    login_codes_per_hour: int
     operator_password_hash: str | None = _secret()
     operator_api_token: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
@@ -121,6 +122,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=_phone),
+        "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=check.Range(min=0, max=5)),
         "operator_password_hash": env.str("OPERATOR_PASSWORD_HASH", None),
         "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),

@@ -76,6 +76,7 @@ class Stack:
             "OPERATOR_PASSWORD_HASH": generate_password_hash(OPERATOR_PASSWORD, method="pbkdf2:sha256:1000"),
             "OPERATOR_API_TOKEN": secrets.token_hex(24),
             "INBOX_PHONE": "+15550009999",
+            "LOGIN_CODES_PER_HOUR": "100",  # everybody here calls from one address
             "SECRET_KEY": secrets.token_hex(24),
             "LOG_FORMAT": "text",
             "WEB_HOST": "127.0.0.1",

@@ -84,13 +84,14 @@ class Health:
         pipe.expire(slot, 25 * 3600)
         pipe.execute()
 
-    def rates(self, prefix: str, *, slots: int) -> list[int]:
-        """How often names with this prefix were counted, in each of the last five-minute slots, oldest first."""
+    def rates(self, prefix: str, *, slots: int, ending: str = "") -> list[int]:
+        """How often such names were counted, in each of the last five-minute slots, oldest first."""
         last = int(time.time() // RATE_SLOT_SECONDS)
         pipe = self._redis.pipeline(transaction=False)
         for slot in range(last - slots + 1, last + 1):
             pipe.hgetall(keys.rates(slot))
-        return [sum(int(n) for name, n in row.items() if str(name).startswith(prefix)) for row in pipe.execute()]
+        fits = [{n: c for n, c in row.items() if n.startswith(prefix) and n.endswith(ending)} for row in pipe.execute()]
+        return [sum(map(int, row.values())) for row in fits]
 
     def counters(self) -> dict[str, int]:
         return {str(name): int(value) for name, value in sorted(self._redis.hgetall(keys.COUNTERS).items())}

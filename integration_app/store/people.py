@@ -18,7 +18,6 @@ from integration_app.store import codec, keys
 
 CODE_TTL = timedelta(minutes=10)
 CODE_TRIES = 5
-CODE_SENDS_PER_HOUR = 3
 SESSION_TTL = timedelta(days=30)
 LINK_TTL = timedelta(minutes=15)
 LINK_TRIES_PER_HOUR = 10
@@ -50,7 +49,8 @@ class Session:
 
 
 class People:
-    def __init__(self, redis: Redis, secret: str) -> None:
+    def __init__(self, redis: Redis, secret: str, *, codes_per_hour: int) -> None:
+        self._codes_per_hour = codes_per_hour
         self._redis = redis
         self._secret = secret.encode()
         self._try_code = redis.register_script(_TRY_CODE)
@@ -67,12 +67,12 @@ class People:
     # --- login codes --------------------------------------------------------------------------------------
 
     def may_send(self, uid: str, caller: str) -> bool:
-        """Count one sending of a code; False beyond three an hour, for this uid or for this caller's address."""
+        """Count one sending of a code; False beyond so many an hour, for this uid or for this caller's address."""
         counts = [
             self._hit(keys.sends("uid", self._digest("uid", uid))),
             self._hit(keys.sends("from", self._digest("from", caller))),
         ]
-        return max(counts) <= CODE_SENDS_PER_HOUR
+        return max(counts) <= self._codes_per_hour
 
     def new_code(self, uid: str) -> str:
         """Six digits; an earlier code of this uid is worth nothing any more."""

@@ -43,8 +43,8 @@ def overview(services: Services) -> dict[str, Any]:
         "workers": services.health.workers(since=now - WORKER_SEEN),
         "installations": len(waiting),
         "rates": {
-            "accepted_hour": _rates(services, "webhooks:", ":stored", _HOUR),
-            "accepted_day": _rates(services, "webhooks:", ":stored", _DAY),
+            "accepted_hour": services.health.rates("webhooks:", ending=":stored", slots=_HOUR),
+            "accepted_day": services.health.rates("webhooks:", ending=":stored", slots=_DAY),
             "delivered_hour": services.health.rates("deliveries:done", slots=_HOUR),
             "delivered_day": services.health.rates("deliveries:done", slots=_DAY),
             "failed_day": services.health.rates("causes:", slots=_DAY),
@@ -149,6 +149,7 @@ def providers(services: Services) -> list[dict[str, Any]]:
             "title": spec.provider.title,
             "on": name in services.providers,
             "url": f"{base}/webhooks/{name}",
+            "last_event": _last(services, f"webhooks:{name}:"),
             "outcomes": {
                 key.rpartition(":")[2]: count for key, count in counters.items() if key.startswith(f"webhooks:{name}:")
             },
@@ -200,10 +201,11 @@ def _causes(services: Services, uids: list[str]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda row: -row[1]))
 
 
-def _rates(services: Services, prefix: str, ending: str, slots: int) -> list[int]:
-    names = [f"{prefix}{name}{ending}" for name in registry.specs()]
-    columns = [services.health.rates(name, slots=slots) for name in names]
-    return [sum(row) for row in zip(*columns, strict=True)]
+def _last(services: Services, prefix: str) -> str | None:
+    """When something was counted last, within a day and to five minutes."""
+    counts = services.health.rates(prefix, slots=_DAY)
+    ago = next((number for number, count in enumerate(reversed(counts)) if count), None)
+    return None if ago is None else (services.clock() - ago * timedelta(minutes=5)).isoformat(timespec="minutes")
 
 
 def _is_refusal(name: str) -> bool:

@@ -258,7 +258,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "link": code,
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
-        "messages": [words.row(story, uid, preferences) for story in stories],
+        "messages": [words.row(story, uid, preferences) | _sender(services, story["id"]) for story in stories],
         "quotas": words.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
         "sessions": services.people.sessions(uid),
@@ -269,6 +269,12 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "language": language.chosen(),
         "left": installation.left_at is not None,
     }
+
+
+def _sender(services: Services, message_id: str) -> dict[str, str]:
+    """Whole, for the eyes of the one whom it was sent to: how else to tell a stranger from a friend?"""
+    story = services.inbox.story(message_id)
+    return {"sender": story.message.sender} if story else {}
 
 
 def _link(services: Services, uid: str) -> str | None:

@@ -1,0 +1,70 @@
+"""How the pages look: sizes, targets, contrast, labels. On a phone and on a desktop, in the light and in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESKTOP_SIZE, PHONE_SIZE, Site
+
+USER_PAGES = ("/", "/setup?uid=looker", "/privacy", "/support", "/me")
+OPERATOR_PAGES = tuple(
+    f"/operator{page}"
+    for page in ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
+)
+LOOKS = [(size, scheme) for size in (PHONE_SIZE, DESKTOP_SIZE) for scheme in ("light", "dark")]
+_SMALL = """() => [...document.querySelectorAll('button, .button, select, textarea, input:not([type=hidden]):not([type=checkbox])')]
+  .filter(e => e.offsetParent && e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML.slice(0, 120))"""
+_TOO_WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+def look_over(page: Page, url: str) -> None:
+    page.goto(url)
+    found = Axe().run(page).response["violations"]
+    assert [f"{row['id']}: {row['nodes'][0]['html'][:150]}" for row in found] == [], url
+    assert page.evaluate(_SMALL) == [], f"{url}: targets of less than 44 px"
+    assert page.evaluate(_TOO_WIDE) is False, f"{url}: scrolls sideways"
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_a_users_pages(site: Site, open_page: Callable[..., Page], size: dict[str, int], scheme: str) -> None:
+    page = open_page(size, scheme)
+    for path in USER_PAGES[:-1]:
+        look_over(page, site.stack.web_url + path)
+    uid = f"look-{size['width']}-{scheme}"
+    site.sign_in(page, uid)
+    page.get_by_role("button", name="Link a phone").click()
+    look_over(page, f"{site.stack.web_url}/me")
+    site.link(page, "+15550100077") if page.get_by_role("button", name="Link a phone").count() else None
+    site.mail(uid, "ana@example.com", "A mail to look at.")
+    page.get_by_text("email").first.wait_for()
+    look_over(page, f"{site.stack.web_url}/me")
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_the_operators_pages(site: Site, open_page: Callable[..., Page], size: dict[str, int], scheme: str) -> None:
+    page = open_page(size, scheme)
+    look_over(page, f"{site.stack.web_url}/operator/login")
+    site.sign_in_operator(page)
+    for path in OPERATOR_PAGES:
+        look_over(page, site.stack.web_url + path)
+
+
+def test_pages_are_small_and_load_nothing_from_elsewhere(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    site.sign_in(page, "counter")
+    page.get_by_role("button", name="Link a phone").click()
+    asked.clear()
+    page.goto(f"{site.stack.web_url}/me")
+    elsewhere = [url for url in asked if not url.startswith((site.stack.web_url, "data:"))]
+    assert elsewhere == []
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    files = {url for url in asked if url.startswith(site.stack.web_url)}
+    sizes = {url: len(requests.get(url, cookies=cookies, timeout=5).content) for url in files}
+    assert sum(sizes.values()) < 60_000, sizes
