@@ -175,6 +175,8 @@ class People:
 
     def erase(self, uid: str) -> int:
         digest = self._digest("uid", uid)
+        if link := self._redis.get(keys.link_of(uid)):
+            self._redis.delete(keys.link(str(link)))  # texted later, it would bring the uid back
         return int(self._redis.delete(keys.code(digest), keys.opened(digest), keys.sessions(uid), keys.link_of(uid)))
 
     def _hit(self, key: str) -> int:

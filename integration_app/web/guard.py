@@ -71,6 +71,7 @@ def install(app: Flask, services: Services) -> Limiter:
         get_remote_address,
         app=app,
         storage_uri=services.settings.redis_url,
+        storage_options={"connection_pool": services.queue_connection.connection_pool},  # type: ignore[dict-item]
         key_prefix="oi:throttle",
         swallow_errors=True,  # a Redis that is away closes no page
         headers_enabled=False,

@@ -1,0 +1,266 @@
+"""The operator's pages and their API: who gets in, what is shown, what is only shown on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
+
+from integration_app.bootstrap import Services
+from integration_app.cli.stack import OPERATOR_PASSWORD
+from integration_app.web.app import create_app
+from integration_app.web.operator_api import openapi
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.test_dead_letters import parked  # noqa: F401 - a fixture
+from tests.integration.web_client import BASE, Browser
+from tests.sandbox_control import SandboxControl
+
+PAGES = ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    return create_app(services)
+
+
+def signed_in(app: Flask, password: str = OPERATOR_PASSWORD) -> Browser:
+    browser = Browser(app)
+    browser.get("/operator/login")
+    browser.post("/operator/login", password=password)
+    return browser
+
+
+# --- getting in ---------------------------------------------------------------------------------------------
+
+
+def test_off_unless_a_password_is_set(build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPERATOR_PASSWORD_HASH", "OPERATOR_API_TOKEN"):
+        monkeypatch.delenv(name)
+    client = create_app(build()).test_client()
+    assert [client.get(f"/operator{page}").status_code for page in (*PAGES, "/login", "/api/overview")] == [404] * 9
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_shown_before_the_password(app: Flask, page: str) -> None:
+    answer = Browser(app).get(f"/operator{page}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/operator/login")
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_there_behind_it(app: Flask, page: str) -> None:
+    assert signed_in(app).get(f"/operator{page}").status_code == 200
+
+
+def test_a_wrong_password_opens_nothing_and_is_slowed_down(app: Flask) -> None:
+    browser = Browser(app)
+
+    def tried(password: str) -> int:
+        browser.get("/operator/login")
+        return browser.post("/operator/login", password=password).status_code
+
+    assert [tried(f"guess {n}") for n in range(7)] == [403] * 5 + [429] * 2
+    assert tried(OPERATOR_PASSWORD) == 429, "not even the right one"
+    assert browser.get("/operator").status_code == 303
+
+
+def test_a_login_needs_a_form_of_ours(app: Flask) -> None:
+    browser = Browser(app)
+    browser.post("/operator/login", token="forged", password=OPERATOR_PASSWORD)
+    assert browser.get("/operator").status_code == 303
+
+
+def test_half_an_hour_of_nothing_signs_out(app: Flask, clock: Clock) -> None:
+    browser = signed_in(app)
+    clock.pass_time(minutes=29)
+    assert browser.get("/operator").status_code == 200
+    clock.pass_time(minutes=29)
+    assert browser.get("/operator").status_code == 200, "counted from the last page"
+    clock.pass_time(minutes=31)
+    assert browser.get("/operator").status_code == 303
+
+
+def test_a_users_session_is_no_operators(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    from tests.integration.test_people import sign_in
+
+    user = sign_in(app, sandbox, "u")
+    assert user.get("/operator").status_code == 303
+    operator = signed_in(app)
+    assert operator.get("/me").status_code == 303
+
+
+def test_the_command_makes_a_hash_that_opens(build: Callable[..., Services]) -> None:
+    from click.testing import CliRunner
+
+    from integration_app.cli import main
+
+    made = CliRunner().invoke(main, ["operator-password"], input="correct horse battery\ncorrect horse battery\n")
+    hashed = made.stdout.strip().splitlines()[-1]
+    assert "correct horse" not in hashed
+    app = create_app(build(OPERATOR_PASSWORD_HASH=hashed))
+    assert signed_in(app, "correct horse battery").get("/operator").status_code == 200
+    short = CliRunner().invoke(main, ["operator-password", "--password", "short"])
+    assert short.exit_code == 2
+
+
+# --- what is shown ------------------------------------------------------------------------------------------
+
+
+def test_words_are_shown_on_demand_only_and_looking_is_noted(
+    app: Flask, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link(services, "u")
+    message_id = text(services, "my <b>secret</b> words")
+    browser = signed_in(app)
+    for page in (*PAGES, f"/messages/{message_id}"):
+        assert "secret" not in browser.get(f"/operator{page}").text
+    browser.get(f"/operator/messages/{message_id}")
+    browser.post(f"/operator/messages/{message_id}")
+    assert "my &lt;b&gt;secret&lt;/b&gt; words" in browser.page
+    story = services.stories.show(message_id)
+    assert story is not None
+    assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator"]
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_senders_are_masked(app: Flask, services: Services) -> None:
+    link(services, "u", phone="+15550004321")
+    text(services, "Hello", sender="+15550004321")
+    browser = signed_in(app)
+    for page in ("/messages", "/installations"):
+        assert "+15550004321" not in browser.get(f"/operator{page}").text
+        assert "+1555…21" in browser.page
+
+
+def test_messages_are_searched(app: Flask, services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.enable("ann", "bob")
+    link(services, "ann")
+    link(services, "bob", phone="+15550002222")
+    done = text(services, "one")
+    run_to_rest(services, clock)
+    clock.pass_time(hours=1)
+    new = text(services, "two", sender="+15550002222")
+    browser = signed_in(app)
+
+    def found(query: str) -> set[str]:
+        page = browser.get(f"/operator/messages?{query}").text
+        return set(re.findall(r"/operator/messages/(m[0-9a-z]+)", page))
+
+    assert found("") == {done, new}
+    assert found("uid=ann") == {done}
+    assert found("state=waiting") == {new}
+    assert found("sender=22") == {new}
+    assert found("provider=nobody") == set()
+    assert found(f"since={clock.now:%Y-%m-%dT%H:%M}") == {new}
+    assert found("since=nonsense&state=%00") in (set(), {done, new})
+
+
+def test_dead_letters_are_counted_first_then_sent_again(
+    app: Flask,
+    services: Services,
+    sandbox: SandboxControl,
+    clock: Clock,
+    parked: list[str],  # noqa: F811
+) -> None:
+    browser = signed_in(app)
+    page = browser.get("/operator/dead-letters").text
+    ids = re.findall(r'name="id" value="([^"]+)"', page)
+    assert len(ids) == 5
+    browser.post("/operator/dead-letters", id=ids[:2], what="replay")
+    assert "2 dead letters with 2 messages of 1 users" in browser.page
+    assert [state(services, message_id, "u") for message_id in parked] == ["parked"] * 5, "nothing is sent yet"
+    browser.post("/operator/dead-letters", id=ids[:2], what="replay", sure="yes")
+    assert "Replay" in browser.page
+    for _ in range(3):
+        clock.pass_time(seconds=5)
+        services.replays.step(clock())
+    run_to_rest(services, clock)
+    assert [state(services, message_id, "u") for message_id in parked].count("parked") == 3
+
+
+def test_what_is_on_the_overview(app: Flask, services: Services, clock: Clock) -> None:
+    link(services, "u")
+    services.health.beat("w1", now=clock())
+    text(services, "Hello")
+    page = signed_in(app).get("/operator").text
+    assert re.search(r'<div class="number">1</div><div class="soft">waiting</div>', page)
+    assert re.search(r'<div class="number">1</div><div class="soft">workers alive</div>', page)
+    assert "waiting for more" in page
+
+
+# --- the API ------------------------------------------------------------------------------------------------
+
+
+def call(app: Flask, services: Services, path: str, method: str = "GET", **more: Any) -> TestResponse:
+    token = services.settings.operator_api_token
+    client = app.test_client()
+    answer: TestResponse = client.open(
+        f"/operator/api{path}", method=method, base_url=BASE, headers={"Authorization": f"Bearer {token}"}, **more
+    )
+    return answer
+
+
+def test_the_api_needs_its_token(app: Flask) -> None:
+    client = app.test_client()
+    for given in (None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic wrong", "Bearer ü", "wrong"):
+        headers = {} if given is None else {"Authorization": given}
+        assert client.get("/operator/api/overview", headers=headers).status_code == 401
+    signed = signed_in(app)
+    assert signed.get("/operator/api/overview").status_code == 401, "a session is no token"
+
+
+def test_the_document_is_valid_and_names_every_route(app: Flask) -> None:
+    validate(openapi())
+    routes = {
+        (re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("operator_api.")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    named = {(path, method) for path, methods in openapi()["paths"].items() for method in methods}
+    assert named == routes
+
+
+def test_the_api_does_what_the_pages_do(
+    app: Flask,
+    services: Services,
+    clock: Clock,
+    parked: list[str],  # noqa: F811
+) -> None:
+    assert call(app, services, "/overview").get_json()["dead_letters"] == 5
+    listed = call(app, services, "/dead-letters").get_json()["dead_letters"]
+    assert len(listed) == 5
+    ids = [row["id"] for row in listed]
+    assert call(app, services, "/dead-letters/cost", "POST", json={"ids": ids}).get_json()["messages"] == 5
+    assert call(app, services, f"/dead-letters/{ids[0]}", "DELETE").status_code == 200
+    assert call(app, services, f"/dead-letters/{ids[0]}", "DELETE").status_code == 404
+    replay = call(app, services, "/dead-letters/replay", "POST", json={"ids": ids[1:]})
+    assert replay.status_code == 202
+    one = replay.get_json()["replay"]
+    assert call(app, services, f"/replays/{one}").get_json()["total"] == 4
+    for _ in range(5):
+        clock.pass_time(seconds=5)
+        services.replays.step(clock())
+    run_to_rest(services, clock)
+    assert call(app, services, f"/replays/{one}").get_json()["done"] == 4
+    shown = call(app, services, f"/messages/{parked[4]}").get_json()
+    assert shown["id"] == parked[4]
+    assert call(app, services, f"/messages/{parked[4]}/text").get_json()["text"] == "text 4"
+    assert call(app, services, "/messages?state=done&limit=2").get_json()["messages"]
+    assert call(app, services, "/installations").get_json()["installations"][0]["uid"] == "u"
+    assert {row["name"] for row in call(app, services, "/providers").get_json()["providers"]} == set(services.providers)
+    assert call(app, services, "/health").get_json()["checks"]
+    assert call(app, services, "/quarantine").get_json() == {"quarantine": []}
+    assert call(app, services, "/messages/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"ids": 1}', '{"ids": [null, {}]}', '{"ids": [], "rate": "x"}'])
+def test_odd_bodies_are_answered(app: Flask, services: Services, body: str) -> None:
+    answer = call(app, services, "/dead-letters/replay", "POST", data=body, content_type="application/json")
+    assert answer.status_code == 404

@@ -1,0 +1,582 @@
+"""A user's pages under attack: each promise is a test that tries to break it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis import Redis
+from werkzeug.test import TestResponse
+
+from integration_app.bootstrap import Services
+from integration_app.errors import UnknownRecipient
+from integration_app.model import Content, InboundMessage, Preferences, Route
+from integration_app.store import keys
+from integration_app.web.app import create_app
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.web_client import Browser
+from tests.sandbox_control import SandboxControl
+
+PHONE, OTHER_PHONE = "+15550001111", "+15550002222"
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    return create_app(services)
+
+
+def code_for(sandbox: SandboxControl, uid: str) -> str:
+    shown = sandbox._get("/notifications", uid=uid)["notifications"]
+    found = re.search(r"\d{6}", shown[-1]["message"])
+    assert found
+    return found.group()
+
+
+def sign_in(app: Flask, sandbox: SandboxControl, uid: str, address: str = "192.0.2.1") -> Browser:
+    sandbox.enable(uid)
+    browser = Browser(app, address)
+    browser.get(f"/setup?uid={uid}")
+    browser.post("/setup/code", uid=uid)
+    answer = browser.post("/setup/verify", uid=uid, code=code_for(sandbox, uid))
+    assert "Your private address" in browser.page, answer.status
+    return browser
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06d}"
+
+
+def is_signed_in(browser: Browser) -> bool:
+    return browser.get("/me").status_code == 200
+
+
+# --- proving the account ------------------------------------------------------------------------------------
+
+
+def test_a_uid_in_a_url_shows_and_changes_nothing(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    owner = sign_in(app, sandbox, "victim")
+    stranger = Browser(app)
+    before = services.installations.get("victim")
+    for path in ("/setup?uid=victim", "/?uid=victim", "/me?uid=victim", "/me/export?uid=victim"):
+        answer = stranger.get(path)
+        assert before is not None
+        assert before.inbox_token not in answer.text
+    stranger.get("/setup?uid=victim")
+    for action in ("pause", "erase", "new-address", "link-code", "sign-out-everywhere", "preferences"):
+        stranger.post(f"/me/{action}", uid="victim", sure="yes", paused="yes")
+    assert services.installations.get("victim") == before
+    assert is_signed_in(owner)
+
+
+def test_the_code_comes_through_omi_alone_and_is_kept_as_a_digest(
+    app: Flask, services: Services, sandbox: SandboxControl, redis: Redis
+) -> None:
+    sandbox.enable("u")
+    browser = Browser(app)
+    browser.get("/setup?uid=u")
+    browser.post("/setup/code", uid="u")
+    code = code_for(sandbox, "u")
+    assert code not in browser.page
+    kept = [str(redis.hgetall(key)) for key in redis.scan_iter("*") if redis.type(key) == "hash"]
+    assert not [row for row in kept if code in row]
+    with browser.client.session_transaction(base_url="https://inbox.example.com") as held:
+        assert code not in str(dict(held))
+
+
+def test_a_code_works_once(app: Flask, sandbox: SandboxControl) -> None:
+    sign_in(app, sandbox, "u")
+    second = Browser(app)
+    second.get("/setup?uid=u")
+    second.post("/setup/verify", uid="u", code=code_for(sandbox, "u"))
+    assert not is_signed_in(second)
+
+
+def test_five_wrong_codes_end_the_right_one(app: Flask, sandbox: SandboxControl) -> None:
+    sandbox.enable("u")
+    browser = Browser(app)
+    browser.get("/setup?uid=u")
+    browser.post("/setup/code", uid="u")
+    code = code_for(sandbox, "u")
+    for _ in range(5):
+        browser.post("/setup/verify", uid="u", code=wrong(code))
+    browser.post("/setup/verify", uid="u", code=code)
+    assert not is_signed_in(browser)
+
+
+def test_a_code_is_worth_nothing_for_another_uid(app: Flask, sandbox: SandboxControl) -> None:
+    sandbox.enable("attacker", "victim")
+    browser = Browser(app)
+    browser.get("/setup?uid=victim")
+    browser.post("/setup/code", uid="victim")
+    browser.post("/setup/code", uid="attacker")
+    browser.post("/setup/verify", uid="victim", code=code_for(sandbox, "attacker"))
+    assert not is_signed_in(browser)
+
+
+def test_a_code_expires(app: Flask, services: Services, sandbox: SandboxControl, redis: Redis) -> None:
+    sandbox.enable("u")
+    browser = Browser(app)
+    browser.get("/setup?uid=u")
+    browser.post("/setup/code", uid="u")
+    key = next(key for key in redis.scan_iter("oi:*code*"))
+    assert 590 < int(redis.ttl(key)) <= 600
+    redis.delete(key)
+    browser.post("/setup/verify", uid="u", code=code_for(sandbox, "u"))
+    assert not is_signed_in(browser)
+
+
+def test_codes_are_sent_three_times_an_hour_for_a_uid_and_for_a_caller(
+    build: Callable[..., Services], sandbox: SandboxControl
+) -> None:
+    app = create_app(build(LOGIN_CODES_PER_HOUR="3"))
+    sandbox.enable("u", "v", "w")
+    browsers = [Browser(app, f"192.0.2.{number}") for number in range(5)]
+    for browser in browsers:  # one uid, many callers
+        browser.get("/setup?uid=u")
+        browser.post("/setup/code", uid="u")
+    assert len(sandbox._get("/notifications", uid="u")["notifications"]) == 3
+    assert "too often" in browsers[-1].page
+    one = Browser(app, "192.0.2.77")
+    for uid in ("v", "w", "v", "w"):  # one caller, many uids
+        one.get(f"/setup?uid={uid}")
+        one.post("/setup/code", uid=uid)
+    assert sum(len(sandbox._get("/notifications", uid=uid)["notifications"]) for uid in "vw") == 3
+
+
+def test_forwarded_addresses_count_only_behind_trusted_proxies(
+    build: Callable[..., Services], sandbox: SandboxControl
+) -> None:
+    app = create_app(build(LOGIN_CODES_PER_HOUR="1", TRUSTED_PROXIES="0"))
+    sandbox.enable("u", "v")
+    for number, uid in enumerate("uv"):
+        browser = Browser(app)
+        browser._how["environ_base"] = {"REMOTE_ADDR": "192.0.2.9", "HTTP_X_FORWARDED_FOR": f"198.51.100.{number}"}
+        browser.get(f"/setup?uid={uid}")
+        browser.post("/setup/code", uid=uid)
+    assert sandbox._get("/notifications", uid="v")["notifications"] == []
+
+
+def test_who_has_not_enabled_the_app_is_told_so(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = Browser(app)
+    browser.get("/setup?uid=nobody-yet")
+    browser.post("/setup/code", uid="nobody-yet")
+    assert "Enable it in Omi first" in browser.page
+    assert services.installations.get("nobody-yet") is None
+
+
+def test_a_known_and_an_unknown_uid_are_answered_alike(app: Flask, sandbox: SandboxControl) -> None:
+    sign_in(app, sandbox, "known-uid")
+    sandbox.enable("fresh-uid")
+    answers = []
+    for uid in ("known-uid", "fresh-uid"):
+        browser = Browser(app, "192.0.2.50")
+        browser.get(f"/setup?uid={uid}")
+        browser.post("/setup/code", uid=uid)
+        answers.append(re.sub(r'value="[^"]+"', "", browser.page))
+    assert answers[0] == answers[1]
+
+
+# --- sessions and forms -------------------------------------------------------------------------------------
+
+
+def test_a_session_that_was_there_before_is_worth_nothing_after(app: Flask, sandbox: SandboxControl) -> None:
+    """Session fixation: an attacker's cookie in the victim's browser does not become the victim's session."""
+    attacker = Browser(app)
+    attacker.get("/setup?uid=victim")
+    planted = attacker.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    assert planted is not None
+    victim = Browser(app)
+    victim.client.set_cookie("omi_inbox", planted.value, domain="inbox.example.com", secure=True)
+    sandbox.enable("victim")
+    victim.get("/setup?uid=victim")
+    victim.post("/setup/code", uid="victim")
+    victim.post("/setup/verify", uid="victim", code=code_for(sandbox, "victim"))
+    assert is_signed_in(victim)
+    assert not is_signed_in(attacker)
+
+
+@pytest.mark.parametrize("token", ["", "forged"])
+def test_a_form_of_another_site_changes_nothing(
+    app: Flask, services: Services, sandbox: SandboxControl, token: str
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    before = services.installations.get("u")
+    for action in ("pause", "erase", "new-address", "sign-out-everywhere"):
+        browser.post(f"/me/{action}", token=token, paused="yes", sure="yes")
+    assert services.installations.get("u") == before
+    assert is_signed_in(browser)
+
+
+def test_nothing_changes_by_a_get(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    before = services.installations.get("u")
+    for action in ("pause", "erase", "new-address"):
+        assert browser.get(f"/me/{action}?paused=yes&sure=yes").status_code in (404, 405)
+    assert services.installations.get("u") == before
+
+
+def test_the_cookie_is_closed_to_scripts_other_sites_and_plain_http(app: Flask, sandbox: SandboxControl) -> None:
+    sandbox.enable("u")
+    browser = Browser(app)
+    cookie = browser.get("/setup?uid=u").headers["Set-Cookie"]
+    assert all(flag in cookie for flag in ("HttpOnly", "Secure", "SameSite=Lax"))
+
+
+def test_a_tampered_cookie_opens_nothing(app: Flask, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    held = browser.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    assert held is not None
+    for value in (held.value[:-2] + "xx", "e30.x.y", "\x00", held.value.replace(".", "..", 1)):
+        other = Browser(app)
+        other.client.set_cookie("omi_inbox", value, domain="inbox.example.com", secure=True)
+        assert not is_signed_in(other)
+
+
+def test_sessions_are_listed_and_ended_from_elsewhere(app: Flask, sandbox: SandboxControl) -> None:
+    first, second = sign_in(app, sandbox, "u"), sign_in(app, sandbox, "u")
+    other = re.search(r'name="session" value="([0-9a-f]+)"', second.get("/me").text)
+    assert other
+    second.post("/me/end-session", session=other.group(1))
+    assert not is_signed_in(first)
+    assert is_signed_in(second)
+    third = sign_in(app, sandbox, "u")
+    second.post("/me/sign-out-everywhere")
+    assert not is_signed_in(second)
+    assert not is_signed_in(third)
+
+
+def test_a_session_ends_after_thirty_days(app: Flask, clock: Clock, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    clock.pass_time(days=29)
+    assert is_signed_in(browser)
+    clock.pass_time(days=2)
+    assert not is_signed_in(browser)
+
+
+def test_one_cannot_end_the_session_of_another(app: Flask, sandbox: SandboxControl) -> None:
+    mine, theirs = sign_in(app, sandbox, "me"), sign_in(app, sandbox, "them")
+    with theirs.client.session_transaction(base_url="https://inbox.example.com") as held:
+        key = held["key"]
+    mine.get("/me")
+    mine.post("/me/end-session", session=key)
+    assert is_signed_in(theirs)
+
+
+def test_two_tabs_both_work(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    old_tab = browser.page
+    browser.get("/me")
+    browser.post("/me/pause", paused="yes")
+    browser.page = old_tab
+    browser.post("/me/pause", paused="no")
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.preferences.paused is False
+
+
+# --- what the pages send ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/setup?uid=u", "/privacy", "/support", "/me", "/nothing-here", "/operator/login"]
+)
+def test_security_headers(app: Flask, sandbox: SandboxControl, path: str) -> None:
+    browser = sign_in(app, sandbox, "u")
+    headers = browser.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "noindex" in headers["X-Robots-Tag"]
+    assert headers["Strict-Transport-Security"]
+    if path not in ("/privacy", "/support"):
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_no_page_has_script_or_style_of_its_own(app: Flask, sandbox: SandboxControl) -> None:
+    page = sign_in(app, sandbox, "u").page
+    assert not re.search(r"<script(?![^>]*src=)|\sstyle=|<style|\son\w+=|javascript:", page)
+
+
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+
+
+def test_what_others_wrote_is_shown_as_text(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    link(services, "u")
+    installation = services.installations.get("u")
+    assert installation is not None
+    arrived = InboundMessage(
+        provider="any", event_id=EVIL, dedupe_keys=("evil",), channel="email", route=Route.RECIPIENT,
+        sender=f"{EVIL}@example.com", received_at=clock(), recipients=(f"{installation.inbox_token}@in.example.com",),
+        content=Content(text=EVIL, subject=EVIL),
+    )  # fmt: skip
+    services.intake.accept(arrived)
+    assert "alert(1)" in browser.get("/me").text, "the sender is shown"
+    assert "<script>alert" not in browser.page
+    assert "<img src=x" not in browser.page
+    browser.post("/me/preferences", senders=EVIL, time_zone=EVIL, language=EVIL, import_as=EVIL)
+    assert "<script>alert" not in browser.page
+
+
+@pytest.mark.parametrize(
+    "uid", ["https://evil.example", "//evil.example", "a\r\nX-Evil: 1", "<script>", "u" * 500, "\x00"]
+)
+def test_a_strange_uid_leads_nowhere_else(app: Flask, uid: str) -> None:
+    browser = Browser(app)
+    for path in ("/setup", "/", "/setup/completed"):
+        answer = browser.get(path, query_string={"uid": uid})
+        assert answer.headers.get("Location", "/") == "/"
+        assert "X-Evil" not in answer.headers
+        assert "<script>" not in answer.text
+        assert "evil.example" not in answer.text
+
+
+def test_odd_forms_are_answered_and_break_nothing(app: Flask, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    cases: tuple[dict[str, Any], ...] = (
+        {"senders": "\x00\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "time_zone": "\x00"},
+        {"senders": "a@b.c," * 5000, "time_zone": "../../etc/passwd"},
+        {"language": "xx", "import_as": "everything", "time_zone": "a/" * 500},
+    )
+    for fields in cases:
+        browser.get("/me")
+        assert browser.post("/me/preferences", **fields).status_code == 200
+    assert browser.post("/me/does-not-exist").status_code == 200
+    assert is_signed_in(browser)
+
+
+# --- what Omi asks ------------------------------------------------------------------------------------------
+
+
+def test_setup_completed_is_always_200_and_tells_one_thing(
+    app: Flask, sandbox: SandboxControl, build: Callable[..., Services]
+) -> None:
+    def asked(client: Any, **query: str) -> TestResponse:
+        answer: TestResponse = client.get("/setup/completed", query_string=query)
+        return answer
+
+    client = app.test_client()
+    for query in ({}, {"uid": "unknown"}, {"uid": ""}, {"uid": "x" * 5000}, {"uid": "a b"}):
+        answer = asked(client, **query)
+        assert (answer.status_code, answer.get_json()) == (200, {"is_setup_completed": False})
+    Browser(app).get("/setup?uid=opener")
+    assert asked(client, uid="opener").get_json() == {"is_setup_completed": True}
+    away = create_app(build(REDIS_URL="redis://127.0.0.1:1/0")).test_client()
+    assert (asked(away, uid="opener").status_code, asked(away, uid="opener").get_json()) == (
+        200,
+        {"is_setup_completed": False},
+    )
+
+
+# --- phones -------------------------------------------------------------------------------------------------
+
+
+def sent_from(phone: str, services: Services, words: str) -> None:
+    with suppress(UnknownRecipient):  # a phone that nobody has linked
+        text(services, words, sender=phone)
+
+
+def made_code(browser: Browser) -> str:
+    browser.get("/me")
+    browser.post("/me/link-code")
+    found = re.search(r"LINK-[A-Z0-9]{5}", browser.page)
+    assert found
+    return found.group()
+
+
+def phones(services: Services, uid: str) -> tuple[str, ...]:
+    installation = services.installations.get(uid)
+    assert installation is not None
+    return tuple(installation.phones)
+
+
+def test_a_texted_code_links_the_phone_that_sent_it_once(
+    app: Flask, services: Services, sandbox: SandboxControl
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    code = made_code(browser)
+    text(services, code.lower().replace("-", " "), sender=PHONE)
+    assert phones(services, "u") == (PHONE,)
+    sent_from(OTHER_PHONE, services, code)
+    assert phones(services, "u") == (PHONE,), "used up"
+    assert code not in browser.get("/me").text, "a code that is used up is not shown any more"
+
+
+def test_a_phone_may_serve_two_accounts_and_the_first_keeps_it(
+    app: Flask, services: Services, sandbox: SandboxControl
+) -> None:
+    for uid in ("first", "second"):
+        text(services, made_code(sign_in(app, sandbox, uid)), sender=PHONE)
+    assert phones(services, "first") == phones(services, "second") == (PHONE,)
+
+
+def test_a_new_link_code_ends_the_one_before(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    old, new = made_code(browser), made_code(browser)
+    sent_from(OTHER_PHONE, services, old)
+    assert phones(services, "u") == ()
+    text(services, new, sender=PHONE)
+    assert phones(services, "u") == (PHONE,)
+
+
+WRONG = "BCDEFGHJKMNP"
+
+
+def test_guessing_link_codes_ends_after_a_few(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    code = made_code(sign_in(app, sandbox, "u"))
+    for number in range(12):
+        sent_from(OTHER_PHONE, services, f"LINK-{WRONG[number]}AAAA")
+    sent_from(OTHER_PHONE, services, code)
+    assert phones(services, "u") == ()
+
+
+def test_a_mail_cannot_link_a_phone(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    code = made_code(sign_in(app, sandbox, "u"))
+    with suppress(UnknownRecipient):
+        text(services, code, sender=PHONE, channel="email", route=Route.RECIPIENT, recipients=("x@in.example.com",))
+    assert phones(services, "u") == ()
+
+
+def test_a_link_code_never_becomes_a_conversation(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    text(services, made_code(browser), sender=PHONE)
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == []
+
+
+# --- another's data, pausing, leaving -----------------------------------------------------------------------
+
+
+def test_one_users_page_shows_nothing_of_another(
+    app: Flask, services: Services, sandbox: SandboxControl, redis: Redis
+) -> None:
+    link(services, "them", phone=OTHER_PHONE)
+    theirs = text(services, "Not for you.", sender=OTHER_PHONE)
+    browser = sign_in(app, sandbox, "me")
+    exported = browser.get("/me/export").text
+    for said in (browser.get("/me").text, exported):
+        assert "them" not in said
+        assert OTHER_PHONE not in said
+        assert theirs not in said
+        assert "Not for you" not in said
+
+
+def test_one_cannot_release_or_drop_what_is_held_for_another(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    services.installations.add("them", now=clock())
+    installation = services.installations.get("them")
+    assert installation is not None
+    services.installations.prefer("them", Preferences(senders=("friend@example.com",)))
+    held = text(
+        services, "Hm.", sender="stranger@example.com", channel="email", route=Route.RECIPIENT,
+        recipients=(f"{installation.inbox_token}@in.example.com",),
+    )  # fmt: skip
+    assert state(services, held, "them") == "quarantined"
+    browser = sign_in(app, sandbox, "me")
+    for action in ("release", "drop"):
+        browser.post(f"/me/{action}", message=held)
+    assert state(services, held, "them") == "quarantined"
+
+
+def test_pausing_holds_everything_and_going_on_sends_it(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    link(services, "u")
+    browser.post("/me/pause", paused="yes")
+    message_id = text(services, "Later.")
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == []
+    assert "you have paused" in browser.get("/me").text
+    browser.post("/me/pause", paused="no")
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == ["Me: Later."]
+    assert state(services, message_id, "u") == "done"
+
+
+def test_erasing_leaves_nothing_of_the_uid_and_everything_of_others(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock, redis: Redis
+) -> None:
+    browser = sign_in(app, sandbox, "leaver-uid")
+    other = sign_in(app, sandbox, "stayer-uid")
+    link(services, "leaver-uid", "stayer-uid")
+    shared = text(services, "For both of us.")
+    run_to_rest(services, clock)
+    text(services, "Waiting when it happens.")
+    made_code(browser)
+    browser.get("/me")
+    answer = browser.post("/me/erase", sure="yes")
+    assert "This is your receipt" in answer.text
+    kept = [key for key in redis.scan_iter("*") if "leaver-uid" in _everything(redis, str(key))]
+    assert kept == []
+    assert not is_signed_in(browser)
+    assert is_signed_in(other)
+    assert state(services, shared, "stayer-uid") == "done"
+    run_to_rest(services, clock)
+    assert "Me: Waiting when it happens." in sandbox.texts("stayer-uid")
+    assert "Me: Waiting when it happens." not in sandbox.texts("leaver-uid")
+    assert keys.installation("leaver-uid") not in list(redis.scan_iter("*"))
+
+
+def _everything(redis: Redis, key: str) -> str:
+    read: dict[str, Callable[[str], Any]] = {
+        "string": redis.get, "hash": redis.hgetall, "set": redis.smembers,
+        "zset": lambda name: redis.zrange(name, 0, -1), "list": lambda name: redis.lrange(name, 0, -1),
+        "stream": redis.xrange,
+    }  # fmt: skip
+    return key + str(read[str(redis.type(key))](key))
+
+
+def test_erasing_needs_to_be_meant(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    browser.post("/me/erase")
+    assert services.installations.get("u") is not None
+
+
+def test_the_export_holds_texts_and_what_became_of_them(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    link(services, "u")
+    text(services, "Keep this 😀.")
+    run_to_rest(services, clock)
+    answer = browser.get("/me/export")
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    exported = json.loads(answer.data)
+    assert [(row["text"], row["state"]) for row in exported["messages"]] == [("Keep this 😀.", "done")]
+    assert exported["installation"]["phones"] == [PHONE]
+
+
+def test_pages_say_so_when_redis_is_away(build: Callable[..., Services]) -> None:
+    app = create_app(build(REDIS_URL="redis://127.0.0.1:1/0"))
+    answer = Browser(app).get("/setup?uid=u")
+    assert answer.status_code == 503
+    assert "Nothing that you sent is lost" in answer.text
+
+
+def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str]) -> None:
+    """Toll fraud: an answer to a stranger costs money. There is none to anybody."""
+    from integration_app.providers import registry
+    from integration_app.providers.base import SampleMessage
+
+    spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
+    assert spec.sender is not None
+    sample = SampleMessage(sender="+15550009876", to="", text="LINK-AAAAA")
+    made = spec.sender(settings).compose(sample, settings["PUBLIC_BASE_URL"])
+    answer = app.test_client().post(made.path, data=made.body, headers=dict(made.headers))
+    assert answer.status_code == 200
+    assert "<Message" not in answer.text

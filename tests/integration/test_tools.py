@@ -1,0 +1,185 @@
+"""What Omi calls: chat tools and the webhook of created memories. Only what Omi has signed does anything."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.sandbox.webhooks import sign_v1, sign_v2
+from integration_app.web.app import create_app
+from tests.conftest import Clock
+from tests.integration.drive import link, run_to_rest, text
+from tests.sandbox_control import SandboxControl
+
+TOOLS = {"inbox_status", "link_phone", "recent_messages", "my_inbox_address", "pause"}
+
+
+class Omi:
+    """Calls as Omi does, and signs with the sandbox's own code: an independent witness."""
+
+    def __init__(self, app: Flask, services: Services, clock: Clock) -> None:
+        self.client: FlaskClient = app.test_client()
+        self.secret = services.settings.omi_webhook_secrets[0]
+        self.clock = clock
+
+    def headers(self, path: str, body: bytes, **change: Any) -> dict[str, str]:
+        delivery = change.get("delivery", secrets.token_hex(16))
+        stamp = int(self.clock().timestamp()) + change.get("late", 0)
+        mac = sign_v2(change.get("secret", self.secret), stamp, delivery, "POST", f"https://x{path}", body)
+        return {"X-Omi-Event": "chat_tool", "X-Omi-Delivery": delivery, "X-Omi-Signature": f"t={stamp},v2={mac}"}
+
+    def tool(self, name: str, uid: str = "u", **values: Any) -> str:
+        path = f"/omi/tools/{name}"
+        body = json.dumps({"uid": uid, "tool_name": name} | values).encode()
+        return self.said(path, body, self.headers(path, body))
+
+    def said(self, path: str, body: bytes, headers: dict[str, str]) -> str:
+        answer = self.client.post(path, data=body, headers=headers)
+        assert answer.status_code == 200, "Omi takes anything else for a broken app"
+        return str(answer.get_json()["result"])
+
+
+@pytest.fixture
+def omi(services: Services, clock: Clock) -> Omi:
+    link(services, "u")
+    return Omi(create_app(services), services, clock)
+
+
+def test_the_manifest_names_every_tool(omi: Omi) -> None:
+    manifest = omi.client.get("/.well-known/omi-tools.json").get_json()
+    assert {tool["name"] for tool in manifest["tools"]} == TOOLS
+    for tool in manifest["tools"]:
+        assert tool["method"] == "POST"
+        assert set(tool["parameters"]) == {"properties", "required"}
+        assert "not signed" in omi.said(tool["endpoint"], b"{}", {})
+
+
+def test_the_sandbox_can_read_the_manifest_and_call_the_tools(services: Services, omi: Omi) -> None:
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.inbox_token in omi.tool("my_inbox_address")
+
+
+def test_status_and_recent_messages(omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.enable("u")
+    assert "Nothing waits" in omi.tool("inbox_status")
+    text(services, "Hello there")
+    assert "1 messages wait" in omi.tool("inbox_status")
+    run_to_rest(services, clock)
+    recent = omi.tool("recent_messages", count=3)
+    assert "in your Omi" in recent
+    assert "Hello there" not in recent
+
+
+def test_pausing_and_going_on(omi: Omi, services: Services) -> None:
+    assert "paused" in omi.tool("pause", paused=True)
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.preferences.paused
+    assert "goes on" in omi.tool("pause", paused=False)
+    assert "Say whether" in omi.tool("pause", paused="perhaps")
+
+
+def test_a_code_asked_for_in_the_chat_links_a_phone(omi: Omi, services: Services) -> None:
+    said = omi.tool("link_phone", uid="fresh")
+    text(services, said.split()[1], sender="+15550007777")
+    installation = services.installations.get("fresh")
+    assert installation is not None
+    assert installation.phones == ("+15550007777",)
+
+
+@pytest.mark.parametrize("spoil", ["body", "path", "secret", "late", "early", "delivery", "version", "none", "garbage"])
+def test_what_omi_has_not_signed_does_nothing(omi: Omi, services: Services, spoil: str) -> None:
+    path, body = "/omi/tools/pause", b'{"uid": "u", "paused": true}'
+    headers = omi.headers(path, body, **{
+        "secret": {"secret": "whsec_other"}, "late": {"late": -301}, "early": {"late": 301},
+    }.get(spoil, {}))  # fmt: skip
+    if spoil == "body":
+        body = body.replace(b'"u"', b'"v"')
+    elif spoil == "path":
+        path = "/omi/tools/inbox_status"
+    elif spoil == "delivery":
+        headers["X-Omi-Delivery"] = "another"
+    elif spoil == "version":
+        headers["X-Omi-Signature"] = headers["X-Omi-Signature"].replace("v2=", "v1=")
+    elif spoil == "none":
+        headers.pop("X-Omi-Signature")
+    elif spoil == "garbage":
+        headers["X-Omi-Signature"] = "t=١٢٣,v2=ü" + "," * 5000
+    assert "not signed" in omi.said(path, body, headers)
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert not installation.preferences.paused
+
+
+def test_a_call_that_was_recorded_and_sent_again_does_nothing(omi: Omi, services: Services) -> None:
+    path, body = "/omi/tools/pause", b'{"uid": "u", "paused": true}'
+    headers = omi.headers(path, body)
+    assert "paused" in omi.said(path, body, headers)
+    omi.tool("pause", paused=False)
+    assert "answered before" in omi.said(path, body, headers)
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert not installation.preferences.paused
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'{"uid": 1}', b'{"uid": "a b"}', b"[" * 50_000, b"\xff"])
+def test_odd_calls_are_answered_with_a_sentence(omi: Omi, body: bytes) -> None:
+    path = "/omi/tools/inbox_status"
+    assert omi.said(path, body, omi.headers(path, body))
+
+
+def test_the_old_and_the_new_secret_both_count_while_one_is_changed(omi: Omi, services: Services) -> None:
+    path, body = "/omi/tools/inbox_status", b'{"uid": "u"}'
+    headers = omi.headers(path, body)
+    stamp, mac = headers["X-Omi-Signature"].split(",")
+    headers["X-Omi-Signature"] = f"{stamp},v2={'0' * 64},{mac}"
+    assert "Nothing waits" in omi.said(path, body, headers)
+
+
+# --- memory created -----------------------------------------------------------------------------------------
+
+
+def created(omi: Omi, services: Services, words: str, *, app_id: str | None = None, secret: str | None = None) -> Any:
+    body = json.dumps({
+        "id": "c1", "source": "external_integration", "app_id": app_id or services.settings.omi_app_id,
+        "external_data": {"text": words},
+    }).encode()  # fmt: skip
+    stamp = int(omi.clock().timestamp())
+    mac = sign_v1(secret or omi.secret, stamp, "u", body)
+    return omi.client.post("/webhooks/omi?uid=u", data=body, headers={"X-Omi-Signature": f"t={stamp},v1={mac}"})
+
+
+def events(services: Services, message_id: str) -> list[str]:
+    story = services.stories.show(message_id)
+    assert story is not None
+    return [event["event"] for event in story["events"]]
+
+
+def test_our_own_conversation_is_confirmed_in_the_story_once(
+    omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    message_id = text(services, "Seen?")
+    run_to_rest(services, clock)
+    for _ in range(2):
+        assert created(omi, services, "Me: Seen?").get_json() == {"status": "ok", "ours": True}
+    assert events(services, message_id).count("seen in Omi") == 1
+
+
+def test_what_others_made_is_none_of_our_business(omi: Omi, services: Services, redis: Redis) -> None:
+    before = sorted(redis.scan_iter("*"))
+    assert created(omi, services, "private words", app_id="another-app").get_json()["ours"] is False
+    assert sorted(redis.scan_iter("*")) == before, "nothing of it is kept"
+
+
+def test_an_unsigned_webhook_is_refused(omi: Omi, services: Services) -> None:
+    assert created(omi, services, "x", secret="whsec_other").status_code == 401
+    assert omi.client.post("/webhooks/omi?uid=u", data=b"{}").status_code == 401
