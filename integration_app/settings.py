@@ -126,7 +126,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=check.Range(min=0, max=5)),
         "operator_password_hash": env.str("OPERATOR_PASSWORD_HASH", None),
         "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),
-        "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip),
+        "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=_each_long_enough),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
@@ -216,6 +216,12 @@ def _phone(value: str) -> None:
 def _long_enough(value: str) -> None:
     if len(value) < 24:
         raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
+
+
+def _each_long_enough(values: list[str]) -> None:
+    """An empty one would let anybody sign."""
+    if any(len(value) < 16 for value in values):
+        raise ValidationError("each must have at least 16 characters, with one comma between two")
 
 
 def _domain(value: str) -> None:

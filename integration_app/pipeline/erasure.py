@@ -68,7 +68,7 @@ class Erasure:
                     "state": story.states[uid],
                     "text": said.text if isinstance(said, PreparedText) else None,
                     "head": said.head if isinstance(said, PreparedText) else None,
-                    "events": [event for event in story.events if event.get("uid", uid) == uid],
+                    "events": [_mine(event, uid) for event in story.events if event.get("uid") in (None, uid)],
                 }
             )
         return {
@@ -84,12 +84,14 @@ class Erasure:
         counts: Counter[str] = Counter()
         installation = self._installations.get(uid)
         counts["phones"] = len(installation.phones) if installation else 0
+        tokens = self._installations.tokens(uid)
         self._installations.erase(uid)  # first: nothing new finds its way here any more
         self._due.forget(uid)  # whoever is at it loses the lease, and can record nothing
+        ids = self._inbox.all_of(uid)
         counts["deliveries"] = self._deliveries.erase(uid)
-        for story in list(self._inbox.of(uid)):
-            self._quarantine.drop(story.id, uid, why="erased", now=self._clock())
-            self._inbox.erase(story.id, uid)
+        for message_id in ids:
+            self._quarantine.drop(message_id, uid, why="erased", now=self._clock())
+            self._inbox.erase(message_id, uid, tokens)
             counts["messages"] += 1
         self._outbox.erase(uid)
         self._gates.erase(uid)
@@ -107,3 +109,13 @@ class Erasure:
         }
         signed = "|".join(map(str, receipt.values())).encode()
         return receipt | {"signature": hmac.new(self._secret, signed, hashlib.sha256).hexdigest()}
+
+
+def _mine(event: dict[str, Any], uid: str) -> dict[str, Any]:
+    """An event that concerns several, without the others."""
+    found = dict(event)
+    if "uids" in found:
+        found["uids"] = [uid]
+    if isinstance(found.get("trust"), dict):
+        found["trust"] = {uid: found["trust"].get(uid)}
+    return found

@@ -33,9 +33,8 @@ class Pairing:
         if not found or "link" not in (message.content.text or "").lower() or not _PHONE.fullmatch(message.sender):
             return False
         uid = self._people.take_link_code(found.group(1), message.sender)
-        if uid is None:
+        if uid is None or self._installations.get(uid) is None:
             return False
-        self._installations.add(uid, now=self._clock())
         self._installations.link_phone(uid, message.sender)
         log.info("linked a phone", uid=uid)
         return True

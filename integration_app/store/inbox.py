@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from redis import Redis
 
 from integration_app.model import Content, InboundMessage, MessageState, PreparedText, Story
 from integration_app.store import codec, keys
+from integration_app.store.installations import inbox_tokens
 
 _ACCEPT = """
 -- KEYS: message, story, messages, due, seq, quarantine, then one per dedupe key
@@ -229,30 +230,52 @@ class Inbox:
         if gone:
             self._redis.zrem(keys.of(uid), *gone)
 
-    def erase(self, message_id: str, uid: str) -> None:
-        """Forget that this uid had this message; the message itself, when nobody else has it."""
-        raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.message(message_id)).items()}
-        events = [json.loads(event) for event in self._redis.lrange(keys.story(message_id), 0, -1)]
-        deliveries = {str(event["delivery"]) for event in events if event.get("uid") == uid and event.get("delivery")}
-        others = [name for name in raw if name.startswith("state:") and name != f"state:{uid}"]
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.zrem(keys.of(uid), message_id)
-        pipe.zrem(keys.outbox(uid), message_id)
-        for delivery_id in deliveries:
-            pipe.delete(keys.delivery(delivery_id))
-            pipe.zrem(keys.PARKED, delivery_id)
-        if not others:
-            pipe.delete(keys.message(message_id), keys.story(message_id))
-            pipe.zrem(keys.MESSAGES, message_id)
-        else:
-            pipe.hdel(keys.message(message_id), f"state:{uid}", f"tried:{uid}", f"last:{uid}")
-            if raw.get(f"state:{uid}") in (MessageState.WAITING, MessageState.SENDING):
-                pipe.hincrby(keys.message(message_id), "pending", -1)
+    def all_of(self, uid: str) -> list[str]:
+        """The ids of everything that this uid has, also beyond what is listed."""
+        ids = [str(name) for name in self._redis.zrange(keys.of(uid), 0, -1)]
+        if len(ids) >= LISTED_MAX:
+            found = (str(key) for key in self._redis.scan_iter(f"{keys.MESSAGE}*", count=1000))
+            more = [key for key in found if self._redis.hexists(key, f"state:{uid}")]
+            ids = list(dict.fromkeys([*ids, *(key.removeprefix(keys.MESSAGE) for key in more)]))
+        return ids
+
+    def erase(self, message_id: str, uid: str, tokens: Sequence[str] = ()) -> None:
+        """Forget that this uid had this message, and its addresses in it; the message itself, when nobody else has
+        it.
+        """
+        key, story = keys.message(message_id), keys.story(message_id)
+
+        def forget(pipe: Any) -> None:
+            raw = {str(name): str(value) for name, value in pipe.hgetall(key).items()}
+            events = [json.loads(event) for event in pipe.lrange(story, 0, -1)]
+            lives = pipe.pttl(story)
+            mine = {str(row["delivery"]) for row in events if row.get("uid") == uid and row.get("delivery")}
+            pipe.multi()
+            pipe.zrem(keys.of(uid), message_id)
+            pipe.zrem(keys.outbox(uid), message_id)
+            for delivery_id in mine:
+                pipe.delete(keys.delivery(delivery_id))
+                pipe.zrem(keys.PARKED, delivery_id)
+            if not any(name.startswith("state:") and name != f"state:{uid}" for name in raw):
+                pipe.delete(key, story)
+                pipe.zrem(keys.MESSAGES, message_id)
+                return
+            pipe.hdel(key, f"state:{uid}", f"tried:{uid}", f"last:{uid}")
+            if "envelope" in raw:
+                pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
+            pipe.delete(story)
             kept = [codec.dumps(_without(event, uid)) for event in events if event.get("uid") != uid]
-            pipe.delete(keys.story(message_id))
             if kept:
-                pipe.rpush(keys.story(message_id), *kept)
-        pipe.execute()
+                pipe.rpush(story, *kept)
+            if lives > 0:
+                pipe.pexpire(story, lives)
+            if raw.get(f"state:{uid}") in (MessageState.WAITING, MessageState.SENDING):
+                pipe.hincrby(key, "pending", -1)
+                if int(raw.get("pending", 0)) <= 1:  # this was the last one that it was kept for
+                    pipe.expire(key, self._retention)
+                    pipe.expire(story, self._retention)
+
+        self._redis.transaction(forget, key, story)
 
     def sweep(self, *, before: datetime, limit: int = 1000) -> int:
         """Forget ids of messages that have expired. Looks at the oldest ones, up to `limit`. Returns how many."""
@@ -279,3 +302,9 @@ def _without(event: dict[str, Any], uid: str) -> dict[str, Any]:
     if isinstance(event.get("trust"), dict):
         event["trust"].pop(uid, None)
     return event
+
+
+def _without_address(envelope: str, uid: str, tokens: Sequence[str]) -> str:
+    message = codec.load_message(envelope, None)
+    kept = [to for to in message.recipients if to != uid and not set(inbox_tokens(to)) & set(tokens)]
+    return codec.dump_envelope(replace(message, recipients=tuple(kept)))

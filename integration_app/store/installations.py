@@ -20,12 +20,34 @@ UID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 _ADD = """
 -- KEYS: installation, installations, inbox · ARGV: uid, token, now iso
-if redis.call('HSETNX', KEYS[1], 'inbox_token', ARGV[2]) == 1 then
-  redis.call('HSET', KEYS[1], 'state', 'enabled', 'created_at', ARGV[3])
+if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then
+  redis.call('HSET', KEYS[1], 'inbox_token', ARGV[2], 'state', 'enabled', 'created_at', ARGV[3])
   redis.call('SADD', KEYS[2], ARGV[1])
   redis.call('SET', KEYS[3], ARGV[1])
 end
 return redis.call('HGETALL', KEYS[1])
+"""
+
+_CHANGE = """
+-- KEYS: installation · ARGV: field and value, and so on; a value of "" takes the field away
+-- Only where there is one: what comes late, behind an erasure, must not make half of an installation.
+if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then return 0 end
+for i = 1, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  elseif string.sub(ARGV[i], 1, 1) == '?' then redis.call('HSETNX', KEYS[1], string.sub(ARGV[i], 2), ARGV[i + 1])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+return 1
+"""
+
+_MOVE = """
+-- KEYS: installation, inbox of the new token, inbox of the one before · ARGV: uid, new token, token before, seconds
+if redis.call('HGET', KEYS[1], 'inbox_token') ~= ARGV[3] then return 0 end
+local moved = (redis.call('HGET', KEYS[1], 'moved') or '') .. ARGV[3] .. ' '
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+redis.call('SET', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[1], 'inbox_token', ARGV[2], 'moved', string.sub(moved, -3400))
+return 1
 """
 
 
@@ -33,6 +55,8 @@ class Installations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._add = redis.register_script(_ADD)
+        self._change = redis.register_script(_CHANGE)
+        self._move = redis.register_script(_MOVE)
 
     def add(self, uid: str, *, now: datetime) -> Installation:
         """The installation of `uid`, made now if there is none yet, with a private inbox address."""
@@ -52,7 +76,7 @@ class Installations:
         pipe.hgetall(keys.installation(uid))
         pipe.smembers(keys.phones(uid))
         raw, phones = pipe.execute()
-        if not raw:
+        if "created_at" not in raw:
             return None
         return Installation(
             uid=uid,
@@ -70,28 +94,32 @@ class Installations:
 
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it."""
-        self._redis.hset(keys.installation(uid), "preferences", codec.dump_preferences(preferences))
+        self._change(keys=[keys.installation(uid)], args=["preferences", codec.dump_preferences(preferences)])
 
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:
-        """Another private address; the one before works for `keep` longer. Returns the new token."""
+        """Another private address; the one before works for `keep` longer. Returns the token that was made."""
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
         before = self._redis.hget(keys.installation(uid), "inbox_token")
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(keys.inbox(token), uid)
-        pipe.hset(keys.installation(uid), "inbox_token", token)
         if before:
-            pipe.expire(keys.inbox(str(before)), keep)
-        pipe.execute()
+            self._move(
+                keys=[keys.installation(uid), keys.inbox(token), keys.inbox(str(before))],
+                args=[uid, token, str(before), int(keep.total_seconds())],
+            )
         return token
 
+    def tokens(self, uid: str) -> Sequence[str]:
+        """The private address's token, and those before it that may still work."""
+        now, moved = self._redis.hmget(keys.installation(uid), ("inbox_token", "moved"))
+        return [*str(now or "").split(), *str(moved or "").split()]
+
     def erase(self, uid: str) -> None:
-        """Forget the uid, its phones and its address."""
-        found = self.get(uid)
+        """Forget the uid, its phones and its addresses."""
+        phones = map(str, self._redis.smembers(keys.phones(uid)))
         pipe = self._redis.pipeline(transaction=True)
-        for number in found.phones if found else ():
+        for number in phones:
             pipe.srem(keys.phone(number), uid)
-        if found:
-            pipe.delete(keys.inbox(found.inbox_token))
+        for token in self.tokens(uid):
+            pipe.delete(keys.inbox(token))
         pipe.delete(keys.installation(uid), keys.phones(uid))
         pipe.srem(keys.INSTALLATIONS, uid)
         pipe.execute()
@@ -122,17 +150,13 @@ class Installations:
 
     def mark_left(self, uid: str, *, now: datetime) -> None:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.installation(uid), "state", InstallationState.LEFT.value)
-        pipe.hsetnx(keys.installation(uid), "left_at", now.isoformat())
-        pipe.execute()
+        left = InstallationState.LEFT.value
+        self._change(keys=[keys.installation(uid)], args=["state", left, "?left_at", now.isoformat()])
 
     def mark_enabled(self, uid: str) -> None:
         """Omi accepts writes for this uid (again)."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.installation(uid), "state", InstallationState.ENABLED.value)
-        pipe.hdel(keys.installation(uid), "left_at")
-        pipe.execute()
+        enabled = InstallationState.ENABLED.value
+        self._change(keys=[keys.installation(uid)], args=["state", enabled, "left_at", ""])
 
 
 def spellings(number: str) -> list[str]:

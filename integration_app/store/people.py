@@ -39,6 +39,11 @@ redis.call('DEL', KEYS[1])
 return 1
 """
 
+_TOUCH = """
+-- KEYS: sessions · ARGV: id, row. One that was ended meanwhile stays so.
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -54,6 +59,7 @@ class People:
         self._redis = redis
         self._secret = secret.encode()
         self._try_code = redis.register_script(_TRY_CODE)
+        self._touch = redis.register_script(_TOUCH)
 
     # --- opened -------------------------------------------------------------------------------------------
 
@@ -68,11 +74,9 @@ class People:
 
     def may_send(self, uid: str, caller: str) -> bool:
         """Count one sending of a code; False beyond so many an hour, for this uid or for this caller's address."""
-        counts = [
-            self._hit(keys.sends("uid", self._digest("uid", uid))),
-            self._hit(keys.sends("from", self._digest("from", caller))),
-        ]
-        return max(counts) <= self._codes_per_hour
+        # the caller first: whoever has used up their own share cannot use up that of others
+        doors = (("from", caller), ("uid", uid))
+        return all(self._hit(keys.sends(door, self._digest(door, who))) <= self._codes_per_hour for door, who in doors)
 
     def new_code(self, uid: str) -> str:
         """Six digits; an earlier code of this uid is worth nothing any more."""
@@ -111,7 +115,7 @@ class People:
             return False
         if now - found.seen_at > timedelta(minutes=10):
             row = codec.dumps({"begun_at": found.begun_at, "seen_at": now, "device": found.device})
-            self._redis.hset(keys.sessions(uid), found.id, row)
+            self._touch(keys=[keys.sessions(uid)], args=[found.id, row])
         return True
 
     def sessions(self, uid: str) -> Sequence[Session]:

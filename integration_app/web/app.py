@@ -6,8 +6,21 @@ from flask import Flask
 
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
-from integration_app.web import errors, guard, health, language, operator, operator_api, setup, tools, webhooks
+from integration_app.web import (
+    errors,
+    guard,
+    health,
+    language,
+    operator,
+    operator_api,
+    setup,
+    stalling,
+    tools,
+    webhooks,
+)
 
+BODY_MAX = 1_000_000
+"""Bytes that a page or an API takes in; webhooks have limits of their own."""
 FORM_MEMORY_MAX = 50_000_000
 """Bytes of form text. Werkzeug's default of 500 kB refuses large mails, and some providers then drop them for ever."""
 
@@ -19,11 +32,13 @@ def create_app(services: Services | None = None) -> Flask:
     settings = services.settings
     app = Flask(__name__)
     app.secret_key = services.settings.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["MAX_FORM_MEMORY_SIZE"] = FORM_MEMORY_MAX
     app.config["MAX_FORM_PARTS"] = 2000
     # a redirect would lose the body of a POST
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    stalling.install(app)  # before anything that reads a body
     app.register_blueprint(webhooks.blueprint(services))
     app.register_blueprint(health.blueprint(services))
     if not services.omi.is_personal:

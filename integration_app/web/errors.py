@@ -18,6 +18,9 @@ _FOR_PROGRAMS = ("/webhooks/", "/omi/", "/operator/api", "/setup/completed")
 def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _known)
     app.register_error_handler(RedisError, _away)
+    app.register_error_handler(TimeoutError, lambda _: _answer(408, "Request Timeout"))
+    app.register_error_handler(UnicodeEncodeError, lambda _: _answer(400, "Bad Request"))
+    app.register_error_handler(RecursionError, lambda _: _answer(400, "Bad Request"))
     app.register_error_handler(Exception, _unknown)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import ipaddress
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -9,15 +12,15 @@ from typing import Any
 
 from flask import Flask, Response, g, redirect, request, session, url_for
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app.bootstrap import Services
 from integration_app.store.people import SESSION_TTL
 
-OPERATOR_IDLE = timedelta(minutes=30)
+OPERATOR_IDLE, OPERATOR_LONGEST = timedelta(minutes=30), timedelta(hours=12)
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -47,6 +50,7 @@ def install(app: Flask, services: Services) -> Limiter:
     )
     if services.settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=services.settings.trusted_proxies)  # type: ignore[method-assign]
+    app.jinja_env.finalize = _writable
     csrf = CSRFProtect(app)
     for name in ("webhooks", "health", "tools", "operator_api"):
         if blueprint := app.blueprints.get(name):
@@ -67,15 +71,38 @@ def install(app: Flask, services: Services) -> Limiter:
         g.is_page = True
         return redirect(request.path if request.method == "GET" else "/", 303)
 
+    def by_whom() -> str:
+        return hmac.new(services.settings.secret_key.encode(), caller().encode(), hashlib.sha256).hexdigest()[:20]
+
     return Limiter(
-        get_remote_address,
+        by_whom,  # logged and kept by the library, so no address
         app=app,
-        storage_uri=services.settings.redis_url,
-        storage_options={"connection_pool": services.queue_connection.connection_pool},  # type: ignore[dict-item]
-        key_prefix="oi:throttle",
-        swallow_errors=True,  # a Redis that is away closes no page
+        storage_uri="redis://",  # the scheme alone: the connections are ours, with their time-outs and sentinels
+        storage_options={
+            "connection_pool": services.queue_connection.connection_pool,  # type: ignore[dict-item]
+            "key_prefix": "oi:throttle",
+        },
+        in_memory_fallback_enabled=True,  # a Redis that is away closes no page, and opens none to guessing
+        swallow_errors=True,
         headers_enabled=False,
     )
+
+
+def caller() -> str:
+    """The address that is throttled: of IPv6 the network, for one caller has all of it."""
+    given = request.remote_addr or "?"
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        return given
+    return given if address.version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+
+
+def _writable(value: Any) -> Any:
+    """Half of a surrogate pair cannot be sent; somebody else may have written one."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return value.encode("utf-8", "replace").decode()
+    return value
 
 
 def page(*, public: bool = False) -> Callable[[Any], Any]:

@@ -14,11 +14,12 @@ from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.model import MessageState
 from integration_app.web import desk
-from integration_app.web.guard import OPERATOR_IDLE, page
+from integration_app.web.guard import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
 log = logs.get(__name__)
 
 BY = "operator"
+OPERATOR = "/operator"  # no uid looks like it
 RATE = 60.0
 
 
@@ -30,11 +31,15 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         g.is_page = True
         if request.endpoint == "operator.login":
             return None
-        now = services.clock().timestamp()
-        if now - float(session.get("operator_seen") or 0) > OPERATOR_IDLE.total_seconds():
-            session.pop("operator_seen", None)
+        now = services.clock()
+        seen, since = (float(session.get(f"operator_{name}") or 0) for name in ("seen", "since"))
+        idle, old = now.timestamp() - seen, now.timestamp() - since
+        key = str(session.get("operator_key") or "")
+        too_late = idle > OPERATOR_IDLE.total_seconds() or old > OPERATOR_LONGEST.total_seconds()
+        if too_late or not services.people.has_session(OPERATOR, key, now=now):
+            session.clear()
             return redirect(url_for("operator.login"), 303)
-        session["operator_seen"] = now
+        session["operator_seen"] = now.timestamp()
         return None
 
     @pages.route("/login", methods=["GET", "POST"])
@@ -47,13 +52,16 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
             log.warning("operator login refused")
             return render_template("operator/login.html", wrong=True), 403
         session.clear()  # nothing of before survives: no fixed session
-        session["operator_seen"] = services.clock().timestamp()
+        now = services.clock()
+        session["operator_seen"] = session["operator_since"] = now.timestamp()
+        session["operator_key"] = services.people.begin_session(OPERATOR, device(), now=now)
         log.info("operator signed in")
         return redirect(url_for("operator.overview"), 303)
 
     @pages.post("/logout")
     @page()
     def logout() -> AnyResponse:
+        services.people.end_session(OPERATOR, services.people.session_id(str(session.get("operator_key"))))
         session.clear()
         return redirect(url_for("operator.login"), 303)
 

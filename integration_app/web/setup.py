@@ -23,13 +23,14 @@ from integration_app.model import Kind
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import language, words
-from integration_app.web.guard import begin, page, signed_in, to_start
+from integration_app.web.guard import begin, caller, page, signed_in, to_start
 
 log = logs.get(__name__)
 
 KEEP_OLD_ADDRESS = timedelta(hours=24)
 MESSAGES_SHOWN = 12
-_SENDER = re.compile(r"[^\s@,;]{0,64}@[^\s@,;]{1,253}\.[^\s@,;]{1,63}")
+_SENDER = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}\.[a-z0-9-]{2,63}")
+_NAMED = re.compile(r"[^<>,;\n]*<([^<>]*)>")
 _SENDERS_MAX = 50
 
 
@@ -87,7 +88,7 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         uid = _uid(request.form.get("uid"))
         if not uid:
             return to_start()
-        if not people.may_send(uid, request.remote_addr or "?"):
+        if not people.may_send(uid, caller()):
             return render_template("setup.html", uid=uid, step="ask", problem="too many")
         try:
             services.omi.notify(uid, words.code_message(people.new_code(uid)))
@@ -121,7 +122,8 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         installation = services.installations.get(uid) if uid else None
         if uid is None or installation is None:
             return to_start()
-        return render_template("me.html", **_everything(services, uid))
+        problem = session.pop("problem", None)
+        return render_template("me.html", problem=problem, **_everything(services, uid))
 
     @pages.post("/me/<action>")
     @limiter.limit("60/minute")
@@ -180,7 +182,11 @@ def _pause(services: Services, uid: str) -> None:
 def _preferences(services: Services, uid: str) -> None:
     asked = request.form
     kind = {"conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}.get(asked.get("import_as", ""))
-    senders = _SENDER.findall(asked.get("senders", "")[:5000].lower())[:_SENDERS_MAX]
+    senders = _senders(asked.get("senders", ""))
+    if senders is None:  # never guess: a list that is read wrongly lets strangers in
+        installation = services.installations.get(uid)
+        senders = installation.preferences.senders if installation else ()
+        session["problem"] = "senders"
     zone = asked.get("time_zone", "UTC")
     try:
         ZoneInfo(zone)
@@ -192,10 +198,18 @@ def _preferences(services: Services, uid: str) -> None:
         uid,
         import_as=kind,
         language=spoken if spoken in words.SPOKEN else None,
-        senders=tuple(dict.fromkeys(senders)),
+        senders=senders,
         automatic=asked.get("automatic") == "yes",
         time_zone=zone,
     )
+
+
+def _senders(text: str) -> tuple[str, ...] | None:
+    """Addresses and @domains of a list as people write it; None when any of it is neither."""
+    parts = [part for part in re.split(r"[\s,;]+", _NAMED.sub(r" \1 ", text.lower())) if part]
+    if len(parts) > _SENDERS_MAX or not all(_SENDER.fullmatch(part) for part in parts):
+        return None
+    return tuple(dict.fromkeys(parts))
 
 
 def _release(services: Services, uid: str) -> None:

@@ -6,8 +6,6 @@ that a vendor's own proof needs.
 
 from __future__ import annotations
 
-import socket
-
 from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
@@ -87,7 +85,7 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
 def _outcome(provider: Provider, services: Services) -> Outcome:
     if provider.proven_by_headers and request.method == "POST":
         provider.verify(_webhook_request(services, b""))  # who cannot prove it need not send a body
-    event = _webhook_request(services, _body())
+    event = _webhook_request(services, request.get_data(cache=False))
     if provider.is_probe(event):
         return Outcome.PROBE
     provider.verify(event)
@@ -97,19 +95,6 @@ def _outcome(provider: Provider, services: Services) -> Outcome:
         return Outcome.ACKNOWLEDGED
     accepted = services.intake.accept(provider.parse(event))
     return _ACCEPTED[accepted.receipt]
-
-
-def _body() -> bytes:
-    """The raw body. A caller that stalls is let go of instead of holding a thread for ever."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-    if connection is None:
-        return request.get_data(cache=False)
-    before = connection.gettimeout()
-    connection.settimeout(STALL_SECONDS)
-    try:
-        return request.get_data(cache=False)
-    finally:
-        connection.settimeout(before)
 
 
 def _webhook_request(services: Services, body: bytes) -> WebhookRequest:

@@ -264,3 +264,45 @@ def test_the_api_does_what_the_pages_do(
 def test_odd_bodies_are_answered(app: Flask, services: Services, body: str) -> None:
     answer = call(app, services, "/dead-letters/replay", "POST", data=body, content_type="application/json")
     assert answer.status_code == 404
+
+
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(app: Flask) -> None:
+    browser = signed_in(app)
+    copied = browser.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    assert copied is not None
+    browser.get("/operator")
+    browser.post("/operator/logout")
+    thief = Browser(app)
+    thief.client.set_cookie("omi_inbox", copied.value, domain="inbox.example.com", secure=True)
+    assert thief.get("/operator").status_code == 303
+
+
+def test_twelve_hours_end_every_session(app: Flask, clock: Clock) -> None:
+    browser = signed_in(app)
+    for _ in range(30):
+        clock.pass_time(minutes=25)
+        last = browser.get("/operator").status_code
+    assert last == 303
+
+
+def test_guessing_is_slowed_down_without_redis_too(build: Callable[..., Services]) -> None:
+    app = create_app(build(REDIS_URL="redis://127.0.0.1:1/0"))
+    browser = Browser(app)
+    statuses = []
+    for number in range(8):
+        browser.get("/operator/login")
+        statuses.append(browser.post("/operator/login", password=f"guess {number}").status_code)
+    assert statuses[:5] == [403] * 5
+    assert statuses[-1] == 429
+
+
+def test_redis_behind_a_socket_or_sentinels_builds_an_app(build: Callable[..., Services]) -> None:
+    for url in ("unix:///nowhere/valkey.sock", "redis+sentinel://127.0.0.1:1/main/0"):
+        assert create_app(build(REDIS_URL=url)).test_client().get("/livez").status_code == 200
+
+
+def test_personal_mode_has_an_error_page(build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMI_APP_ID", "OMI_API_KEY"):
+        monkeypatch.delenv(name)
+    app = create_app(build(OMI_DEVELOPER_KEY="omi_dev_made_up"))
+    assert Browser(app).get("/nothing").status_code == 404

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -124,7 +125,7 @@ def test_a_code_expires(app: Flask, services: Services, sandbox: SandboxControl,
     browser = Browser(app)
     browser.get("/setup?uid=u")
     browser.post("/setup/code", uid="u")
-    key = next(key for key in redis.scan_iter("oi:*code*"))
+    key = next(key for key in redis.scan_iter("oi:code:*"))
     assert 590 < int(redis.ttl(key)) <= 600
     redis.delete(key)
     browser.post("/setup/verify", uid="u", code=code_for(sandbox, "u"))
@@ -580,3 +581,181 @@ def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str]) 
     answer = app.test_client().post(made.path, data=made.body, headers=dict(made.headers))
     assert answer.status_code == 200
     assert "<Message" not in answer.text
+
+
+# --- what an attack on the pages has found ------------------------------------------------------------------
+
+
+def test_the_old_address_is_erased_with_the_rest(
+    app: Flask, services: Services, sandbox: SandboxControl, redis: Redis
+) -> None:
+    browser = sign_in(app, sandbox, "leaver-uid")
+    old = services.installations.tokens("leaver-uid")[0]
+    for _ in range(3):
+        browser.get("/me")
+        browser.post("/me/new-address")
+    assert len(services.installations.tokens("leaver-uid")) == 4
+    assert services.installations.with_inbox([old]) == ["leaver-uid"]
+    browser.get("/me")
+    browser.post("/me/erase", sure="yes")
+    assert services.installations.with_inbox([old]) == []
+    assert [key for key in redis.scan_iter("*") if "leaver-uid" in _everything(redis, str(key))] == []
+
+
+def test_a_link_code_from_before_an_erasure_brings_nobody_back(
+    app: Flask, services: Services, sandbox: SandboxControl
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    code = made_code(browser)
+    browser.post("/me/erase", sure="yes")
+    sent_from(PHONE, services, code)
+    assert services.installations.get("u") is None
+
+
+def test_what_comes_late_behind_an_erasure_makes_no_half_installation(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock, redis: Redis
+) -> None:
+    sign_in(app, sandbox, "u")
+    services.erasure.erase("u")
+    services.installations.mark_left("u", now=clock())
+    services.installations.mark_enabled("u")
+    services.installations.new_inbox("u", keep=timedelta(hours=1))
+    services.installations.prefer("u", Preferences(paused=True))
+    assert services.installations.get("u") is None
+    assert redis.exists(keys.installation("u")) == 0
+    sign_in(app, sandbox, "u")
+    assert services.installations.get("u") is not None
+
+
+def test_one_caller_cannot_use_up_the_codes_of_others(build: Callable[..., Services], sandbox: SandboxControl) -> None:
+    app = create_app(build(LOGIN_CODES_PER_HOUR="3"))
+    sandbox.enable("attacker", "victim")
+    attacker = Browser(app, "192.0.2.66")
+    for uid in ("attacker",) * 3 + ("victim",) * 6:
+        attacker.get(f"/setup?uid={uid}")
+        attacker.post("/setup/code", uid=uid)
+    victim = Browser(app, "192.0.2.10")
+    victim.get("/setup?uid=victim")
+    victim.post("/setup/code", uid="victim")
+    assert "six digits" in victim.page
+
+
+def test_a_network_of_ipv6_is_one_caller(build: Callable[..., Services], sandbox: SandboxControl) -> None:
+    app = create_app(build(LOGIN_CODES_PER_HOUR="1"))
+    sandbox.enable("a", "b")
+    for uid, address in (("a", "2001:db8::1"), ("b", "2001:db8::ffff:2")):
+        browser = Browser(app, address)
+        browser.get(f"/setup?uid={uid}")
+        browser.post("/setup/code", uid=uid)
+    assert sandbox._get("/notifications", uid="b")["notifications"] == []
+
+
+def test_the_export_names_nobody_else(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "me-uid")
+    link(services, "me-uid", "other-uid")
+    text(services, "For both.")
+    assert "other-uid" not in browser.get("/me/export").text
+
+
+def test_what_others_keep_still_expires_after_an_erasure(
+    services: Services, sandbox: SandboxControl, clock: Clock, redis: Redis
+) -> None:
+    sandbox.enable("leaver", "stayer")
+    link(services, "leaver", "stayer")
+    both_done = text(services, "both have it")
+    run_to_rest(services, clock)
+    services.installations.prefer("leaver", Preferences(paused=True))
+    clock.pass_time(hours=1)
+    one_waits = text(services, "one of them waits")
+    run_to_rest(services, clock, within=timedelta(minutes=30))
+    assert state(services, one_waits, "stayer") == "done"
+    assert redis.ttl(keys.message(one_waits)) == -1
+    services.erasure.erase("leaver")
+    for message_id in (both_done, one_waits):
+        assert redis.ttl(keys.message(message_id)) > 0
+        assert redis.ttl(keys.story(message_id)) > 0
+        assert state(services, message_id, "stayer") == "done"
+
+
+def test_an_erased_address_is_gone_from_what_others_keep(
+    services: Services, clock: Clock, redis: Redis, settings: dict[str, str]
+) -> None:
+    tokens = [services.installations.add(uid, now=clock()).inbox_token for uid in ("leaver", "stayer")]
+    shared = text(
+        services, "To both.", sender="ana@example.com", channel="email", route=Route.RECIPIENT,
+        recipients=tuple(f"{token}@in.example.com" for token in tokens),
+    )  # fmt: skip
+    services.erasure.erase("leaver")
+    kept = _everything(redis, keys.message(shared))
+    assert tokens[0] not in kept
+    assert tokens[1] in kept
+
+
+def test_more_messages_than_are_listed_are_erased_too(
+    services: Services, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration_app.store.inbox.LISTED_MAX", 5)
+    link(services, "leaver-uid")
+    for number in range(12):
+        text(services, f"text {number}")
+    services.erasure.erase("leaver-uid")
+    assert [key for key in redis.scan_iter("*") if "leaver-uid" in _everything(redis, str(key))] == []
+
+
+SENDERS = [
+    ("ana@example.com", ("ana@example.com",)),
+    ("Ana <ana@example.com>, @example.org\n bob@example.net;", ("ana@example.com", "@example.org", "bob@example.net")),
+    ('"Ana, B." <ana@example.com>', None),
+    ("", ()),
+    ("example.com", None),
+    ("ana@example", None),
+    ("ana @example.com x", None),
+    ("ana@@example.com", None),
+    (f"{'a' * 70}@example.com", None),
+]
+
+
+@pytest.mark.parametrize(("typed", "kept"), SENDERS)
+def test_a_list_of_senders_is_taken_as_it_is_meant_or_not_at_all(
+    app: Flask, services: Services, sandbox: SandboxControl, typed: str, kept: tuple[str, ...] | None
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    before = ("before@example.com",)
+    services.installations.prefer("u", Preferences(senders=before))
+    browser.post("/me/preferences", senders=typed)
+    found = services.installations.get("u")
+    assert found is not None
+    assert found.preferences.senders == (before if kept is None else kept)
+    assert ("was not changed" in browser.page) is (kept is None)
+
+
+def test_a_session_that_ends_meanwhile_stays_ended(services: Services, clock: Clock, redis: Redis) -> None:
+    services.installations.add("u", now=clock())
+    key = services.people.begin_session("u", "phone", now=clock())
+    clock.pass_time(hours=1)
+    services.people._touch(keys=[keys.sessions("u")], args=["0" * 40, "{}"])
+    assert redis.hlen(keys.sessions("u")) == 1
+    services.people.end_sessions("u")
+    services.people._touch(keys=[keys.sessions("u")], args=[services.people.session_id(key), "{}"])
+    assert redis.exists(keys.sessions("u")) == 0
+
+
+def test_a_form_that_is_too_large_is_refused_unread(app: Flask) -> None:
+    answer = app.test_client().post("/setup/code", data=b"x" * 1_000_001, content_type="text/plain")
+    assert answer.status_code in (303, 413)
+    upload = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 2_000_000
+    answer = app.test_client().post("/setup/code", data=upload, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 413
+
+
+def test_half_a_character_breaks_no_page(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    link(services, "u")
+    message_id = text(services, "hi \ud800", sender=PHONE, sender_name="\udfff")
+    assert browser.get("/me").status_code == 200
+    assert browser.get("/me/export").status_code == 200
+    from tests.integration.test_operator import signed_in
+
+    operator = signed_in(app)
+    operator.get(f"/operator/messages/{message_id}")
+    assert operator.post(f"/operator/messages/{message_id}").status_code == 200

@@ -95,12 +95,15 @@ def test_a_code_asked_for_in_the_chat_links_a_phone(omi: Omi, services: Services
     assert installation.phones == ("+15550007777",)
 
 
-@pytest.mark.parametrize("spoil", ["body", "path", "secret", "late", "early", "delivery", "version", "none", "garbage"])
+@pytest.mark.parametrize(
+    "spoil", ["body", "path", "secret", "empty", "late", "early", "delivery", "version", "none", "garbage"]
+)
 def test_what_omi_has_not_signed_does_nothing(omi: Omi, services: Services, spoil: str) -> None:
     path, body = "/omi/tools/pause", b'{"uid": "u", "paused": true}'
-    headers = omi.headers(path, body, **{
-        "secret": {"secret": "whsec_other"}, "late": {"late": -301}, "early": {"late": 301},
-    }.get(spoil, {}))  # fmt: skip
+    changes: dict[str, dict[str, Any]] = {
+        "secret": {"secret": "whsec_other"}, "empty": {"secret": ""}, "late": {"late": -301}, "early": {"late": 301},
+    }  # fmt: skip
+    headers = omi.headers(path, body, **changes.get(spoil, {}))
     if spoil == "body":
         body = body.replace(b'"u"', b'"v"')
     elif spoil == "path":

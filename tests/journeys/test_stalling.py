@@ -1,0 +1,32 @@
+"""Callers that stall in the middle of a request, on every door, more of them than there are threads."""
+
+from __future__ import annotations
+
+import socket
+import time
+from urllib.parse import urlsplit
+
+import requests
+
+from tests.journeys.conftest import Journey
+
+PATHS = ("/setup/code", "/setup/verify", "/omi/tools/pause", "/webhooks/omi", "/webhooks/twilio", "/operator/login")
+
+
+def test_callers_that_stall_do_not_close_the_doors(journey: Journey) -> None:
+    parts = urlsplit(journey.stack.web_url)
+    stalled = []
+    try:
+        for path in PATHS * 4:
+            connection = socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=5)
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                "Content-Length: 1000\r\n\r\na".encode()
+            )
+            stalled.append(connection)
+        time.sleep(0.5)
+        assert requests.get(f"{journey.stack.web_url}/livez", timeout=60).ok, "let go of, ten seconds at a time"
+        assert journey.text("after the storm").status_code == 200
+    finally:
+        for connection in stalled:
+            connection.close()
