@@ -5,13 +5,17 @@ Sorts what can go wrong on the wire by the one question that matters for a write
 
 from __future__ import annotations
 
+import os
+import ssl
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from integration_app.omi.answers import from_response, rate_limit
@@ -46,10 +50,12 @@ class Transport:
         self._timeout = (connect_timeout, read_timeout)
         self._seen = threading.local()
         self._session = requests.Session()
+        # The environment is looked at once: requests would ask it for proxies and .netrc again on every call.
+        self._session.proxies = get_environ_proxies(self.base_url)
+        self._session.trust_env = False
         # A pool smaller than the number of threads would throw connections away on every wave.
-        adapter = HTTPAdapter(pool_maxsize=connections)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=connections))
+        self._session.mount("https://", _OneContext(_trusted(), pool_maxsize=connections))
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -92,6 +98,31 @@ class Transport:
 
     def close(self) -> None:
         self._session.close()
+
+
+class _OneContext(HTTPAdapter):
+    """One TLS context for all connections: reading the bundle of certificates costs more than the handshake."""
+
+    def __init__(self, context: ssl.SSLContext, **how: Any) -> None:
+        self._context = context
+        super().__init__(**how)
+
+    def init_poolmanager(self, *args: Any, **how: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **how)
+
+    def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **how)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context knows the certificates; given here, they would be read anew for each connection."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+def _trusted() -> ssl.SSLContext:
+    """Trusts what requests would: REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, a file or a folder, else certifi's list."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    is_folder = Path(bundle).is_dir()
+    return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:

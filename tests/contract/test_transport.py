@@ -1,0 +1,138 @@
+"""The wire, against a real TLS server with a certificate authority of its own."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from integration_app.omi.errors import Unreachable
+from integration_app.omi.transport import Transport
+
+SLOTS, CALLS = 16, 2000
+
+
+def _signed(name: str, key: Any, issuer: str, issuer_key: Any, *, authority: bool) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+    if not authority:
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        made = made.add_extension(names, critical=False)
+    return made.sign(issuer_key, hashes.SHA256())
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    connections = 0
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        return
+
+
+@pytest.fixture
+def omi(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+    """A TLS server on loopback, and the file of the authority that signed its certificate."""
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    root = _signed("Test Root", root_key, "Test Root", root_key, authority=True)
+    leaf = _signed("127.0.0.1", key, "Test Root", root_key, authority=False)
+    pem = serialization.Encoding.PEM
+    (tmp_path / "ca.pem").write_bytes(root.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "server.pem").write_bytes(private + leaf.public_bytes(pem))
+    server = Server(("127.0.0.1", 0), Answers)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server, tmp_path / "ca.pem"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_there_are_no_more_connections_than_slots_and_certificates_are_read_once(
+    omi: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, authority = omi
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    transport = Transport(f"https://127.0.0.1:{server.server_port}", "sk_made_up", connections=SLOTS)
+    reads: list[object] = []
+    before = ssl.SSLContext.load_verify_locations
+
+    def counted(self: ssl.SSLContext, *args: Any, **how: Any) -> None:
+        reads.append(args)
+        before(self, *args, **how)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    with ThreadPoolExecutor(SLOTS) as pool:
+        answers = list(pool.map(lambda n: transport.call("POST", "/x", json={"n": n}), range(CALLS)))
+    transport.close()
+    assert answers == [{}] * CALLS
+    assert 1 <= server.connections <= SLOTS
+    assert reads == []
+
+
+def test_a_certificate_of_nobodys_is_refused_and_nothing_was_sent(omi: tuple[Server, Path]) -> None:
+    server, _ = omi
+    transport = Transport(f"https://127.0.0.1:{server.server_port}", "sk_made_up")
+    with pytest.raises(Unreachable, match="not trusted"):
+        transport.call("POST", "/x", json={})
+    transport.close()
+
+
+def test_a_certificate_for_another_name_is_refused(omi: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    server, authority = omi
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    transport = Transport(f"https://localhost:{server.server_port}", "sk_made_up")
+    with pytest.raises(Unreachable, match="not trusted"):
+        transport.call("POST", "/x", json={})
+    transport.close()
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    transport = Transport("https://omi.example.com", "sk_made_up", connect_timeout=2)
+    with pytest.raises(Unreachable, match="proxy"):
+        transport.call("POST", "/x", json={})
+    transport.close()
