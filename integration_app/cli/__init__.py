@@ -23,6 +23,7 @@ from integration_app.cli import (
     quarantine,
     samples,
     sandbox,
+    simulate,
 )
 from integration_app.cli.demo import demo
 
@@ -58,6 +59,7 @@ for command in (
     providers.providers,
     quarantine.quarantine,
     samples.send_sample,
+    simulate.simulate,
     sandbox.sandbox,
 ):
     main.add_command(command)
