@@ -43,7 +43,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         return None
 
     @pages.route("/login", methods=["GET", "POST"])
-    @limiter.limit("5/minute;30/hour", methods=["POST"])
+    @limiter.limit("5/minute;30/hour", methods=["POST"], deduct_when=lambda answer: answer.status_code == 403)
     @page()
     def login() -> str | AnyResponse | tuple[str, int]:
         if request.method == "GET":
