@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check lint types contracts docs lock clean proof
+.PHONY: help demo dev test check lint types contracts docs lock clean proof bench bench-quick
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
 
 demo: $(VENV)/.local ## Run the main job from nothing and show what arrived in Omi
 	$(BIN)/omi-inbox demo
@@ -22,6 +22,12 @@ check: lint types contracts test ## Style, types, import contracts, tests
 
 proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about ten minutes)
 	$(BIN)/python -m tests.proof
+
+bench: $(VENV)/.dev ## Measure speed beside references (about ten minutes)
+	$(BIN)/python -m benchmarks --write
+
+bench-quick: $(VENV)/.dev ## The same table from fewer rounds
+	$(BIN)/python -m benchmarks --quick
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
