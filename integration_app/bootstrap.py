@@ -92,8 +92,9 @@ def read_settings() -> tuple[Settings, Mapping[str, Provider]]:
     return finish(), providers
 
 
-def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
-    """Wire everything from the environment. `connections`: how many calls to Omi may run at once.
+def build(*, connections: int = 16, clock: Clock | None = None, patience: float | None = None) -> Services:
+    """Wire everything from the environment. `connections`: how many calls to Omi may run at once; `patience`:
+    seconds that somebody who waits for a page can wait for one.
 
     Opens no connection yet.
     """
@@ -120,6 +121,19 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     people = People(redis, settings.secret_key, codes_per_hour=settings.login_codes_per_hour)
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
     quarantine = Quarantine(redis, text_retention=timedelta(days=settings.text_retention_days))
+    erasure = Erasure(
+        inbox=inbox,
+        installations=installations,
+        people=people,
+        outbox=outbox,
+        deliveries=deliveries,
+        quarantine=quarantine,
+        due=due,
+        gates=gates,
+        quotas=quotas,
+        secret=settings.secret_key,
+        clock=clock,
+    )
     previews = Previews(
         inbox=inbox,
         outbox=outbox,
@@ -131,7 +145,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         has_tasks=settings.omi_developer_key is not None,
     )
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
-    omi = _destination(settings, connections)
+    omi = _destination(settings, connections, patience)
     return Services(
         settings=settings,
         providers=providers,
@@ -173,6 +187,8 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
             inbox=inbox,
             deliveries=deliveries,
             quarantine=quarantine,
+            installations=installations,
+            erasure=erasure,
             rules=rules,
             text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
@@ -186,19 +202,7 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
         dead_letters=dead_letters,
         quarantine=quarantine,
         people=people,
-        erasure=Erasure(
-            inbox=inbox,
-            installations=installations,
-            people=people,
-            outbox=outbox,
-            deliveries=deliveries,
-            quarantine=quarantine,
-            due=due,
-            gates=gates,
-            quotas=quotas,
-            secret=settings.secret_key,
-            clock=clock,
-        ),
+        erasure=erasure,
         quotas=quotas,
         gates=gates,
         health=health,
@@ -209,12 +213,12 @@ def build(*, connections: int = 16, clock: Clock | None = None) -> Services:
     )
 
 
-def _destination(settings: Settings, connections: int) -> Destination:
+def _destination(settings: Settings, connections: int, patience: float | None) -> Destination:
     """One person's own key, or the app's."""
     how: dict[str, Any] = {
         "base_url": settings.omi_base_url,
         "connect_timeout": settings.omi_connect_timeout_seconds,
-        "read_timeout": settings.omi_read_timeout_seconds,
+        "read_timeout": min(settings.omi_read_timeout_seconds, patience or settings.omi_read_timeout_seconds),
         "connections": connections,
     }
     if settings.omi_developer_key:

@@ -7,6 +7,8 @@ Any name may be given as NAME_FILE instead: the value is then the content of tha
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -123,8 +125,8 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=_phone),
         "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
-        "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=check.Range(min=0, max=5)),
-        "operator_password_hash": env.str("OPERATOR_PASSWORD_HASH", None),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
+        "operator_password_hash": _password_hash(reader),
         "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),
         "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=_each_long_enough),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
@@ -216,6 +218,25 @@ def _phone(value: str) -> None:
 def _long_enough(value: str) -> None:
     if len(value) < 24:
         raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
+
+
+def _password_hash(reader: Reader) -> str | None:
+    """As `omi-inbox operator-password` prints it, or bare."""
+    given = reader.env.str("OPERATOR_PASSWORD_HASH", None)
+    if not given:
+        return None
+    try:
+        bare = given if "$" in given else base64.urlsafe_b64decode(given.encode()).decode()
+    except (ValueError, UnicodeDecodeError):
+        bare = ""
+    if not re.fullmatch(r"(scrypt|pbkdf2)[:\w]*\$[^$]+\$[0-9a-f]+", bare):
+        reader.mistake("OPERATOR_PASSWORD_HASH", "is no hash: omi-inbox operator-password prints the whole line")
+    return bare
+
+
+def _proxies(env: FileAwareEnv) -> int:
+    """gunicorn speaks plain HTTP here, so an https address is somebody else's: one proxy."""
+    return int(str(env.str("PUBLIC_BASE_URL", "")).startswith("https:"))
 
 
 def _each_long_enough(values: list[str]) -> None:

@@ -11,6 +11,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services, table
 from integration_app.logs import masked
 from integration_app.model import Installation
+from integration_app.pipeline import resume as pipeline_resume
 
 ONESELF = "me"
 """The uid of the one person whose key is used in personal mode."""
@@ -100,8 +101,14 @@ def resume(uid: str | None, everybody: bool) -> None:
             found.gates.open_all()
             uids = [row.uid for row in found.installations.all()]
         if uid:
-            found.installations.mark_enabled(uid)
-            found.gates.open(uid)
+            pipeline_resume.resume(
+                uid,
+                installations=found.installations,
+                gates=found.gates,
+                outbox=found.outbox,
+                due=found.due,
+                now=found.clock(),
+            )
         waiting = {name: size for name in uids if (size := found.outbox.size(name))}
         for name in waiting:
             found.due.set(name, found.clock())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import click
 from werkzeug.security import generate_password_hash
 
@@ -13,7 +15,8 @@ LEAST = 12
 @click.command("operator-password")
 @click.password_option(help="Asked for when left out: an argument shows in the list of processes.")
 def operator_password(password: str) -> None:
-    """Make the value of OPERATOR_PASSWORD_HASH; it switches the pages below /operator on."""
+    """Make the line OPERATOR_PASSWORD_HASH=…; it switches the pages below /operator on."""
     if len(password) < LEAST:
         fail(f"at least {LEAST} characters, please", USAGE)
-    click.echo(generate_password_hash(password))
+    # without a dollar sign: a shell that loads .env would take it for a variable
+    click.echo(f"OPERATOR_PASSWORD_HASH={base64.urlsafe_b64encode(generate_password_hash(password).encode()).decode()}")

@@ -1,6 +1,6 @@
 """Everything of one uid, handed out or forgotten at once.
 
-Erasing leaves a receipt: what was erased and when, signed, without a word of it.
+Erasing leaves a receipt, here and in the log: what was erased and when, without a word of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from integration_app import logs
 from integration_app.model import Clock, PreparedText
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
@@ -23,6 +24,8 @@ from integration_app.store.outbox import Outbox
 from integration_app.store.people import People
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
+
+log = logs.get(__name__)
 
 
 class Erasure:
@@ -100,15 +103,15 @@ class Erasure:
         return self._receipt(uid, dict(counts), self._clock())
 
     def _receipt(self, uid: str, counts: dict[str, int], now: datetime) -> dict[str, Any]:
-        """The uid stands in it as a digest: a receipt that is kept says nothing about whom."""
+        """The uid stands in it as a digest that only this deployment can make: it says nothing about whom."""
         receipt = {
             "receipt": secrets.token_hex(8),
             "erased_at": now.isoformat(timespec="seconds"),
-            "whom": hashlib.sha256(uid.encode()).hexdigest()[:16],
+            "whom": hmac.new(self._secret, uid.encode(), hashlib.sha256).hexdigest()[:16],
             "erased": counts,
         }
-        signed = "|".join(map(str, receipt.values())).encode()
-        return receipt | {"signature": hmac.new(self._secret, signed, hashlib.sha256).hexdigest()}
+        log.info("erased", receipt=receipt["receipt"], whom=receipt["whom"], **counts)
+        return receipt
 
 
 def _mine(event: dict[str, Any], uid: str) -> dict[str, Any]:

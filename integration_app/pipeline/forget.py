@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integration_app.pipeline.erasure import Erasure
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations
 from integration_app.store.quarantine import Quarantine
 
 
@@ -17,6 +19,8 @@ class Forget:
         inbox: Inbox,
         deliveries: Deliveries,
         quarantine: Quarantine,
+        installations: Installations,
+        erasure: Erasure,
         rules: Rules,
         text_retention: timedelta,
         parked_retention: timedelta,
@@ -24,13 +28,20 @@ class Forget:
         self._inbox = inbox
         self._deliveries = deliveries
         self._quarantine = quarantine
+        self._installations = installations
+        self._erasure = erasure
         self._rules = rules
         self._text_retention = text_retention
         self._parked_retention = parked_retention
 
     def sweep(self, now: datetime) -> None:
-        """Drop what nobody released from quarantine; take ids out of lists whose message or dead letter has expired."""
+        """Drop what nobody released from quarantine; take ids out of lists whose message or dead letter has expired;
+        erase whoever left so long ago that nothing of theirs is kept any more.
+        """
         for message_id, uid, _ in self._quarantine.held(before=now - self._rules.quarantine):
             self._quarantine.drop(message_id, uid, why="nobody released it in time", now=now)
         self._inbox.sweep(before=now - self._text_retention)
         self._deliveries.sweep(before=now - self._parked_retention)
+        for row in self._installations.all():
+            if row.left_at and row.left_at < now - self._parked_retention:
+                self._erasure.erase(row.uid)  # whoever disabled the app cannot prove anything to us any more

@@ -40,6 +40,14 @@ end
 return 1
 """
 
+_BIND = """
+-- KEYS: installation, uids of the phone, phones of the uid · ARGV: uid, phone
+if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then return 0 end
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[2])
+return 1
+"""
+
 _MOVE = """
 -- KEYS: installation, inbox of the new token, inbox of the one before · ARGV: uid, new token, token before, seconds
 if redis.call('HGET', KEYS[1], 'inbox_token') ~= ARGV[3] then return 0 end
@@ -56,6 +64,7 @@ class Installations:
         self._redis = redis
         self._add = redis.register_script(_ADD)
         self._change = redis.register_script(_CHANGE)
+        self._bind = redis.register_script(_BIND)
         self._move = redis.register_script(_MOVE)
 
     def add(self, uid: str, *, now: datetime) -> Installation:
@@ -126,10 +135,7 @@ class Installations:
 
     def link_phone(self, uid: str, number: str) -> None:
         """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.sadd(keys.phone(number), uid)
-        pipe.sadd(keys.phones(uid), number)
-        pipe.execute()
+        self._bind(keys=[keys.installation(uid), keys.phone(number), keys.phones(uid)], args=[uid, number])
 
     def unlink_phone(self, uid: str, number: str) -> bool:
         """Take a phone away from a uid. False when it was not linked."""

@@ -152,6 +152,10 @@ def code(digest: str) -> str:
     return f"{PREFIX}code:{digest}"
 
 
+def codes_of(digest: str) -> str:
+    return f"{PREFIX}codes:{digest}"
+
+
 def sends(what: str, digest: str) -> str:
     return f"{PREFIX}sends:{what}:{digest}"
 

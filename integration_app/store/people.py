@@ -78,21 +78,35 @@ class People:
         doors = (("from", caller), ("uid", uid))
         return all(self._hit(keys.sends(door, self._digest(door, who))) <= self._codes_per_hour for door, who in doors)
 
-    def new_code(self, uid: str) -> str:
-        """Six digits; an earlier code of this uid is worth nothing any more."""
-        code = f"{secrets.randbelow(10**6):06d}"
-        key = keys.code(self._digest("uid", uid))
+    def was_not_sent(self, uid: str, caller: str) -> None:
+        """Take back what `may_send` counted."""
+        pipe = self._redis.pipeline(transaction=True)
+        for door, who in (("from", caller), ("uid", uid)):
+            pipe.decr(keys.sends(door, self._digest(door, who)))
+        pipe.execute()
+
+    def make_code(self) -> str:
+        """Six digits."""
+        return f"{secrets.randbelow(10**6):06d}"
+
+    def keep_code(self, uid: str, browser: str, code: str) -> None:
+        """The code that was sent for the browser that asked; its earlier one is worth nothing any more."""
+        key = self._code_key(uid, browser)
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(key)
         pipe.hset(key, mapping={"digest": self._digest("code", uid, code), "tries": 0})
         pipe.expire(key, CODE_TTL)
+        pipe.sadd(keys.codes_of(self._digest("uid", uid)), key)
+        pipe.expire(keys.codes_of(self._digest("uid", uid)), CODE_TTL)
         pipe.execute()
-        return code
 
-    def take_code(self, uid: str, code: str) -> bool:
+    def take_code(self, uid: str, browser: str, code: str) -> bool:
         """Whether it is the code that was sent; it works once, and five wrong tries end it."""
-        key = keys.code(self._digest("uid", uid))
+        key = self._code_key(uid, browser)
         return bool(self._try_code(keys=[key], args=[self._digest("code", uid, code.strip()), CODE_TRIES]))
+
+    def _code_key(self, uid: str, browser: str) -> str:
+        return keys.code(self._digest("code of", uid, browser))
 
     # --- sessions -----------------------------------------------------------------------------------------
 
@@ -181,7 +195,9 @@ class People:
         digest = self._digest("uid", uid)
         if link := self._redis.get(keys.link_of(uid)):
             self._redis.delete(keys.link(str(link)))  # texted later, it would bring the uid back
-        return int(self._redis.delete(keys.code(digest), keys.opened(digest), keys.sessions(uid), keys.link_of(uid)))
+        codes = map(str, self._redis.smembers(keys.codes_of(digest)))
+        mine = (keys.codes_of(digest), keys.opened(digest), keys.sessions(uid), keys.link_of(uid))
+        return int(self._redis.delete(*mine, *codes))
 
     def _hit(self, key: str) -> int:
         pipe = self._redis.pipeline(transaction=True)

@@ -19,6 +19,8 @@ from integration_app.web import (
     webhooks,
 )
 
+PATIENCE_SECONDS = 8.0
+"""A thread of the web waits no longer for Omi: the doors need it."""
 BODY_MAX = 1_000_000
 """Bytes that a page or an API takes in; webhooks have limits of their own."""
 FORM_MEMORY_MAX = 50_000_000
@@ -27,7 +29,7 @@ FORM_MEMORY_MAX = 50_000_000
 
 def create_app(services: Services | None = None) -> Flask:
     if services is None:
-        services = bootstrap.build()
+        services = bootstrap.build(patience=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
     settings = services.settings
     app = Flask(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -215,3 +215,12 @@ def _is_refusal(name: str) -> bool:
 
 def _gate(name: str, gate: Gate) -> dict[str, Any]:
     return {"name": name, "until": gate.until.isoformat(), "reason": gate.reason}
+
+
+def moment(text: str) -> datetime | None:
+    """An ISO time, UTC where it names no zone; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

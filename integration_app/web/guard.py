@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -18,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app.bootstrap import Services
+from integration_app.store.installations import UID_PATTERN
 from integration_app.store.people import SESSION_TTL
 
 OPERATOR_IDLE, OPERATOR_LONGEST = timedelta(minutes=30), timedelta(hours=12)
@@ -45,6 +47,7 @@ def install(app: Flask, services: Services) -> Limiter:
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=SESSION_TTL,
+        SESSION_REFRESH_EACH_REQUEST=False,  # a live part that is being fetched must not write back an older cookie
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session; a page may lie open in a web view for days
         WTF_CSRF_SSL_STRICT=False,  # web views leave the Referer out; the token is the proof
     )
@@ -69,7 +72,10 @@ def install(app: Flask, services: Services) -> Limiter:
     @app.errorhandler(CSRFError)
     def _forged(_: CSRFError) -> AnyResponse:
         g.is_page = True
-        return redirect(request.path if request.method == "GET" else "/", 303)
+        if request.path.startswith("/operator"):
+            return redirect("/operator/login", 303)
+        uid = request.form.get("uid", "") if request.path.startswith("/setup") else ""
+        return redirect(f"/setup?uid={uid}" if UID_PATTERN.fullmatch(uid) else "/", 303)
 
     def by_whom() -> str:
         return hmac.new(services.settings.secret_key.encode(), caller().encode(), hashlib.sha256).hexdigest()[:20]
@@ -129,10 +135,23 @@ def signed_in(services: Services) -> str | None:
 
 def begin(services: Services, uid: str) -> None:
     """A new session for a uid that has proved itself; whatever the cookie held before is gone."""
-    session.clear()
+    end_here()
     session.permanent = True
     session["uid"] = uid
     session["key"] = services.people.begin_session(uid, device(), now=services.clock())
+
+
+def end_here() -> None:
+    """Take a user's part out of the cookie; an operator's stays."""
+    for name in ("uid", "key", "link", "problem", "asking", "csrf_token"):
+        session.pop(name, None)
+
+
+def asking() -> str:
+    """What tells the browser that has asked for a code: nobody else's asking or guessing touches its code."""
+    if "asking" not in session:
+        session["asking"] = secrets.token_hex(16)
+    return str(session["asking"])
 
 
 def device() -> str:

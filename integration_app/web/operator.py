@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
@@ -37,9 +36,10 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         key = str(session.get("operator_key") or "")
         too_late = idle > OPERATOR_IDLE.total_seconds() or old > OPERATOR_LONGEST.total_seconds()
         if too_late or not services.people.has_session(OPERATOR, key, now=now):
-            session.clear()
+            _end()
             return redirect(url_for("operator.login"), 303)
-        session["operator_seen"] = now.timestamp()
+        if "X-Live" not in request.headers:  # a page that lies open is nobody at work
+            session["operator_seen"] = now.timestamp()
         return None
 
     @pages.route("/login", methods=["GET", "POST"])
@@ -51,7 +51,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         if not check_password_hash(password_hash, request.form.get("password", "")[:1000]):
             log.warning("operator login refused")
             return render_template("operator/login.html", wrong=True), 403
-        session.clear()  # nothing of before survives: no fixed session
+        _end()  # nothing of before survives: no fixed session
         now = services.clock()
         session["operator_seen"] = session["operator_since"] = now.timestamp()
         session["operator_key"] = services.people.begin_session(OPERATOR, device(), now=now)
@@ -62,7 +62,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @page()
     def logout() -> AnyResponse:
         services.people.end_session(OPERATOR, services.people.session_id(str(session.get("operator_key"))))
-        session.clear()
+        _end()
         return redirect(url_for("operator.login"), 303)
 
     @pages.get("")
@@ -74,7 +74,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @page()
     def messages() -> str:
         wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
-        since = _moment(request.args.get("since", ""))
+        since = desk.moment(request.args.get("since", ""))
         rows = desk.messages(services, limit=100, since=since, **wanted)
         states = [*(state.value for state in MessageState), "recorded"]
         return render_template(
@@ -159,6 +159,12 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     return pages
 
 
+def _end() -> None:
+    """Take the operator's part out of the cookie; a user's stays."""
+    for name in ("operator_seen", "operator_since", "operator_key", "said", "csrf_token"):
+        session.pop(name, None)
+
+
 def bars(values: list[int], *, height: int = 60, width: int = 600) -> dict[str, Any]:
     """A small chart: rectangles of an SVG, and what they say in words."""
     most, step = max([*values, 1]), width / max(1, len(values))
@@ -168,11 +174,3 @@ def bars(values: list[int], *, height: int = 60, width: int = 600) -> dict[str, 
     ]
     said = f"{sum(values)} in all, {most if sum(values) else 0} at the most in five minutes"
     return {"rows": rows, "height": height, "width": width, "words": said}
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -46,6 +46,7 @@ def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a li
                 state=asked.get("state", ""),
                 provider=asked.get("provider", ""),
                 sender=asked.get("sender", ""),
+                since=desk.moment(asked.get("since", "")),
                 limit=min(max(asked.get("limit", 50, type=int), 1), 1000),
             )
         )
@@ -158,6 +159,7 @@ def openapi() -> dict[str, Any]:
             "parameters": list(parameters),
             "responses": {
                 "200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}},
+                "202": {"description": "begun"},
                 "401": {"description": "no token"},
                 "404": {"description": "not there"},
             },
@@ -173,7 +175,7 @@ def openapi() -> dict[str, Any]:
     def query(name: str) -> dict[str, Any]:
         return {"name": name, "in": "query", "schema": text}
 
-    filters = [query(name) for name in ("uid", "state", "provider", "sender", "limit")]
+    filters = [query(name) for name in ("uid", "state", "provider", "sender", "since", "limit")]
     chosen = {"ids": {"type": "array", "items": text}, "rate": {"type": "number"}}
     return {
         "openapi": "3.1.0",

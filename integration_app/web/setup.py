@@ -6,32 +6,25 @@ The uid in `/setup?uid=…` is a claim. Nothing is shown for it, and nothing cha
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import segno
+from babel.dates import format_datetime
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import Kind
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
+from integration_app.pipeline.resume import resume
 from integration_app.store.installations import UID_PATTERN
-from integration_app.web import language, words
-from integration_app.web.guard import begin, caller, page, signed_in, to_start
+from integration_app.web import actions, language, words
+from integration_app.web.guard import asking, begin, caller, end_here, page, signed_in, to_start
 
 log = logs.get(__name__)
 
-KEEP_OLD_ADDRESS = timedelta(hours=24)
 MESSAGES_SHOWN = 12
-_SENDER = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}\.[a-z0-9-]{2,63}")
-_NAMED = re.compile(r"[^<>,;\n]*<([^<>]*)>")
-_SENDERS_MAX = 50
 
 
 def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 - a list of routes
@@ -43,9 +36,10 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
     @pages.get("/")
     @page()
     def home() -> str | AnyResponse:
-        if signed_in(services):
+        uid, known = _uid(request.args.get("uid")), signed_in(services)
+        if known and uid in ("", known):
             return redirect(url_for("setup.me"), 303)
-        return render_template("home.html", uid=_uid(request.args.get("uid")))
+        return render_template("home.html", uid=uid)
 
     @pages.get("/privacy")
     @page(public=True)
@@ -55,7 +49,7 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
     @pages.get("/support")
     @page(public=True)
     def support() -> str:
-        return render_template("support.html")
+        return render_template("support.html", settings=settings)
 
     @pages.get("/setup/completed")
     def completed() -> Response:
@@ -79,7 +73,8 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         if signed_in(services) == uid:
             return redirect(url_for("setup.me"), 303)
         people.opened(uid)
-        return render_template("setup.html", uid=uid, step="ask")
+        step = "type" if request.args.get("step") == "type" else "ask"
+        return render_template("setup.html", uid=uid, step=step)
 
     @pages.post("/setup/code")
     @limiter.limit("20/minute")
@@ -91,15 +86,19 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         if not people.may_send(uid, caller()):
             return render_template("setup.html", uid=uid, step="ask", problem="too many")
         try:
-            services.omi.notify(uid, words.code_message(people.new_code(uid)))
+            code = people.make_code()
+            services.omi.notify(uid, words.code_message(code))
         except AppNotEnabled:
+            people.was_not_sent(uid, caller())
             return render_template("setup.html", uid=uid, step="ask", problem="not enabled")
         except RateLimited:
             return render_template("setup.html", uid=uid, step="ask", problem="too many")
         except OmiError as error:
             log.warning("no code sent", why=error.reason)
+            people.was_not_sent(uid, caller())
             return render_template("setup.html", uid=uid, step="ask", problem="omi")
-        return render_template("setup.html", uid=uid, step="type")
+        people.keep_code(uid, asking(), code)
+        return redirect(url_for("setup.setup", uid=uid, step="type"), 303)
 
     @pages.post("/setup/verify")
     @limiter.limit("20/minute")
@@ -107,9 +106,19 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
     def verify() -> str | AnyResponse:
         uid, code = _uid(request.form.get("uid")), request.form.get("code", "")[:20]
         digits = "".join(sign for sign in code if sign.isdigit())
-        if not uid or not people.take_code(uid, digits):
-            return render_template("setup.html", uid=uid or "", step="type", problem="wrong code")
+        if not uid:
+            return to_start()
+        if not people.take_code(uid, asking(), digits):
+            return render_template("setup.html", uid=uid, step="type", problem="wrong code")
         services.installations.add(uid, now=services.clock())
+        resume(  # Omi has just shown them something: whoever had left is back
+            uid,
+            installations=services.installations,
+            gates=services.gates,
+            outbox=services.outbox,
+            due=services.due,
+            now=services.clock(),
+        )
         begin(services, uid)
         return redirect(url_for("setup.me"), 303)
 
@@ -136,9 +145,9 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
             if request.form.get("sure") != "yes":
                 return redirect(f"{url_for('setup.me')}#leave", 303)
             receipt = services.erasure.erase(uid)
-            session.clear()
+            end_here()
             return render_template("erased.html", receipt=receipt)
-        _ACTIONS.get(action, _nothing)(services, uid)
+        actions.ACTIONS.get(action, actions.nothing)(services, uid)
         return redirect(url_for("setup.me") if session.get("uid") else url_for("setup.home"), 303)
 
     @pages.get("/me/export")
@@ -155,105 +164,6 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
     return pages
 
 
-# --- what a user may do -------------------------------------------------------------------------------------
-
-
-def _nothing(services: Services, uid: str) -> None:
-    return
-
-
-def _link_code(services: Services, uid: str) -> None:
-    session["link"] = services.people.new_link_code(uid)
-
-
-def _new_address(services: Services, uid: str) -> None:
-    services.installations.new_inbox(uid, keep=KEEP_OLD_ADDRESS)
-
-
-def _unlink(services: Services, uid: str) -> None:
-    services.installations.unlink_phone(uid, request.form.get("phone", "")[:20])
-
-
-def _pause(services: Services, uid: str) -> None:
-    _prefer(services, uid, paused=request.form.get("paused") == "yes")
-    services.due.set(uid, services.clock())
-
-
-def _preferences(services: Services, uid: str) -> None:
-    asked = request.form
-    kind = {"conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}.get(asked.get("import_as", ""))
-    senders = _senders(asked.get("senders", ""))
-    if senders is None:  # never guess: a list that is read wrongly lets strangers in
-        installation = services.installations.get(uid)
-        senders = installation.preferences.senders if installation else ()
-        session["problem"] = "senders"
-    zone = asked.get("time_zone", "UTC")
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zone = "UTC"
-    spoken = asked.get("language", "")
-    _prefer(
-        services,
-        uid,
-        import_as=kind,
-        language=spoken if spoken in words.SPOKEN else None,
-        senders=senders,
-        automatic=asked.get("automatic") == "yes",
-        time_zone=zone,
-    )
-
-
-def _senders(text: str) -> tuple[str, ...] | None:
-    """Addresses and @domains of a list as people write it; None when any of it is neither."""
-    parts = [part for part in re.split(r"[\s,;]+", _NAMED.sub(r" \1 ", text.lower())) if part]
-    if len(parts) > _SENDERS_MAX or not all(_SENDER.fullmatch(part) for part in parts):
-        return None
-    return tuple(dict.fromkeys(parts))
-
-
-def _release(services: Services, uid: str) -> None:
-    services.quarantine.release(request.form.get("message", "")[:60], uid, by="the user", now=services.clock())
-
-
-def _drop(services: Services, uid: str) -> None:
-    services.quarantine.drop(request.form.get("message", "")[:60], uid, why="the user", now=services.clock())
-
-
-def _end_session(services: Services, uid: str) -> None:
-    services.people.end_session(uid, request.form.get("session", "")[:80])
-
-
-def _sign_out(services: Services, uid: str) -> None:
-    services.people.end_session(uid, services.people.session_id(str(session.get("key"))))
-    session.clear()
-
-
-def _sign_out_everywhere(services: Services, uid: str) -> None:
-    services.people.end_sessions(uid)
-    session.clear()
-
-
-_ACTIONS = {
-    "link-code": _link_code,
-    "new-address": _new_address,
-    "unlink": _unlink,
-    "pause": _pause,
-    "preferences": _preferences,
-    "release": _release,
-    "drop": _drop,
-    "end-session": _end_session,
-    "sign-out": _sign_out,
-    "sign-out-everywhere": _sign_out_everywhere,
-}
-
-
-def _prefer(services: Services, uid: str, **changes: Any) -> None:
-    installation = services.installations.get(uid)
-    if installation:
-        services.installations.prefer(uid, replace(installation.preferences, **changes))
-
-
 # --- what is shown ------------------------------------------------------------------------------------------
 
 
@@ -266,6 +176,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     sms = f"sms:{number}?&body={code}" if number and code else None
     return {
         "installation": installation,
+        "settings": services.settings,
         "preferences": preferences,
         "address": f"{installation.inbox_token}@{services.settings.inbox_domain}",
         "number": number,
@@ -280,7 +191,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "zones": words.zones(preferences.time_zone),
         "spoken": words.SPOKEN,
         "local": lambda moment: words.local(moment, preferences.time_zone),
-        "language": language.chosen(),
+        "when": lambda moment: format_datetime(moment, "d MMM HH:mm", locale=language.chosen()),
         "left": installation.left_at is not None,
     }
 

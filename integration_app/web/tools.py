@@ -52,6 +52,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @tools.get("/.well-known/omi-tools.json")
     def manifest() -> Response:
+        offered = TOOLS if services.settings.omi_webhook_secrets else {}  # without a secret no call could be believed
         return jsonify(
             tools=[
                 {
@@ -63,7 +64,7 @@ def blueprint(services: Services) -> Blueprint:
                     "auth_required": True,
                     "status_message": status,
                 }
-                for name, (description, properties, required, status) in TOOLS.items()
+                for name, (description, properties, required, status) in offered.items()
             ],
             chat_messages={"enabled": False, "target": "app", "notify": False},
         )
@@ -98,15 +99,18 @@ def blueprint(services: Services) -> Blueprint:
             return jsonify(result="The inbox does not answer at this moment; please try again.")
 
     @tools.post("/webhooks/omi")
-    def memory_created() -> tuple[Response, int]:
+    def memory_created() -> Response:
         """A conversation was made in Omi. Ours is confirmed in its messages' stories; the rest is not our business."""
         request.max_content_length = BODY_MAX
         uid, body = request.args.get("uid", ""), request.get_data()
         header = request.headers.get("X-Omi-Signature", "")
         if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
-            return jsonify(error="not signed"), 401
-        seen = services.stories.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
-        return jsonify(status="ok", ours=seen), 200
+            return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
+        try:
+            seen = services.stories.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
+        except (RedisError, OSError):
+            return jsonify(status="ignored")
+        return jsonify(status="ok", ours=seen)
 
     return tools
 
@@ -140,12 +144,12 @@ def _status(services: Services, uid: str) -> str:
     installation = services.installations.get(uid)
     waiting = services.outbox.size(uid)
     if installation and installation.preferences.paused:
-        return f"The inbox is paused; {waiting} messages wait."
+        return f"The inbox is paused; waiting: {waiting}."
     landings = services.previews.of(uid)
     if not landings:
-        return "Nothing waits: everything that arrived is in Omi."
+        return "Nothing waits."
     zone = installation.preferences.time_zone if installation else "UTC"
-    return f"{waiting} messages wait; the next ones go at {words.local(landings[0].at, zone):%H:%M}: {landings[0].why}."
+    return f"Waiting: {waiting}; the next one goes at {words.local(landings[0].at, zone):%H:%M}: {landings[0].why}."
 
 
 def _recent(services: Services, uid: str, count: Any) -> str:

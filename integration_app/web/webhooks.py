@@ -28,7 +28,6 @@ _ACCEPTED = {
     Receipt.DUPLICATE: Outcome.DUPLICATE,
     Receipt.RECORDED: Outcome.RECORDED,
 }
-STALL_SECONDS = 10.0
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All of them: a framework's own 405 would be an answer that the provider did not choose."""
 

@@ -62,7 +62,7 @@ def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:
     if state == "quarantined":
         return _("held: we do not believe its sender")
     if state == "parked":
-        return _("could not be delivered; we are looking into it")
+        return _("could not be delivered")
     if state == "dropped":
         return _("not forwarded")
     if preferences.paused:

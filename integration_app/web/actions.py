@@ -1,0 +1,118 @@
+"""What a user may change on their page. Each is a form; the session has said who it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import request, session
+
+from integration_app.bootstrap import Services
+from integration_app.model import Kind
+from integration_app.web import words
+from integration_app.web.guard import end_here
+
+KEEP_OLD_ADDRESS = timedelta(hours=24)
+_SENDER = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}\.[a-z0-9-]{2,63}")
+_NAMED = re.compile(r"[^<>,;\n]*<([^<>]*)>")
+_SENDERS_MAX = 50
+
+
+def nothing(services: Services, uid: str) -> None:
+    return
+
+
+def _link_code(services: Services, uid: str) -> None:
+    session["link"] = services.people.new_link_code(uid)
+
+
+def _new_address(services: Services, uid: str) -> None:
+    services.installations.new_inbox(uid, keep=KEEP_OLD_ADDRESS)
+
+
+def _unlink(services: Services, uid: str) -> None:
+    services.installations.unlink_phone(uid, request.form.get("phone", "")[:20])
+
+
+def _pause(services: Services, uid: str) -> None:
+    _prefer(services, uid, paused=request.form.get("paused") == "yes")
+    services.due.set(uid, services.clock())
+
+
+def _preferences(services: Services, uid: str) -> None:
+    asked = request.form
+    kind = {"conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}.get(asked.get("import_as", ""))
+    senders = _senders(asked.get("senders", ""))
+    if senders is None:  # never guess: a list that is read wrongly lets strangers in
+        installation = services.installations.get(uid)
+        senders = installation.preferences.senders if installation else ()
+        session["problem"] = "senders"
+    zone = asked.get("time_zone", "UTC")
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone = "UTC"
+    spoken = asked.get("language", "")
+    _prefer(
+        services,
+        uid,
+        import_as=kind,
+        language=spoken if spoken in words.SPOKEN else None,
+        senders=senders,
+        automatic=asked.get("automatic") == "yes",
+        time_zone=zone,
+    )
+
+
+def _senders(text: str) -> tuple[str, ...] | None:
+    """Addresses and @domains of a list as people write it; None when any of it is neither."""
+    parts = [part for part in re.split(r"[\s,;]+", _NAMED.sub(r" \1 ", text.lower())) if part]
+    if len(parts) > _SENDERS_MAX or not all(_SENDER.fullmatch(part) for part in parts):
+        return None
+    return tuple(dict.fromkeys(parts))
+
+
+def _release(services: Services, uid: str) -> None:
+    services.quarantine.release(request.form.get("message", "")[:60], uid, by="the user", now=services.clock())
+
+
+def _drop(services: Services, uid: str) -> None:
+    services.quarantine.drop(request.form.get("message", "")[:60], uid, why="the user", now=services.clock())
+
+
+def _end_session(services: Services, uid: str) -> None:
+    services.people.end_session(uid, request.form.get("session", "")[:80])
+
+
+def _sign_out(services: Services, uid: str) -> None:
+    services.people.end_session(uid, services.people.session_id(str(session.get("key"))))
+    end_here()
+
+
+def _sign_out_everywhere(services: Services, uid: str) -> None:
+    services.people.end_sessions(uid)
+    end_here()
+
+
+ACTIONS: dict[str, Callable[[Services, str], None]] = {
+    "link-code": _link_code,
+    "new-address": _new_address,
+    "unlink": _unlink,
+    "pause": _pause,
+    "preferences": _preferences,
+    "release": _release,
+    "drop": _drop,
+    "end-session": _end_session,
+    "sign-out": _sign_out,
+    "sign-out-everywhere": _sign_out_everywhere,
+}
+
+
+def _prefer(services: Services, uid: str, **changes: Any) -> None:
+    installation = services.installations.get(uid)
+    if installation:
+        services.installations.prefer(uid, replace(installation.preferences, **changes))
