@@ -202,6 +202,16 @@ def test_a_subscription_is_confirmed_by_name_and_never_by_its_url(
     assert len(vendor.asked) == 2
 
 
+@pytest.mark.parametrize("token", ["", "two words", "half of a pair \ud800", "x" * 5000])
+def test_a_confirmation_without_a_token_asks_nobody(
+    build: Callable[..., Services], vendor: Vendor, redis: Redis, token: str
+) -> None:
+    client = create_app(build(**SNS, SES_SNS_ENDPOINT=f"{vendor.url}/")).test_client()
+    answer = client.post("/webhooks/amazon-ses", data=json.dumps(sns_event(Token=token)))
+    assert answer.headers["X-Outcome"] in ("malformed", "bad signature", "too large")
+    assert vendor.asked == []
+
+
 def test_a_certificate_is_fetched_once_and_only_from_amazon() -> None:
     fetched: list[str] = []
 

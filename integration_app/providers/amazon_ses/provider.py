@@ -25,6 +25,7 @@ from integration_app.providers.base import Outcome, Provider, ProviderSpec, Webh
 from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, top
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]{4,30}):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
+_TOKEN = re.compile(r"[!-~]{1,4096}")
 _RECIPIENTS_MAX = 50
 _TOO_LARGE = "[This mail was too large to carry: only its sender, subject and date came along]"
 
@@ -80,6 +81,8 @@ class Ses(Provider):
     def _confirm(self, topic: str, token: str) -> None:
         """Called by the names of the topic and its token; the URL that the event carries is never visited."""
         found = _ARN.fullmatch(topic)
+        if not _TOKEN.fullmatch(token):
+            raise MalformedPayload("a confirmation without its token")
         region = found.group(1) if found else ""
         suffix = ".cn" if region.startswith("cn-") else ""
         try:
