@@ -49,7 +49,8 @@ def test_it_makes_the_calls_that_the_engine_makes(services: Services, sandbox: S
     assert clock() - begin > timedelta(hours=1), "the quota has been in the way"
     assert expected.refused > 0
     assert abs(calls.count(200) - expected.calls) <= 1
-    assert abs(calls.count(429) - expected.refused) <= 1
+    # Retry-After is in whole seconds, rounded down: a window may refuse a second time, within its last second
+    assert expected.refused <= calls.count(429) <= 2 * expected.refused
     assert expected.messages == 80
 
 
