@@ -81,9 +81,9 @@ class Ses(Provider):
     def _confirm(self, topic: str, token: str) -> None:
         """Called by the names of the topic and its token; the URL that the event carries is never visited."""
         found = _ARN.fullmatch(topic)
-        if not _TOKEN.fullmatch(token):
-            raise MalformedPayload("a confirmation without its token")
-        region = found.group(1) if found else ""
+        if not found or not _TOKEN.fullmatch(token):
+            raise MalformedPayload("a confirmation without its topic or its token")
+        region = found.group(1)
         suffix = ".cn" if region.startswith("cn-") else ""
         try:
             answer = requests.get(
