@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,11 +152,11 @@ def post_all(port: int, sent: list[OutgoingRequest], path: str | None = None) ->
     connection.close()
 
 
-def fill(services: Services, count: int, name: str = "u") -> None:
-    """One waiting text for each of so many uids."""
+def fill(services: Services, uids: Iterable[str]) -> None:
+    """One waiting text for each uid."""
     now = services.clock()
-    for number in range(count):
-        uid, phone = f"{name}-{number}", f"+1555{number:07d}"
+    for number, uid in enumerate(uids):
+        phone = f"+1555{number:07d}"
         services.installations.add(uid, now=now)
         services.installations.link_phone(uid, phone)
         services.intake.accept(
@@ -304,18 +304,7 @@ def end_to_end(size: Size, rate: float = 20.0) -> list[Row]:
 def retries(count: int = 40) -> Row:
     """R1: 429 with Retry-After of 2 to 5 s: never early, and how late."""
     with bench(0.0) as run_:
-        services = run_.services()
-        now = services.clock()
-        for number in range(count):
-            uid, phone = f"wait-{2 + number % 4}-{number}", f"+1555{number:07d}"
-            services.installations.add(uid, now=now)
-            services.installations.link_phone(uid, phone)
-            services.intake.accept(
-                InboundMessage(
-                    provider="bench", event_id=secrets.token_hex(8), dedupe_keys=(secrets.token_hex(8),), channel="sms",
-                    route=Route.SENDER, sender=phone, received_at=now, content=Content(text="x"),
-                )
-            )  # fmt: skip
+        fill(run_.services(), (f"wait-{2 + number % 4}-{number}" for number in range(count)))
         run_.stack.start("worker")
 
         def all_in() -> list[list[Any]] | None:
@@ -374,7 +363,7 @@ def _ended(process: subprocess.Popen[bytes]) -> float:
 def _worker_cpu(run_: Bench, count: int) -> float:
     """CPU seconds per delivery between the first tenth and the end."""
     services = run_.services()
-    fill(services, count)
+    fill(services, (f"u-{number}" for number in range(count)))
     run_.stack.start("worker")
     pid = run_.stack.processes["worker"].pid
 

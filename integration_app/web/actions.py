@@ -38,9 +38,14 @@ def _unlink(services: Services, uid: str) -> None:
     services.installations.unlink_phone(uid, request.form.get("phone", "")[:20])
 
 
-def _pause(services: Services, uid: str) -> None:
-    _prefer(services, uid, paused=request.form.get("paused") == "yes")
+def pause(services: Services, uid: str, *, paused: bool) -> None:
+    """Hold what arrives, or go on with it at once."""
+    _prefer(services, uid, paused=paused)
     services.due.set(uid, services.clock())
+
+
+def _pause(services: Services, uid: str) -> None:
+    pause(services, uid, paused=request.form.get("paused") == "yes")
 
 
 def _preferences(services: Services, uid: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -16,7 +15,7 @@ from redis.exceptions import RedisError
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.store.installations import UID_PATTERN
-from integration_app.web import words
+from integration_app.web import actions, words
 from integration_app.web.signed import is_tool_genuine, is_webhook_genuine
 
 log = logs.get(__name__)
@@ -165,11 +164,9 @@ def _recent(services: Services, uid: str, count: Any) -> str:
 
 
 def _pause(services: Services, uid: str, paused: Any) -> str:
-    installation = services.installations.get(uid)
-    if installation is None or not isinstance(paused, bool):
+    if not isinstance(paused, bool):
         return "Say whether to pause or to go on."
-    services.installations.prefer(uid, replace(installation.preferences, paused=paused))
-    services.due.set(uid, services.clock())
+    actions.pause(services, uid, paused=paused)
     return "The inbox is paused; what arrives waits." if paused else "The inbox goes on."
 
 
