@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from integration_app import desk
 from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
 from integration_app.model import MessageState
 
@@ -64,6 +65,17 @@ def show(message_id: str, want_json: bool) -> None:
         click.echo(f"  now  {to['uid']} is {to['state']}{why}{until}")
         if to["state"] == MessageState.QUARANTINED:
             click.echo(f"       deliver it: omi-inbox quarantine release {message_id} --uid {to['uid']}", err=True)
+
+
+@messages.command("text")
+@click.argument("message_id")
+def text_of(message_id: str) -> None:
+    """Print what one message says. Looking is written into its story and into the log."""
+    with services() as found:
+        said = desk.text_of(found, message_id, by="operator (command line)")
+    if said is None:
+        fail(f"no text of {message_id} (any more)", NOT_FOUND)
+    click.echo(said.encode("utf-8", "replace"))
 
 
 _CONTROL = {

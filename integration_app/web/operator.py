@@ -9,10 +9,9 @@ from flask_limiter import Limiter
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
-from integration_app import logs
+from integration_app import desk, logs
 from integration_app.bootstrap import Services
 from integration_app.model import MessageState
-from integration_app.web import desk
 from integration_app.web.guard import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
 log = logs.get(__name__)

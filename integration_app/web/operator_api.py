@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
+from integration_app import desk
 from integration_app.bootstrap import Services
 from integration_app.pipeline.replay import DEFAULT_RATE
-from integration_app.web import desk
 
 BY = "operator (API)"
 

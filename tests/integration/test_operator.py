@@ -328,3 +328,23 @@ def test_personal_mode_has_an_error_page(build: Callable[..., Services], monkeyp
         monkeypatch.delenv(name)
     app = create_app(build(OMI_DEVELOPER_KEY="omi_dev_made_up"))
     assert Browser(app).get("/nothing").status_code == 404
+
+
+def test_the_command_line_shows_what_the_pages_show(services: Services, clock: Clock) -> None:
+    from click.testing import CliRunner
+
+    from integration_app.cli import main
+
+    link(services, "u")
+    message_id = text(services, "only on demand")
+    shown = CliRunner().invoke(main, ["overview"])
+    assert shown.exit_code == 0
+    assert "accepted: " in shown.stdout
+    assert "waiting: 1" in shown.stdout
+    assert "rates" in CliRunner().invoke(main, ["overview", "--json"]).stdout
+    said = CliRunner().invoke(main, ["messages", "text", message_id])
+    assert said.stdout == "only on demand\n"
+    story = services.stories.show(message_id)
+    assert story is not None
+    assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator (command line)"]
+    assert CliRunner().invoke(main, ["messages", "text", "nothing"]).exit_code == 3

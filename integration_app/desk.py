@@ -1,4 +1,4 @@
-"""What an operator sees and does, as plain data: the pages and the JSON API show the same."""
+"""What an operator sees and does, as plain data: pages, JSON API and command line show the same."""
 
 from __future__ import annotations
 
