@@ -228,7 +228,7 @@ def deliver_cpu(size: Size, latency_ms: float = 50.0) -> Row:
     """W1: CPU of a worker per delivery, in proportion to a bare loop of session.post."""
     ratios = []
     for _ in range(max(2, size.rounds - 2)):
-        with bench(latency_ms, WORKER_THREADS="64") as run_:
+        with bench(latency_ms, WORKER_SLOTS="64") as run_:
             ours = _worker_cpu(run_, size.deliveries)
             count = min(size.deliveries, 200)
             run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, "1"])
@@ -243,7 +243,7 @@ def deliver_against_stock_rq(size: Size) -> Row:
     """W3: CPU of a worker per delivery, in proportion to RQ's own worker with a job that posts."""
     ratios = []
     for _ in range(max(2, size.rounds - 2)):
-        with bench(0.0, WORKER_THREADS="64") as run_:
+        with bench(0.0, WORKER_SLOTS="64") as run_:
             ours = _worker_cpu(run_, size.deliveries)
             count = 40
             queue = Queue("stock", connection=redis.Redis.from_url(run_.stack.env["REDIS_URL"]))

@@ -103,7 +103,8 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
     redis = connect(settings.redis_url, decode=True)
     queue_connection = connect(settings.redis_url, decode=False)
     rules = _rules(settings)
-    inbox = Inbox(redis, timedelta(days=settings.text_retention_days))
+    jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
+    inbox = Inbox(redis, timedelta(days=settings.text_retention_days), jobs)
     outbox, installations = Outbox(redis), Installations(redis)
     due, gates, health = DueSet(redis, settings.lease_seconds), Gates(redis), Health(redis)
     deliveries = Deliveries(
@@ -144,7 +145,6 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
         clock=clock,
         has_tasks=settings.omi_developer_key is not None,
     )
-    jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     omi = _destination(settings, connections, patience)
     return Services(
         settings=settings,
@@ -154,8 +154,6 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
             inbox=inbox,
             installations=installations,
             pairing=Pairing(people=people, installations=installations, clock=clock),
-            health=health,
-            jobs=jobs,
             rules=rules,
             clock=clock,
         ),

@@ -1,4 +1,4 @@
-"""The one RQ queue, and the dotted name of the one job.
+"""The one RQ queue, the dotted name of the one job, and the words of Lua that put such a job into it.
 
 The name is a string so that the web never imports `workers`; a test resolves it. A job is only a hint to look at a
 uid's outbox now: the due set is the truth, so a job that RQ loses costs a moment, never a message.
@@ -7,41 +7,76 @@ uid's outbox now: the due set is the truth, so a job that RQ loses costs a momen
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from datetime import datetime
 
 from redis import Redis
 from rq import Queue
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.utils import utcformat
 
 QUEUE_NAME = "omi-inbox"
 DRAIN_JOB = "workers.jobs.drain"
 
 _FAILURE_TTL_SECONDS = 24 * 3600
+_OWN = ("created_at", "enqueued_at", "meta")
+"""What differs from one job to the next. All else of the hash is taken from a job that the installed RQ has made."""
 
 
 class JobQueue:
-    """Enqueues `drain(uid)`. Arguments are ids only, serialized as JSON, never pickled."""
+    """`lua` defines `enqueue(uid, job id, stamp)` for scripts that have more to do in the same step.
+
+    The uid travels in the job's meta, which RQ keeps as plain JSON; the compressed call is then the same for all jobs.
+    """
 
     def __init__(self, connection: Redis, job_timeout_seconds: float) -> None:
         # RQ keeps bytes in Redis, so `connection` must not decode responses.
         self.rq = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, is_async=True)
         self._timeout = math.ceil(job_timeout_seconds)  # RQ counts whole seconds, and refuses none
+        model = self.job("")
+        self.lua = _enqueue(self.rq, model)
+        self.call: bytes = model.to_dict()["data"]  # what every such job calls, as RQ keeps it
 
-    def enqueue_drains(self, uids: Iterable[str]) -> None:
-        """Ask some worker to look at these outboxes, in one round trip or two."""
-        jobs = [
-            Queue.prepare_data(
-                DRAIN_JOB,
-                args=(uid,),
-                timeout=self._timeout,
-                result_ttl=0,
-                failure_ttl=_FAILURE_TTL_SECONDS,
-                description="drain",  # else RQ renders the arguments
-            )
-            for uid in uids
-        ]
-        if jobs:
-            self.rq.enqueue_many(jobs)
+    def job(self, uid: str) -> Job:
+        """Such a job as RQ itself would make it, not yet in the queue."""
+        job: Job = self.rq.create_job(
+            DRAIN_JOB,
+            timeout=self._timeout,
+            result_ttl=0,
+            failure_ttl=_FAILURE_TTL_SECONDS,
+            description="drain",  # else RQ renders the call
+            meta={"uid": uid},
+            status=JobStatus.QUEUED,
+        )
+        return job
+
+    def enqueue_drain(self, uid: str) -> None:
+        """Ask some worker to look at this outbox."""
+        self.rq.enqueue_job(self.job(uid))
+
+    def stamp(self, moment: datetime) -> str:
+        """A time as RQ writes it."""
+        return str(utcformat(moment))
 
     def length(self) -> int:
         return int(self.rq.count)
+
+
+def _enqueue(queue: Queue, model: Job) -> str:
+    fields = {name: value for name, value in model.to_dict().items() if name not in _OWN}
+    fields["origin"] = queue.name
+    constant = ", ".join(f"{_quoted(name)}, {_quoted(value)}" for name, value in fields.items())
+    return f"""
+local function enqueue(uid, job_id, stamp)
+  redis.call('SADD', {_quoted(Queue.redis_queues_keys)}, {_quoted(queue.key)})
+  redis.call('HSET', {_quoted(Job.redis_job_namespace_prefix)} .. job_id, {constant},
+    'created_at', stamp, 'enqueued_at', stamp, 'meta', '{{"uid": "' .. uid .. '"}}')
+  redis.call('RPUSH', {_quoted(queue.key)}, job_id)
+end
+"""
+
+
+def _quoted(value: object) -> str:
+    """Any bytes as a literal of Lua."""
+    raw = value if isinstance(value, bytes) else (value if isinstance(value, str) else str(value)).encode()
+    return "'" + "".join(f"\\{byte:03d}" for byte in raw) + "'"

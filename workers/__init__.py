@@ -1,1 +1,1 @@
-"""The worker fleet: `python -m workers` is one process with several RQ workers as threads, and the pump."""
+"""The worker fleet: `python -m workers` is one process, one RQ worker with many slots, and the caretaker."""

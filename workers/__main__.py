@@ -1,6 +1,7 @@
-"""`python -m workers`: one process, many RQ workers as threads on one queue, and the pump.
+"""`python -m workers`: one process, one RQ worker that runs many jobs at a time.
 
-SIGTERM or SIGINT: take nothing new, finish what is in flight, exit 0. SIGKILL: leases run out, nothing is lost.
+SIGTERM or SIGINT: take nothing new, finish what is in flight, exit 0. A second one: exit at once. SIGKILL: leases run
+out, nothing is lost.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from types import FrameType
 
 import click
@@ -18,64 +20,61 @@ import click
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
-from integration_app.queue import QUEUE_NAME
 from workers import jobs
-from workers.pump import Pump
-from workers.threads import ThreadWorker
+from workers.caretaker import Caretaker
+from workers.concurrent import ConcurrentWorker
 
 log = logs.get("workers")
 
 RESTART_SECONDS = 1.0
+TWICE_SECONDS = 1.0
+"""Ctrl-C reaches a process from the terminal and from whoever started it: two signals within this time are one."""
 
 
 @click.command()
-@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256), help="RQ workers.")
-def main(threads: int) -> None:
+@click.option("--slots", default=64, show_default=True, type=click.IntRange(1, 1000), help="Jobs at a time.")
+@click.option("--grace", type=click.FloatRange(0), help="Seconds for what runs at the end; default: a job's time-out.")
+def main(slots: int, grace: float | None) -> None:
     """Send what waits in the outboxes to Omi."""
     try:
-        services = bootstrap.build(connections=threads)
+        services = bootstrap.build(connections=slots)
     except SettingsError as error:
         click.echo(error, err=True)
         sys.exit(2)
     logs.configure(services.settings.log_format, services.settings.log_level)
     jobs.use(services)
-    run(services, threads)
+    run(services, slots, services.settings.job_timeout_seconds if grace is None else grace)
 
 
-def run(services: Services, threads: int) -> None:
+def run(services: Services, slots: int, grace: float) -> None:
     """Work until a signal says stop."""
     stop = threading.Event()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    asked: list[float] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        if asked and time.monotonic() - asked[0] > TWICE_SECONDS:
+            os._exit(1)
+        asked.append(time.monotonic())
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    hands = [
-        threading.Thread(target=_work, args=(services, f"{name}-{index}", stop), name=f"rq-{index}")
-        for index in range(threads)
-    ]
-    hands.append(threading.Thread(target=Pump(services, name, stop).run, name="pump"))
-    for hand in hands:
-        hand.start()
-    log.info("workers ready", threads=threads, name=name)
-    while not stop.wait(1.0):
-        pass
-    log.info("stopping: finishing what is in flight")
-    for hand in hands:
-        hand.join()
-    log.info("stopped")
-
-
-def _work(services: Services, name: str, stop: threading.Event) -> None:
-    """One RQ worker, started anew whenever it gives up (RQ quits on a lost Redis; we do not)."""
+    caretaker = threading.Thread(target=Caretaker(services, name, stop).run, name="caretaker")
+    caretaker.start()
+    log.info("worker ready", slots=slots, name=name)
     while not stop.is_set():
         try:
-            ThreadWorker(QUEUE_NAME, services.queue_connection, stop, f"{name}-{secrets.token_hex(2)}").work()
-        except Exception as error:  # noqa: BLE001 - a worker thread must not die for any reason
-            log.warning("worker thread starts again", error=type(error).__name__)
-        stop.wait(RESTART_SECONDS)
+            mine = f"{name}-{secrets.token_hex(2)}"
+            ConcurrentWorker(services, slots=slots, name=mine, stop=stop, grace=grace).run(burst=False)
+        except Exception as error:  # noqa: BLE001 - a Redis that is away at the start is waited for
+            log.warning("the worker starts again", error=type(error).__name__)
+        if not stop.is_set():  # not stop.wait(): a signal that arrives within it would find its lock taken
+            time.sleep(RESTART_SECONDS)
+    caretaker.join()
+    log.info("stopped")
+    sys.stderr.flush()
+    os._exit(0)  # a slot whose call outlasts the grace period must not hold the process
 
 
 if __name__ == "__main__":

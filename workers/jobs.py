@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rq import get_current_job
+
+from integration_app import bootstrap
 from integration_app.bootstrap import Services
 
 _services: list[Services] = []
@@ -12,8 +15,11 @@ def use(services: Services) -> None:
     _services[:] = [services]
 
 
-def drain(uid: str) -> None:
-    """Look at one uid's outbox and send what can be sent."""
+def drain() -> None:
+    """Look at the outbox of the uid in the job's meta, and send what can be sent."""
+    job = get_current_job()
+    if job is None:
+        raise RuntimeError("drain is called by an RQ worker")
     if not _services:
-        raise RuntimeError("drain runs inside `python -m workers`")
-    _services[0].drain.run(uid)
+        use(bootstrap.build())  # RQ's own worker, which knows nothing of us
+    _services[0].drain.run(job.meta["uid"])

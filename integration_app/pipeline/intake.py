@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,14 +11,12 @@ from enum import StrEnum
 from integration_app import logs
 from integration_app.errors import MalformedPayload, UnknownRecipient
 from integration_app.mail.clean import one_line
-from integration_app.model import NO_PREFERENCES, Clock, Content, InboundMessage, Kind, Preferences, Route, Trust
+from integration_app.model import Clock, Content, InboundMessage, Kind, Route, Trust
 from integration_app.pipeline import group, prepare
 from integration_app.pipeline.pairing import Pairing
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.trust import judge
-from integration_app.queue import JobQueue
-from integration_app.store.health import Health
-from integration_app.store.inbox import Inbox
+from integration_app.store.inbox import Inbox, Opinion
 from integration_app.store.installations import Installations, inbox_tokens
 
 log = logs.get(__name__)
@@ -43,8 +41,6 @@ class Intake:
         inbox: Inbox,
         installations: Installations,
         pairing: Pairing,
-        health: Health,
-        jobs: JobQueue,
         rules: Rules,
         clock: Clock,
         new_id: Callable[[datetime], str] | None = None,
@@ -52,8 +48,6 @@ class Intake:
         self._inbox = inbox
         self._installations = installations
         self._pairing = pairing
-        self._health = health
-        self._jobs = jobs
         self._rules = rules
         self._clock = clock
         self._new_id = new_id or message_id
@@ -71,43 +65,29 @@ class Intake:
             message = replace(message, control="LOOP")
         if self._pairing.pair(message):
             message = replace(message, control="LINK", content=Content(text="[a link code]"))
-        uids = [] if message.control else self._recipients(message)
         now = self._clock()
         due = now + self._delay(message)
-        verdicts = {uid: judge(message, self._preferences(message, uid)) for uid in uids}
-        held = {uid for uid, verdict in verdicts.items() if verdict.trust is Trust.REJECTED}
         accepted = self._inbox.accept(
             self._new_id(now),
             message,
-            [(uid, None if uid in held else due) for uid in uids],
+            _opinions(message),
+            due=due,
             now=now,
-            event={
-                "provider": message.provider,
-                "channel": message.channel,
-                "uids": uids,
-                "trust": {uid: {"level": verdict.trust, "why": verdict.why} for uid, verdict in verdicts.items()},
-            }
+            event={"provider": message.provider, "channel": message.channel}
             | ({"control": message.control} if message.control else {}),
         )
+        if accepted is None:
+            raise UnknownRecipient("no installation has this phone or address")
         if not accepted.new:
             return Accepted(Receipt.DUPLICATE, accepted.id)
-        log.info("accepted", message=accepted.id, provider=message.provider, uids=len(uids), quarantined=len(held))
-        if due <= now:
-            self._hint([uid for uid in uids if uid not in held])
+        log.info(
+            "accepted",
+            message=accepted.id,
+            provider=message.provider,
+            uids=accepted.uids,
+            quarantined=accepted.held,
+        )
         return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, accepted.id)
-
-    def _recipients(self, message: InboundMessage) -> list[str]:
-        if message.route is Route.UID:
-            known = [self._installations.get(uid) for uid in message.recipients]
-            uids = [row.uid for row in known if row]
-        elif message.route is Route.SENDER:
-            uids = list(self._installations.with_phone(message.sender))
-        else:
-            tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
-            uids = list(self._installations.with_inbox(list(tokens)[:50]))
-        if not uids:
-            raise UnknownRecipient("no installation has this phone or address")
-        return uids
 
     def _is_own(self, message: InboundMessage) -> bool:
         """Sent from one of the private addresses, or from their domain: forwarding it would go round in circles."""
@@ -119,23 +99,23 @@ class Intake:
         tokens = [token for address in senders for token in inbox_tokens(address)]
         return bool(self._installations.with_inbox(tokens))
 
-    def _preferences(self, message: InboundMessage, uid: str) -> Preferences:
-        """A user's, where they can matter: a linked phone may always write."""
-        found = self._installations.get(uid) if message.route is Route.RECIPIENT else None
-        return found.preferences if found else NO_PREFERENCES
-
     def _delay(self, message: InboundMessage) -> timedelta:
         if message.hints:
             return timedelta(0)
         kind = prepare.kind_of(message.content.text or "") if message.content.text else Kind.CONVERSATION
         return group.wait_for(message.channel, kind, self._rules)[0]
 
-    def _hint(self, uids: list[str]) -> None:
-        """Ask for a worker at once. Only a hint: the due set already has it, and the pump reads that."""
-        try:
-            self._jobs.enqueue_drains(uids)
-        except Exception as error:  # noqa: BLE001 - it is stored already: whatever this is, the answer is yes
-            log.warning("hint not enqueued", error=type(error).__name__)
+
+def _opinions(message: InboundMessage) -> Sequence[Opinion]:
+    """For a user without a list of senders, with this one on it, and not on it. A linked phone may always write."""
+    if message.route is not Route.RECIPIENT:
+        return (_opinion(message, None),) * 3
+    return tuple(_opinion(message, listed) for listed in (None, True, False))
+
+
+def _opinion(message: InboundMessage, listed: bool | None) -> Opinion:
+    verdict = judge(message, listed)
+    return Opinion({"level": verdict.trust, "why": verdict.why}, verdict.trust is Trust.REJECTED)
 
 
 def message_id(now: datetime) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import idna
 from publicsuffixlist import PublicSuffixList
 
-from integration_app.model import Evidence, InboundMessage, Preferences, Route, Trust
+from integration_app.addresses import ascii_domain, listings, normal
+from integration_app.model import Evidence, InboundMessage, Route, Trust
 
 _SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.com")
 """Hosts whose customers have names below one domain, and that are not on the public list of such hosts."""
@@ -26,8 +26,8 @@ class Verdict:
     why: tuple[str, ...]
 
 
-def judge(message: InboundMessage, preferences: Preferences) -> Verdict:
-    """How far this message is believed for a user with these preferences."""
+def judge(message: InboundMessage, listed: bool | None) -> Verdict:
+    """How far this message is believed by a user. `listed`: whether its sender is on their list; None without one."""
     evidence = message.evidence
     if message.route is not Route.RECIPIENT:
         if evidence.platform and message.hints:
@@ -41,31 +41,20 @@ def judge(message: InboundMessage, preferences: Preferences) -> Verdict:
     if evidence.malware:
         return Verdict(Trust.REJECTED, (known, "the provider found malware in it"))
     aligned = _aligned(message.sender, evidence)
-    wanted = is_wanted(message.sender, preferences.senders)
-    if not wanted:
+    if listed is False:
         return Verdict(Trust.REJECTED, (known, "its sender is not on the list of allowed senders"))
     if aligned:
         return Verdict(Trust.VERIFIED, (known, aligned))
     if _is_forged(evidence):
         return Verdict(Trust.REJECTED, (known, "DMARC failed, and the sender's domain asks to refuse such mail"))
-    if preferences.senders and evidence.dmarc == "fail":
+    if listed and evidence.dmarc == "fail":
         return Verdict(Trust.REJECTED, (known, "its sender is on the list, but DMARC failed"))
     return Verdict(Trust.ALLOWED, (known, "nothing proves its sender"))
 
 
 def is_wanted(sender: str, senders: tuple[str, ...]) -> bool:
     """Whether a list of addresses and @domains lets this sender write; an empty one lets everybody."""
-    address = _normal(sender)
-    entries = map(_normal, senders)
-    return not senders or any(
-        address.endswith(entry) if entry.startswith("@") else address == entry for entry in entries
-    )
-
-
-def _normal(address: str) -> str:
-    """Lower case, and the domain as it is written on the wire."""
-    local, at, domain = address.strip().lower().rpartition("@")
-    return f"{local}{at}{_ascii(domain) or domain}"
+    return not senders or not set(listings(sender)).isdisjoint(map(normal, senders))
 
 
 def _aligned(sender: str, evidence: Evidence) -> str | None:
@@ -90,21 +79,10 @@ def _is_forged(evidence: Evidence) -> bool:
 
 def organisation(domain: str) -> str | None:
     """The domain that somebody registered: `mail.shop.example.co.uk` belongs to `example.co.uk`."""
-    name = _ascii(domain)
+    name = ascii_domain(domain)
     if name and name.endswith(_SHARED):
         return name
     return _suffixes().privatesuffix(name) if name else None
-
-
-def _ascii(domain: str) -> str | None:
-    """`bücher.example` as `xn--bcher-kva.example`; None where no domain can be so written."""
-    name = domain.strip().strip(".").lower()
-    if name.isascii():
-        return name
-    try:
-        return idna.encode(name, uts46=True).decode()
-    except idna.IDNAError:
-        return None
 
 
 @cache

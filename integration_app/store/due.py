@@ -53,13 +53,40 @@ if next == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', 
 return 1
 """
 
-_PROMOTE = """
--- KEYS: due · ARGV: now ms, ms until an unheeded hint is repeated, how many at the most
-local uids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, uid in ipairs(uids) do
-  redis.call('ZADD', KEYS[1], string.format('%d', ARGV[1] + ARGV[2]), uid)
+PROBE_PAUSE_MS = 3_000
+"""How long the others wait while one finds out whether Omi is back."""
+TICK_MS = 200
+
+_PROMOTE = f"""
+local function gate_for_all() return tonumber(redis.call('HGET', '{keys.gate("all")}', 'until_ms') or 0) end
+-- The uids whose time has come. Each is named again after a while unless somebody takes it. What a gate holds up is not
+-- named: while everybody waits nobody is, and when that is over one at a time, until it is known whether Omi is back.
+local function promote(now, again, limit)
+  local closed, ready, wait = gate_for_all(), {{}}, 0
+  if closed > now then
+    wait = closed
+  elseif closed > 0 and redis.call('EXISTS', '{keys.PROBING}') == 1 then
+    wait = now + {PROBE_PAUSE_MS}
+  elseif closed > 0 then
+    limit = math.min(limit, 1)
+  end
+  for _, uid in ipairs(redis.call('ZRANGEBYSCORE', '{keys.DUE}', '-inf', now, 'LIMIT', 0, limit)) do
+    local own = tonumber(redis.call('HGET', '{keys.gate("uid:")}' .. uid, 'until_ms') or 0)
+    local at = math.max(wait, own)
+    if at <= now then
+      at = now + again
+      table.insert(ready, uid)
+    end
+    redis.call('ZADD', '{keys.DUE}', string.format('%d', at), uid)
+  end
+  return ready
 end
-return uids
+-- Milliseconds until somebody comes due; -1 when nobody waits.
+local function until_due(now)
+  local first = redis.call('ZRANGE', '{keys.DUE}', 0, 0, 'WITHSCORES')[2]
+  if not first then return -1 end
+  return math.max(gate_for_all() > 0 and {TICK_MS} or 0, tonumber(first) - now)
+end
 """
 
 
@@ -70,13 +97,18 @@ class Lease:
 
 
 class DueSet:
+    """`lua` defines `promote(now ms, ms until named again, limit)` and `until_due(now ms)` for scripts that do more."""
+
     def __init__(self, redis: Redis, lease_seconds: float) -> None:
         self._redis = redis
         self.lease_ms = int(lease_seconds * 1000)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
-        self._promote = redis.register_script(_PROMOTE)
+        self.lua = _PROMOTE
+        self._promote = redis.register_script(
+            f"{_PROMOTE} return promote(tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]))"
+        )
 
     def claim(self, uid: str, *, now: datetime, salt: str) -> Lease | None:
         """Take the outbox; None while another worker has it. `salt` keeps tokens unique if Redis forgets a second."""
@@ -114,7 +146,7 @@ class DueSet:
 
     def promote(self, *, now: datetime, repeat_ms: int, limit: int) -> Sequence[str]:
         """The uids whose time has come; each is named again after `repeat_ms` unless somebody takes it."""
-        uids: list[str] = self._promote(keys=[keys.DUE], args=[codec.ms(now), repeat_ms, limit])
+        uids: list[str] = self._promote(keys=[], args=[codec.ms(now), repeat_ms, limit])
         return uids
 
     def set(self, uid: str, at: datetime) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from integration_app.store import codec, keys
-
-RATE_SLOT_SECONDS = 300
+from integration_app.store import codec, keys, lua
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class RedisFacts:
 class Health:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._count = redis.register_script(lua.COUNT + "count(KEYS[1], KEYS[2], ARGV[1])")
 
     def write_and_read_back(self) -> bool:
         """Prove that Redis takes a write: a full or read-only one still answers PING."""
@@ -75,18 +74,13 @@ class Health:
         names = self._redis.zrangebyscore(keys.WORKERS, codec.ms(since), "+inf")
         return sum(str(name).startswith(f"{host}-" if host else "") for name in names)
 
-    def count(self, name: str, by: int = 1) -> None:
+    def count(self, name: str) -> None:
         """Count it for ever, and in its five minutes of the last day."""
-        slot = keys.rates(int(time.time() // RATE_SLOT_SECONDS))
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hincrby(keys.COUNTERS, name, by)
-        pipe.hincrby(slot, name, by)
-        pipe.expire(slot, 25 * 3600)
-        pipe.execute()
+        self._count(keys=[keys.COUNTERS, keys.rates_at(datetime.now(UTC))], args=[name])
 
     def rates(self, prefix: str, *, slots: int, ending: str = "") -> list[int]:
         """How often such names were counted, in each of the last five-minute slots, oldest first."""
-        last = int(time.time() // RATE_SLOT_SECONDS)
+        last = int(time.time() // keys.RATE_SLOT.total_seconds())
         pipe = self._redis.pipeline(transaction=False)
         for slot in range(last - slots + 1, last + 1):
             pipe.hgetall(keys.rates(slot))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
+from integration_app.addresses import normal
 from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
 
@@ -102,8 +103,12 @@ class Installations:
         return [found for uid in uids if (found := self.get(uid))]
 
     def prefer(self, uid: str, preferences: Preferences) -> None:
-        """Keep how this user wants it."""
-        self._change(keys=[keys.installation(uid)], args=["preferences", codec.dump_preferences(preferences)])
+        """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""
+        senders = "".join(f"{normal(entry)}\n" for entry in preferences.senders)
+        self._change(
+            keys=[keys.installation(uid)],
+            args=["preferences", codec.dump_preferences(preferences), "senders", senders and f"\n{senders}"],
+        )
 
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:
         """Another private address; the one before works for `keep` longer. Returns the token that was made."""

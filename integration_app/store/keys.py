@@ -40,6 +40,7 @@ oi:workers                 sorted set: worker process by its last sign of life
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timedelta
 
 PREFIX = "oi:"
 
@@ -64,6 +65,9 @@ MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
 OUTBOX = f"{PREFIX}outbox:"
 OF = f"{PREFIX}of:"
+INSTALLATION = f"{PREFIX}installation:"
+
+RATE_SLOT = timedelta(minutes=5)
 
 
 def seen(dedupe_key: str) -> str:
@@ -128,7 +132,7 @@ def limits(uid: str) -> str:
 
 
 def installation(uid: str) -> str:
-    return f"{PREFIX}installation:{uid}"
+    return f"{INSTALLATION}{uid}"
 
 
 def phones(uid: str) -> str:
@@ -178,3 +182,7 @@ def delivered(digest: str) -> str:
 
 def rates(slot: int) -> str:
     return f"{PREFIX}rates:{slot}"
+
+
+def rates_at(moment: datetime) -> str:
+    return rates(int(moment.timestamp() // RATE_SLOT.total_seconds()))

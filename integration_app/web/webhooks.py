@@ -28,6 +28,7 @@ _ACCEPTED = {
     Receipt.DUPLICATE: Outcome.DUPLICATE,
     Receipt.RECORDED: Outcome.RECORDED,
 }
+_UNCOUNTED = (Outcome.PROBE, Outcome.UNAVAILABLE, Outcome.UNKNOWN_RECIPIENT, *_ACCEPTED.values())
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All of them: a framework's own 405 would be an answer that the provider did not choose."""
 
@@ -112,8 +113,11 @@ def _webhook_request(services: Services, body: bytes) -> WebhookRequest:
 
 
 def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
-    """Refusals leave no message behind, so they are counted. An answer does not wait for a Redis that is away."""
-    if outcome in (Outcome.PROBE, Outcome.UNAVAILABLE):
+    """Refusals leave no message behind, so they are counted. An answer does not wait for a Redis that is away.
+
+    What came as far as the store has been counted there, in the same step.
+    """
+    if outcome in _UNCOUNTED:
         return
     try:
         services.health.count(f"webhooks:{provider.name}:{outcome}")

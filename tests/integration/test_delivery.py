@@ -97,10 +97,10 @@ def test_a_mail_to_a_private_address_goes_at_once(services: Services, sandbox: S
         content=Content(text="Hello\n\nOn Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> old"),
     )
     services.intake.accept(mail)
+    assert services.jobs.length() == 1, "a hint was given at once"
     assert run_due(services, clock) == 1
     (only,) = sandbox.conversations("u")
     assert only["external_data"]["text"].endswith("\n\nHello")
-    assert services.jobs.length() == 1, "a hint was given at once"
 
 
 def test_memories(services: Services, sandbox: SandboxControl, clock: Clock) -> None:

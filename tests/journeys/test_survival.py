@@ -36,7 +36,7 @@ def test_a_worker_killed_before_its_call_was_stored_sends_it_again(journey: Jour
 def test_a_job_that_rq_loses_is_done_all_the_same(journey: Journey) -> None:
     journey.stack.kill("worker")
     journey.text("the job is gone")
-    journey.services.jobs.enqueue_drains([UID])
+    journey.services.jobs.enqueue_drain(UID)
     journey.services.queue_connection.delete(journey.services.jobs.rq.key)
     journey.stack.start("worker")
     journey.until(lambda: journey.services.outbox.size(UID) == 0)

@@ -71,7 +71,7 @@ def run(
     """`over_seconds`: how long the texts keep coming. `boost` multiplies Omi's base quota so that it ends within minutes."""
     logs.configure("text", "critical")
     began = time.monotonic()
-    settings = SETTINGS | {"WEB_CONCURRENCY": "1", "WEB_THREADS": "16", "WORKER_THREADS": "32"}
+    settings = SETTINGS | {"WEB_CONCURRENCY": "1", "WEB_THREADS": "16", "WORKER_SLOTS": "32"}
     with (
         tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder,
         Stack(Path(folder), settings=settings) as stack,

@@ -13,20 +13,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import redis.connection
 import requests.adapters
-from rq.exceptions import StopRequested
-from rq.worker import SimpleWorker
 
 from integration_app.bootstrap import Services
 from integration_app.web.app import create_app
 from tests.proof.lane import Lane, close, run_to_rest
-from workers import jobs
-from workers import pump as pump_module
-from workers.pump import Pump
-from workers.threads import ThreadWorker
+from workers import turn as turn_module
+from workers.concurrent import ConcurrentWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class Steps:
     """Counts commands and calls of this process, and does something at one of them."""
 
     def __init__(self, at: int | None, how: str, act: Callable[[], None]) -> None:
-        self.count = 0
+        self.steps = 0
         self._at, self._how, self._act = at, how, act
         self._patch(redis.connection.AbstractConnection, "send_packed_command")
         self._patch(requests.adapters.HTTPAdapter, "send")
@@ -81,8 +78,8 @@ class Steps:
         real = getattr(owner, name)
 
         def stepped(*args: Any, **kwargs: Any) -> Any:
-            number = self.count
-            self.count += 1
+            number = self.steps
+            self.steps += 1
             if number == self._at and self._how != "after":
                 self._act()
             result = real(*args, **kwargs)
@@ -168,7 +165,7 @@ def _in_a_process(lane: Lane, scenario: Scenario, at: int | None, how: str) -> i
             services = lane.services()
             steps = Steps(at, how, act)
             _work(lane, scenario, services)
-            os.write(tell, str(steps.count).encode())
+            os.write(tell, str(steps.steps).encode())
         except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
             if at is None:
                 traceback.print_exc()
@@ -202,29 +199,14 @@ def _work(lane: Lane, scenario: Scenario, services: Services) -> None:
         _worker(services)
 
 
-class _Hands(ThreadWorker):
-    """The product's RQ worker, but it goes home when there is nothing left to take."""
-
-    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
-        taken = SimpleWorker.dequeue_job_and_maintain_ttl(self, 1, 1)
-        if taken is None:
-            raise StopRequested
-        return taken
-
-
 def _worker(services: Services) -> None:
-    """A worker as `python -m workers` runs it, with one thread: the pump's tick, then RQ's own loop over its jobs."""
-    jobs.use(services)
-    pump_module.REPEAT_MS = 200  # a job that RQ lost is named again after this, not after 15 s
-    stop = threading.Event()
-    pump = Pump(services, "proof", stop)
-    pump._beats = 1
+    """A worker as `python -m workers` runs it, with two slots, until there is nothing left to take."""
+    turn_module.HINT_REPEAT_MS = 200  # a job that RQ lost is named again after this, not after 5 s
+    names = count()
 
     def work() -> None:
-        promoted = pump.tick()
-        waiting = max(promoted, services.jobs.length())
-        if waiting:
-            _Hands(services.jobs.rq.name, services.queue_connection, stop, f"w{os.getpid()}").work(max_jobs=waiting)
+        name = f"w{os.getpid()}-{next(names)}"
+        ConcurrentWorker(services, slots=2, name=name, stop=threading.Event(), grace=5).run(burst=True)
 
     run_to_rest(services, work)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from integration_app.model import Evidence, Preferences, Route, Trust
+from integration_app.model import Evidence, Route, Trust
 from integration_app.pipeline.trust import is_wanted, judge, organisation
 from tests.unit.making import message
 
 
 def trust(evidence: Evidence, *senders: str, sender: str = "ana@example.com") -> Trust:
     mail = message("x", channel="email", route=Route.RECIPIENT, sender=sender, evidence=evidence)
-    return judge(mail, Preferences(senders=senders)).trust
+    return judge(mail, is_wanted(mail.sender, senders) if senders else None).trust
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_list_of_senders(evidence: Evidence, senders: tuple[str, ...], expecte
 
 def test_a_linked_phone_needs_no_list() -> None:
     text = message("x")
-    assert judge(text, Preferences(senders=("ana@example.com",))).trust is Trust.ALLOWED
-    assert judge(message("x", evidence=Evidence(platform=True)), Preferences()).trust is Trust.VERIFIED
+    assert judge(text, False).trust is Trust.ALLOWED
+    assert judge(message("x", evidence=Evidence(platform=True)), None).trust is Trust.VERIFIED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,269 @@
+"""An RQ worker with many slots in one process: threads that each run one job at a time.
+
+RQ's own worker runs one job per process and asks Redis some 27 times for each. This one takes as many jobs as it has
+free slots in one call, and puts down what has ended in the same call. Leases and the due set stay the truth: whatever
+is lost between two calls comes due again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty
+from rq.utils import now as rq_now
+from rq.worker import BaseWorker
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from workers.turn import Taken, Turn, Turns
+
+log = logs.get(__name__)
+
+TICK_SECONDS = 0.2
+"""The longest time between two looks into the due set."""
+RING_SECONDS = 1
+OUTAGE_PAUSE_SECONDS = 1.0
+WORKER_TTL_SECONDS = 90
+HEARTBEAT_SECONDS = 20
+MAINTENANCE_SECONDS = 30
+
+
+class NoDeathPenalty(BaseDeathPenalty):
+    """Job time-outs are kept by deadlines inside the job; an exception thrown into a thread would hit anywhere."""
+
+    def setup_death_penalty(self) -> None:
+        return
+
+    def cancel_death_penalty(self) -> None:
+        return
+
+
+class ConcurrentWorker(BaseWorker):
+    """`slots` jobs at a time until `stop` is set; then it finishes what it runs, for `grace` seconds at the most."""
+
+    death_penalty_class = NoDeathPenalty
+
+    def __init__(self, services: Services, *, slots: int, name: str, stop: threading.Event, grace: float) -> None:
+        self._here = threading.local()  # RQ keeps the execution of "the" job in an attribute; here each thread has one
+        super().__init__(
+            [services.jobs.rq],
+            name=name,
+            connection=services.queue_connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_SECONDS,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            log_job_description=False,  # the description could repeat arguments
+        )
+        self._services = services
+        self._slots = slots
+        self._grace = grace
+        self._stop = stop
+        self._turns = Turns(services, services.queue_connection, self.key, name)
+        self._events: SimpleQueue[tuple[Taken, float, bool] | None] = SimpleQueue()
+        self._work: SimpleQueue[Taken | None] = SimpleQueue()
+        self._running: dict[str, Taken] = {}
+        self._ended: list[Taken] = []
+        self._worked = 0.0
+        self._at_the_door = threading.Event()
+
+    @property
+    def execution(self) -> Execution | None:
+        return getattr(self._here, "execution", None)
+
+    @execution.setter
+    def execution(self, value: Execution | None) -> None:
+        self._here.execution = value
+
+    def _set_connection(self, connection: Redis) -> Redis:
+        """RQ would raise the time-out to more than a minute; a Redis that hangs is to be noticed."""
+        return connection
+
+    # --- the loop -----------------------------------------------------------------------------------------
+
+    def run(self, *, burst: bool) -> bool:
+        """Run jobs until `stop`; with `burst`, until there is none left. Returns whether there was any."""
+        self.register_birth()  # type: ignore[no-untyped-call]
+        hands = [self._thread(self._hand, f"slot-{number}") for number in range(self._slots)]
+        helpers = (
+            [] if burst else [self._thread(self._doorbell, "doorbell"), self._thread(self._supervise, "supervisor")]
+        )
+        worked = False
+        try:
+            while not self._stop.is_set():
+                turn = self._take()
+                worked = worked or bool(self._running)
+                if burst and turn is not None and not turn.taken and not self._running:
+                    break
+                self._wait(turn)
+        finally:
+            self._go_home(hands, helpers)
+        return worked
+
+    def _thread(self, target: Any, name: str) -> threading.Thread:
+        made = threading.Thread(target=target, name=name, daemon=True)
+        made.start()
+        return made
+
+    def _take(self, free: int | None = None) -> Turn | None:
+        """One turn; None while Redis is away."""
+        ended, worked = self._ended, self._worked
+        free = self._slots - len(self._running) if free is None else free
+        try:
+            turn = self._turns.take(ended, worked, free=free, now=self._services.clock())
+        except (RedisError, OSError) as error:
+            log.warning("Redis is away", error=type(error).__name__)
+            time.sleep(OUTAGE_PAUSE_SECONDS)
+            return None
+        self._ended, self._worked = [], 0.0
+        for done in ended:
+            if done.job_id in turn.special:
+                self._succeeded(self._job(done))
+        for job in turn.taken:
+            self._running[job.execution_id] = job
+            self._work.put(job)
+        return turn
+
+    def _wait(self, turn: Turn | None) -> None:
+        """Until a job ends, somebody rings, something comes due, or a tick has passed. What has ended is noted."""
+        deadline = time.monotonic() + self._pause(turn)
+        while True:
+            try:
+                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                return
+            deadline = 0.0  # look what else has happened, and go on
+            if event is not None:
+                self._note(*event)
+
+    def _pause(self, turn: Turn | None) -> float:
+        if turn is None or turn.suspended or len(self._running) >= self._slots:
+            return TICK_SECONDS
+        if turn.left:
+            return 0.0
+        self._at_the_door.set()
+        return TICK_SECONDS if turn.until_due is None else min(TICK_SECONDS, turn.until_due)
+
+    def _note(self, job: Taken, seconds: float, well: bool) -> None:
+        self._running.pop(job.execution_id, None)
+        self._worked += seconds
+        if well:
+            self._ended.append(job)
+
+    def _doorbell(self) -> None:
+        """Sleep until there is a job, without taking it: the head of the queue is moved onto itself."""
+        queue = self._services.jobs.rq.key
+        while not self._stop.is_set():
+            self._at_the_door.wait(RING_SECONDS)
+            if not self._at_the_door.is_set():
+                continue
+            try:
+                if self.connection.blmove(queue, queue, RING_SECONDS, "LEFT", "LEFT"):
+                    self._at_the_door.clear()
+                    self._events.put(None)
+            except (RedisError, OSError):
+                self._stop.wait(OUTAGE_PAUSE_SECONDS)
+
+    # --- one job ------------------------------------------------------------------------------------------
+
+    def _hand(self) -> None:
+        while (job := self._work.get()) is not None:
+            began = time.monotonic()
+            try:
+                well = self._run(job)
+            except Exception as error:  # noqa: BLE001 - a slot must not be lost for any reason
+                log.error("a job could not be put down", error=type(error).__name__)
+                well = False
+            self._events.put((job, time.monotonic() - began, well))
+
+    def _run(self, taken: Taken) -> bool:
+        """Run one job. True when it ended well and is still to be put down."""
+        uid = taken.fields.get(b"data") == self._services.jobs.call and taken.fields.get(b"meta")
+        if not uid:
+            self._run_foreign(taken)
+            return False
+        try:
+            self._services.drain.run(json.loads(uid)["uid"])
+        except Exception as error:  # noqa: BLE001 - whatever it is, RQ's registry of failed jobs gets it
+            log.warning("a drain failed", error=type(error).__name__)
+            self._failed(self._job(taken), taken, error)
+            return False
+        return True
+
+    def _run_foreign(self, taken: Taken) -> None:
+        """A job that somebody else has put into this queue, with all that RQ knows: results, callbacks, dependents."""
+        job = self._job(taken)
+        try:
+            result = job.perform()
+            job._result = result
+            job.execute_success_callback(self.death_penalty_class, result)
+            self._succeeded(job)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(job, taken, error)
+
+    def _job(self, taken: Taken) -> Job:
+        job = Job(taken.job_id, connection=self.connection, serializer=self.serializer)
+        job.restore(taken.fields)
+        job.started_at = rq_now()
+        self.execution = Execution(taken.execution_id, taken.job_id, self.connection, self.name)
+        return job
+
+    def _succeeded(self, job: Job) -> None:
+        job.ended_at = rq_now()
+        job._status = JobStatus.FINISHED
+        self.handle_job_success(job, self.queues[0], self.queues[0].started_job_registry)
+
+    def _failed(self, job: Job, taken: Taken, error: Exception) -> None:
+        job.ended_at = rq_now()
+        job._status = JobStatus.FAILED
+        where = "".join(traceback.format_tb(error.__traceback__))  # without what it says: that may repeat a message
+        self.handle_job_failure(job, self.queues[0], exc_string=f"{where}{type(error).__name__}")
+
+    # --- signs of life ------------------------------------------------------------------------------------
+
+    def _supervise(self) -> None:
+        """Heartbeats for the worker and all it runs, and RQ's maintenance, until the end."""
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                if not self._turns.heartbeat(
+                    list(self._running.values()), worker_ttl=WORKER_TTL_SECONDS + 60, now=self._services.clock()
+                ):
+                    self.register_birth()  # type: ignore[no-untyped-call]
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
+            except Exception as error:  # noqa: BLE001 - it is tried again
+                log.warning("no sign of life", error=type(error).__name__)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def _go_home(self, hands: list[threading.Thread], helpers: list[threading.Thread]) -> None:
+        """Finish what runs, for the grace period; put it down; give the rest back."""
+        deadline = time.monotonic() + self._grace
+        while self._running and time.monotonic() < deadline:
+            try:
+                event = self._events.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
+            except Empty:
+                continue
+            if event is not None:
+                self._note(*event)
+        for _ in hands:
+            self._work.put(None)
+        try:
+            self._turns.take(self._ended, self._worked, free=0, now=self._services.clock())
+            if self._running:
+                given = self._turns.give_back(list(self._running.values()))
+                log.warning("not finished in time, given back", jobs=given)
+            self.register_death()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as error:
+            log.warning("left without a goodbye", error=type(error).__name__)
+        for thread in helpers:
+            thread.join(2 * RING_SECONDS)
