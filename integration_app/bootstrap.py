@@ -35,6 +35,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.queue import JobQueue
 from integration_app.settings import Reader, Settings
+from integration_app.store.arrivals import Arrivals
 from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
@@ -42,6 +43,7 @@ from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
+from integration_app.store.looks import Looks
 from integration_app.store.outbox import Outbox
 from integration_app.store.people import People
 from integration_app.store.quarantine import Quarantine
@@ -65,6 +67,7 @@ class Services:
     replays: Replays
     previews: Previews
     forget: Forget
+    arrivals: Arrivals
     inbox: Inbox
     outbox: Outbox
     installations: Installations
@@ -104,24 +107,26 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
     queue_connection = connect(settings.redis_url, decode=False)
     rules = _rules(settings)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
-    inbox = Inbox(redis, timedelta(days=settings.text_retention_days), jobs)
+    text_retention = timedelta(days=settings.text_retention_days)
+    inbox, arrivals = Inbox(redis, text_retention), Arrivals(redis, text_retention, jobs)
     outbox, installations = Outbox(redis), Installations(redis)
     due, gates, health = DueSet(redis, settings.lease_seconds), Gates(redis), Health(redis)
-    deliveries = Deliveries(
-        redis,
-        lease_ms=due.lease_ms,
-        settle=timedelta(seconds=settings.omi_settle_seconds),
-        text_retention=timedelta(days=settings.text_retention_days),
-        parked_retention=timedelta(days=settings.dead_letter_retention_days),
-    )
     traffic = Traffic(
         redis,
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
+    deliveries = Deliveries(
+        redis,
+        due=due,
+        traffic=traffic,
+        settle=timedelta(seconds=settings.omi_settle_seconds),
+        text_retention=text_retention,
+        parked_retention=timedelta(days=settings.dead_letter_retention_days),
+    )
     people = People(redis, settings.secret_key, codes_per_hour=settings.login_codes_per_hour)
     quotas, dead_letters = Quotas(redis), DeadLetters(redis)
-    quarantine = Quarantine(redis, text_retention=timedelta(days=settings.text_retention_days))
+    quarantine = Quarantine(redis, text_retention=text_retention)
     erasure = Erasure(
         inbox=inbox,
         installations=installations,
@@ -151,7 +156,7 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
         providers=providers,
         providers_off=registry.off(providers),
         intake=Intake(
-            inbox=inbox,
+            arrivals=arrivals,
             installations=installations,
             pairing=Pairing(people=people, installations=installations, clock=clock),
             rules=rules,
@@ -160,11 +165,9 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
         drain=Drain(
             omi=omi,
             inbox=inbox,
-            outbox=outbox,
-            installations=installations,
+            looks=Looks(redis, due),
             due=due,
             deliveries=deliveries,
-            gates=gates,
             traffic=traffic,
             outcomes=Outcomes(
                 deliveries=deliveries,
@@ -188,10 +191,11 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
             installations=installations,
             erasure=erasure,
             rules=rules,
-            text_retention=timedelta(days=settings.text_retention_days),
+            text_retention=text_retention,
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
         stories=Stories(inbox=inbox, previews=previews, clock=clock),
+        arrivals=arrivals,
         inbox=inbox,
         outbox=outbox,
         installations=installations,

@@ -177,6 +177,7 @@ class PreparedText:
 class WaitingMessage:
     """A message in one uid's outbox. `seq` counts up over all messages: the order of arrival.
 
+    `content` is what it came with, where it is not prepared yet and small enough to be looked at in passing.
     `tried_at` is the last try, `first_tried_at` the first one that counts against the retry horizon.
     """
 
@@ -184,6 +185,7 @@ class WaitingMessage:
     seq: int
     message: InboundMessage
     prepared: PreparedText | None = None
+    content: Content | None = None
     first_tried_at: datetime | None = None
     tried_at: datetime | None = None
 

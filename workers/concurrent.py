@@ -102,7 +102,7 @@ class ConcurrentWorker(BaseWorker):
             while not self._stop.is_set():
                 turn = self._take()
                 worked = worked or bool(self._running)
-                if burst and turn is not None and not turn.taken and not self._running:
+                if burst and turn is not None and not (turn.taken or turn.special or self._running):
                     break
                 self._wait(turn)
         finally:

@@ -10,25 +10,30 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from json import dumps as encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from integration_app.omi.answers import from_response, rate_limit
+from integration_app.omi.deadlines import POOLS, Deadlines
 from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimit, UnexpectedAnswer, Unreachable
 
+_PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 
 
 class Transport:
     """Calls below one base URL with one bearer key. Safe to share between threads.
 
-    `connect_timeout` and `read_timeout` in seconds; together they are also the deadline for a body that only drips.
-    (Headers are bound by the read time-out alone, for each piece that arrives.)
+    `connect_timeout` and `read_timeout` in seconds; together they are also the absolute deadline of a call, kept by
+    closing its socket.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Transport:
         user_agent: str = "omi-inbox",
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._base = str(requests.Request("GET", self.base_url).prepare().url).rstrip("/")
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
@@ -49,13 +55,11 @@ class Transport:
         }
         self._timeout = (connect_timeout, read_timeout)
         self._seen = threading.local()
-        self._session = requests.Session()
         # The environment is looked at once: requests would ask it for proxies and .netrc again on every call.
-        self._session.proxies = get_environ_proxies(self.base_url)
-        self._session.trust_env = False
+        self._proxies = get_environ_proxies(self.base_url)
         # A pool smaller than the number of threads would throw connections away on every wave.
-        self._session.mount("http://", HTTPAdapter(pool_maxsize=connections))
-        self._session.mount("https://", _OneContext(_trusted(), pool_maxsize=connections))
+        self._adapter = _Adapter(_trusted() if self.base_url.startswith("https:") else None, pool_maxsize=connections)
+        self._deadlines = Deadlines()
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -76,17 +80,13 @@ class Transport:
     ) -> Any:
         """Return the decoded JSON answer, or raise an `OmiError` by meaning."""
         deadline = time.monotonic() + sum(self._timeout)
+        request = self._request(method, path, params, json)
         try:
-            with self._session.request(
-                method,
-                self.base_url + path,
-                params=params,
-                json=json,
-                headers=self._headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            # The adapter keeps the connections; a session on top would merge settings, cookies and hooks every time.
+            with (
+                self._deadlines.until(deadline),
+                self._adapter.send(request, stream=True, timeout=self._timeout, proxies=self._proxies) as answer,
+            ):
                 body = _read(answer, deadline)
                 self._seen.rate_limit = rate_limit(answer.headers)
                 return from_response(answer.status_code, answer.headers, body)
@@ -96,22 +96,42 @@ class Transport:
             # `from None`: the chain would carry the URL, and with it the uid, into tracebacks.
             raise _by_meaning(error) from None
 
+    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any) -> requests.PreparedRequest:
+        """Ready to be sent. The base is known to be a good URL, so only what is added to it is quoted."""
+        request = requests.PreparedRequest()
+        wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        query = f"?{urlencode(wanted, doseq=True)}" if wanted else ""
+        request.method = method
+        request.url = f"{self._base}{quote(path, safe=_PATH_SAFE)}{query}"
+        request.headers = CaseInsensitiveDict(self._headers)
+        if json is not None:
+            request.body = encode(json, allow_nan=False).encode()
+            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Length"] = str(len(request.body))
+        elif method != "GET":
+            request.headers["Content-Length"] = "0"
+        return request
+
     def close(self) -> None:
-        self._session.close()
+        self._deadlines.close()
+        self._adapter.close()
 
 
-class _OneContext(HTTPAdapter):
+class _Adapter(HTTPAdapter):
     """One TLS context for all connections: reading the bundle of certificates costs more than the handshake."""
 
-    def __init__(self, context: ssl.SSLContext, **how: Any) -> None:
+    def __init__(self, context: ssl.SSLContext | None, **how: Any) -> None:
         self._context = context
         super().__init__(**how)
 
     def init_poolmanager(self, *args: Any, **how: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **how)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **how)
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **how)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """The context knows the certificates; given here, they would be read anew for each connection."""

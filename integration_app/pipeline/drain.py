@@ -43,11 +43,9 @@ from integration_app.pipeline.prepare import for_user, prepare, said_at
 from integration_app.pipeline.reconcile import reconcile
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
-from integration_app.store.due import DueSet, Lease
-from integration_app.store.gates import Gates
+from integration_app.store.due import DueSet
 from integration_app.store.inbox import Inbox
-from integration_app.store.installations import Installations
-from integration_app.store.outbox import Outbox
+from integration_app.store.looks import Looks, Sight
 from integration_app.store.traffic import Traffic
 
 log = logs.get(__name__)
@@ -62,11 +60,9 @@ class Drain:
         *,
         omi: Destination,
         inbox: Inbox,
-        outbox: Outbox,
-        installations: Installations,
+        looks: Looks,
         due: DueSet,
         deliveries: Deliveries,
-        gates: Gates,
         traffic: Traffic,
         outcomes: Outcomes,
         rules: Rules,
@@ -75,11 +71,9 @@ class Drain:
     ) -> None:
         self._omi = omi
         self._inbox = inbox
-        self._outbox = outbox
-        self._installations = installations
+        self._looks = looks
         self._due = due
         self._deliveries = deliveries
-        self._gates = gates
         self._traffic = traffic
         self._outcomes = outcomes
         self._rules = rules
@@ -88,39 +82,34 @@ class Drain:
 
     def run(self, uid: str) -> None:
         """Send what can be sent of one uid's outbox. Does nothing while another worker holds it."""
-        lease = self._due.claim(uid, now=self._clock(), salt=secrets.token_hex(4))
-        if lease is None:
+        sight = self._looks.take(uid, now=self._clock(), salt=secrets.token_hex(4))
+        if sight is None:
             return
         try:
-            self._run(lease)
+            self._run(_look(sight))
         except LeaseLost:
             log.warning("lease lost", uid=uid)
 
-    def _run(self, lease: Lease) -> None:
+    def _run(self, look: Look) -> None:
         give_up_at = time.monotonic() + self._rules.drain_budget.total_seconds()
         while True:
-            look = self._look(lease)
             if look.installation and look.installation.preferences.paused:
-                self._due.release(lease, next_at=None, last_seq=PAUSED_SEQ, now=self._clock())
+                self._due.release(look.lease, next_at=None, last_seq=PAUSED_SEQ, now=self._clock())
                 return
             self._step(look, give_up_at)
+            if look.released:
+                return
+            self._save_rest(look)
             next_at: datetime | None
             if not look.acted:
                 next_at = min(look.wakes, default=None)
             elif time.monotonic() >= give_up_at:
                 next_at = self._clock()
             else:
+                look = _look(self._looks.again(look.lease))
                 continue
-            self._due.release(lease, next_at=next_at, last_seq=look.view.last_seq, now=self._clock())
+            self._due.release(look.lease, next_at=next_at, last_seq=look.view.last_seq, now=self._clock())
             return
-
-    def _look(self, lease: Lease) -> Look:
-        return Look(
-            lease=lease,
-            view=self._outbox.view(lease.uid),
-            gates=self._gates.of(lease.uid),
-            installation=self._installations.get(lease.uid),
-        )
 
     def _step(self, look: Look, give_up_at: float) -> None:
         busy = {delivery.lane for delivery in look.view.open if not self._settle_open(look, delivery, give_up_at)}
@@ -131,11 +120,13 @@ class Drain:
             if look.acted or not look.view.more:
                 return
             # everything so far waits; what lies behind it may be of another lane
-            look.view = self._outbox.view(look.lease.uid, after=look.view.last_seq)
+            self._save_rest(look)
+            look.view = self._looks.again(look.lease, after=look.view.last_seq).view
 
     def _send_ready(self, look: Look, busy: set[Lane], give_up_at: float) -> None:
         waiting = [ready for item in self._still_wanted(look) if (ready := self._prepared(look, item))]
-        for group in plan(waiting, closed_until(look.gates), self._rules):
+        groups = plan(waiting, closed_until(look.gates), self._rules)
+        for group in groups:
             if group.lane in busy:
                 continue
             now = self._clock()
@@ -144,7 +135,8 @@ class Drain:
                 look.wakes.append(ready_at)
                 busy.add(group.lane)  # retries never overtake, and nothing overtakes them
             elif time.monotonic() < give_up_at:
-                if not (self._admitted(look, group.lane.kind) and self._deliver(look, group)):
+                is_last = group is groups[-1] and not (busy or look.wakes or look.view.more)
+                if not self._deliver(look, group, is_last=is_last):
                     busy.add(group.lane)
             else:
                 look.acted = True
@@ -184,7 +176,7 @@ class Drain:
     def _prepared(self, look: Look, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or when making it failed: then it is parked."""
         if item.prepared is None:
-            said = self._inbox.said(item.id)
+            said = item.content or self._inbox.said(item.id)
             if said is None:
                 self._set_aside(look, [item], Park("its text is gone"))
                 return None
@@ -193,7 +185,11 @@ class Drain:
             except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
                 self._set_aside(look, [item], Park(_crash("prepare", error)))
                 return None
-            item = replace(item, prepared=self._inbox.save_prepared(item.id, parts, now=self._clock()))
+            if len(parts) == 1:
+                look.unsaved[item.id] = parts[0]  # kept in the step that writes its delivery down
+                item = replace(item, prepared=parts[0])
+            else:
+                item = replace(item, prepared=self._inbox.save_prepared(item.id, parts, now=self._clock()))
         assert item.prepared is not None  # noqa: S101 - it has just been made
         ready = replace(
             item, prepared=for_user(item.prepared, item.message, look.installation, has_tasks=self._omi.is_personal)
@@ -203,18 +199,40 @@ class Drain:
             return None
         return ready
 
-    def _deliver(self, look: Look, group: Group) -> bool:
-        """Send one group. False when it has to wait, or its outcome is unknown: then its lane waits."""
-        look.acted = True
+    def _save_rest(self, look: Look) -> None:
+        """Keep the texts of what does not leave yet, and let go of the raw contents."""
+        for message_id, prepared in look.unsaved.items():
+            self._inbox.save_prepared(message_id, [prepared], now=self._clock())
+        look.unsaved.clear()
+
+    def _begin(self, look: Look, delivery: Delivery, seq: int, now: datetime, *, calls: bool) -> datetime | None:
+        """Write it down; not before the time that is returned, where there is one."""
+        made = {name: look.unsaved[name] for name in delivery.message_ids if name in look.unsaved}
+        later = self._deliveries.begin(look.lease, delivery, seq=seq, now=now, calls=calls, prepared=made)
+        if later is None:
+            for name in made:
+                del look.unsaved[name]
+        return later
+
+    def _deliver(self, look: Look, group: Group, *, is_last: bool) -> bool:
+        """Send one group. False when it has to wait, or its outcome is unknown: then its lane waits.
+
+        `is_last`: nothing else is left to do in this look.
+        """
         try:
             request = self._omi.compose(group, language=_language(look.installation))
         except Exception as crash:  # noqa: BLE001 - as above
+            look.acted = True
             self._park_culprits(look, group, _crash("compose", crash))
             return True
         now = self._clock()
         delivery = self._delivery(look, list(group.messages), request.body, request.started_at, now)
         look.held_since = time.monotonic()
-        self._deliveries.begin(look.lease, delivery, seq=group.messages[0].seq, now=now)
+        later = self._begin(look, delivery, group.messages[0].seq, now, calls=True)
+        if later is not None:
+            look.wakes.append(later)
+            return False
+        look.acted = True
         started = time.monotonic()
         error: OmiError | None = None
         try:
@@ -228,9 +246,12 @@ class Drain:
             self._outcomes.apply(look, delivery, Park(_crash("call", crash)), attempt)
             return True
         seconds = round(time.monotonic() - started, 3)
-        self._outcomes.called(delivery, error)
-        attempt = Attempt(now, error.reason if error else "accepted", error.status if error else 200, seconds)
         decision = decide(error, self._situation(look, group.lane.kind, delivery.first_tried_at), self._rules)
+        if error is None:
+            self._outcomes.delivered(look, delivery, Attempt(now, "accepted", 200, seconds), is_last=is_last)
+            return True
+        self._outcomes.called(delivery, error)
+        attempt = Attempt(now, error.reason, error.status, seconds)
         self._outcomes.apply(look, delivery, decision, attempt)
         self._outcomes.heard(look, error, delivery.uid, wrote=True)
         if isinstance(decision, Retry) and decision.scope is GateScope.KIND:
@@ -298,7 +319,7 @@ class Drain:
         look.acted = True
         now = self._clock()
         delivery = self._delivery(look, items, {}, min(said_at(item.message) for item in items), now)
-        self._deliveries.begin(look.lease, delivery, seq=items[0].seq, now=now)
+        self._begin(look, delivery, items[0].seq, now, calls=False)
         self._outcomes.apply(look, delivery, decision, Attempt(now, "not sent"))
 
     def _delivery(
@@ -322,6 +343,10 @@ class Drain:
             begun_at=now,
             first_tried_at=min((_counted(item, now) or now for item in items), default=now),
         )
+
+
+def _look(sight: Sight) -> Look:
+    return Look(lease=sight.lease, view=sight.view, gates=sight.gates, installation=sight.installation)
 
 
 def _counted(item: WaitingMessage, now: datetime) -> datetime | None:

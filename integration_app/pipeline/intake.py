@@ -16,7 +16,7 @@ from integration_app.pipeline import group, prepare
 from integration_app.pipeline.pairing import Pairing
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.trust import judge
-from integration_app.store.inbox import Inbox, Opinion
+from integration_app.store.arrivals import Arrivals, Opinion
 from integration_app.store.installations import Installations, inbox_tokens
 
 log = logs.get(__name__)
@@ -38,14 +38,14 @@ class Intake:
     def __init__(
         self,
         *,
-        inbox: Inbox,
+        arrivals: Arrivals,
         installations: Installations,
         pairing: Pairing,
         rules: Rules,
         clock: Clock,
         new_id: Callable[[datetime], str] | None = None,
     ) -> None:
-        self._inbox = inbox
+        self._arrivals = arrivals
         self._installations = installations
         self._pairing = pairing
         self._rules = rules
@@ -67,7 +67,7 @@ class Intake:
             message = replace(message, control="LINK", content=Content(text="[a link code]"))
         now = self._clock()
         due = now + self._delay(message)
-        accepted = self._inbox.accept(
+        accepted = self._arrivals.accept(
             self._new_id(now),
             message,
             _opinions(message),
@@ -115,7 +115,7 @@ def _opinions(message: InboundMessage) -> Sequence[Opinion]:
 
 def _opinion(message: InboundMessage, listed: bool | None) -> Opinion:
     verdict = judge(message, listed)
-    return Opinion({"level": verdict.trust, "why": verdict.why}, verdict.trust is Trust.REJECTED)
+    return Opinion.of({"level": verdict.trust, "why": verdict.why}, held=verdict.trust is Trust.REJECTED)
 
 
 def message_id(now: datetime) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from integration_app.model import Gate, GateScope, Installation, Kind
+from integration_app.model import Gate, GateScope, Installation, Kind, PreparedText
 from integration_app.store.due import Lease
 from integration_app.store.outbox import OutboxView
 
 
 @dataclass(slots=True)
 class Look:
-    """`acted`: something was sent, settled or set aside, so another look is due. `wakes`: when else to come back."""
+    """`acted`: something was sent, settled or set aside, so another look is due. `wakes`: when else to come back.
+    `released`: the outbox has been given back. `unsaved`: texts made in this look that are not kept yet.
+    """
 
     lease: Lease
     view: OutboxView
@@ -22,6 +24,8 @@ class Look:
     acted: bool = False
     held_since: float = 0.0  # monotonic seconds at which the lease was last renewed
     wakes: list[datetime] = field(default_factory=list)
+    released: bool = False
+    unsaved: dict[str, PreparedText] = field(default_factory=dict)
 
     def gate_until(self, kind: Kind, now: datetime) -> datetime:
         """Until when this kind may not leave; `now` when it may."""

@@ -25,7 +25,7 @@ from integration_app.model import (
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
 from integration_app.pipeline.look import Look, gate_name, gate_names
 from integration_app.pipeline.policy import is_outage, outage_gate, proves_us
-from integration_app.store.deliveries import Deliveries
+from integration_app.store.deliveries import NOTHING_ELSE, Aftermath, Deliveries
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.installations import Installations
@@ -85,6 +85,17 @@ class Outcomes:
         elif not isinstance(error, Unreachable):
             self._quotas.called(uid, kind)
 
+    def delivered(self, look: Look, delivery: Delivery, attempt: Attempt, *, is_last: bool) -> None:
+        """Omi took it: all that follows from that in one step. Raises `LeaseLost`.
+
+        `is_last`: nothing else is to be done in this look, so the outbox is given back too.
+        """
+        self._succeeded(look, delivery)
+        last_seq = look.view.last_seq if is_last else None
+        aftermath = Aftermath(used=True, answered=True, last_seq=last_seq)
+        self._record(look, delivery, "done", "", attempt, aftermath=aftermath)
+        look.released = is_last
+
     def apply(self, look: Look, delivery: Delivery, decision: Decision, attempt: Attempt) -> None:
         """Carry out a decision about a delivery. Raises `LeaseLost`."""
         match decision:
@@ -117,6 +128,7 @@ class Outcomes:
         *,
         until: datetime | None = None,
         untried: bool = False,
+        aftermath: Aftermath = NOTHING_ELSE,
     ) -> None:
         event = {
             "event": state,
@@ -137,8 +149,8 @@ class Outcomes:
             look_at=until,
             untried=untried,
             settles=not attempt.looked,
+            aftermath=aftermath,
         )
-        self._health.count(f"deliveries:{state}")
         log.info(
             "delivery",
             state=state,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from integration_app.model import (
 
 
 def dumps(value: Any) -> str:
-    return json.dumps(value, default=_plain, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def loads(raw: str) -> Any:
@@ -45,13 +45,13 @@ def moment(value: str | None) -> datetime | None:
 
 def dump_envelope(message: InboundMessage) -> str:
     """Everything but what was said."""
-    values = asdict(message)
+    values = _fields(message)
     del values["content"]
     return dumps(values)
 
 
 def dump_content(content: Content) -> str:
-    return dumps(asdict(content))
+    return dumps(content)
 
 
 def load_message(envelope: str, content: str | None) -> InboundMessage:
@@ -92,7 +92,7 @@ def load_content(raw: str | None) -> Content:
 
 
 def dump_prepared(prepared: PreparedText) -> str:
-    return dumps(asdict(prepared))
+    return dumps(prepared)
 
 
 def load_prepared(raw: str) -> PreparedText:
@@ -102,7 +102,7 @@ def load_prepared(raw: str) -> PreparedText:
 
 
 def dump_preferences(preferences: Preferences) -> str:
-    return dumps(asdict(preferences))
+    return dumps(preferences)
 
 
 def load_preferences(raw: str | None) -> Preferences:
@@ -130,13 +130,29 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
 
 
 def dump_delivery(delivery: Delivery) -> str:
-    values = asdict(delivery)
+    values = _fields(delivery)
     for changing in ("state", "look_at", "reason"):
         del values[changing]
     return dumps(values)
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    """One level deep: `asdict` would copy everything below, which costs more than the encoding."""
+    kind = type(value)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return {name: getattr(value, name) for name in _NAMES[kind]}
+
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
     raise TypeError(f"{type(value).__name__} has no place in the store")
+
+
+_ENCODER = json.JSONEncoder(default=_plain, separators=(",", ":"))

@@ -16,21 +16,24 @@ from redis import Redis
 from integration_app.errors import LeaseLost
 from integration_app.store import codec, keys
 
-_CLAIM = """
--- KEYS: lease, due, fence · ARGV: uid, now ms, lease ms, salt
-local holder = redis.call('GET', KEYS[1])
--- ours already: the first answer was lost on the way, and the client asks again
-if holder and string.sub(holder, -#ARGV[4]) == ARGV[4] then return holder end
-local left = redis.call('PTTL', KEYS[1])
-if left > 0 then
-  -- somebody is at it: come back when that lease ends (its holder moves this when it is done)
-  redis.call('ZADD', KEYS[2], 'XX', string.format('%d', ARGV[2] + left), ARGV[1])
-  return false
+_CLAIM = f"""
+-- The token of the new lease; false while somebody else has it.
+local function claim(uid, now, lease_ms, salt)
+  local lease = '{keys.lease("")}' .. uid
+  local holder = redis.call('GET', lease)
+  -- ours already: the first answer was lost on the way, and the client asks again
+  if holder and string.sub(holder, -#salt) == salt then return holder end
+  local left = redis.call('PTTL', lease)
+  if left > 0 then
+    -- somebody is at it: come back when that lease ends (its holder moves this when it is done)
+    redis.call('ZADD', '{keys.DUE}', 'XX', string.format('%d', now + left), uid)
+    return false
+  end
+  local token = redis.call('INCR', '{keys.FENCE}') .. '-' .. salt
+  redis.call('SET', lease, token, 'PX', lease_ms)
+  redis.call('ZADD', '{keys.DUE}', string.format('%d', now + lease_ms), uid)
+  return token
 end
-local token = redis.call('INCR', KEYS[3]) .. '-' .. ARGV[4]
-redis.call('SET', KEYS[1], token, 'PX', ARGV[3])
-redis.call('ZADD', KEYS[2], string.format('%d', ARGV[2] + ARGV[3]), ARGV[1])
-return token
 """
 
 _RENEW = """
@@ -41,15 +44,20 @@ redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
 return 1
 """
 
-_RELEASE = """
--- KEYS: lease, due, outbox, poke · ARGV: uid, token, next ms or '', newest seq seen, now ms
-if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
-redis.call('DEL', KEYS[1])
-local newest = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
-local next = ARGV[3]
-if newest and tonumber(newest) > tonumber(ARGV[4]) then next = ARGV[5] end
-if redis.call('DEL', KEYS[4]) == 1 then next = ARGV[5] end
-if next == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', KEYS[2], next, ARGV[1]) end
+_RELEASE = f"""
+-- Give the outbox back, due at `next` ('': nothing left); at once where something is newer than `seen`, or was changed.
+local function release(uid, next, seen, now)
+  redis.call('DEL', '{keys.lease("")}' .. uid)
+  local newest = redis.call('ZREVRANGE', '{keys.OUTBOX}' .. uid, 0, 0, 'WITHSCORES')[2]
+  if newest and tonumber(newest) > tonumber(seen) then next = now end
+  if redis.call('DEL', '{keys.poke("")}' .. uid) == 1 then next = now end
+  if next == '' then redis.call('ZREM', '{keys.DUE}', uid) else redis.call('ZADD', '{keys.DUE}', next, uid) end
+end
+"""
+
+_RELEASE_HELD = f"""
+if redis.call('GET', '{keys.lease("")}' .. ARGV[1]) ~= ARGV[2] then return 0 end
+release(ARGV[1], ARGV[3], ARGV[4], ARGV[5])
 return 1
 """
 
@@ -97,25 +105,25 @@ class Lease:
 
 
 class DueSet:
-    """`lua` defines `promote(now ms, ms until named again, limit)` and `until_due(now ms)` for scripts that do more."""
+    """`lua` defines, for scripts that have more to do in the same step, `claim(uid, now, lease ms, salt)`,
+    `release(uid, next or '', newest seq seen, now)`, `promote(now, ms until named again, limit)` and `until_due(now)`;
+    all times in milliseconds.
+    """
 
     def __init__(self, redis: Redis, lease_seconds: float) -> None:
         self._redis = redis
         self.lease_ms = int(lease_seconds * 1000)
-        self._claim = redis.register_script(_CLAIM)
+        self._claim = redis.register_script(f"{_CLAIM} return claim(ARGV[1], ARGV[2], ARGV[3], ARGV[4])")
         self._renew = redis.register_script(_RENEW)
-        self._release = redis.register_script(_RELEASE)
-        self.lua = _PROMOTE
+        self._release = redis.register_script(f"{_RELEASE} {_RELEASE_HELD}")
+        self.lua = _CLAIM + _RELEASE + _PROMOTE
         self._promote = redis.register_script(
             f"{_PROMOTE} return promote(tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]))"
         )
 
     def claim(self, uid: str, *, now: datetime, salt: str) -> Lease | None:
         """Take the outbox; None while another worker has it. `salt` keeps tokens unique if Redis forgets a second."""
-        token = self._claim(
-            keys=[keys.lease(uid), keys.DUE, keys.FENCE],
-            args=[uid, codec.ms(now), self.lease_ms, salt],
-        )
+        token = self._claim(keys=[], args=[uid, codec.ms(now), self.lease_ms, salt])
         return Lease(uid, token) if token else None
 
     def renew(self, lease: Lease, *, now: datetime) -> None:
@@ -133,7 +141,7 @@ class DueSet:
         """
         return bool(
             self._release(
-                keys=[keys.lease(lease.uid), keys.DUE, keys.outbox(lease.uid), keys.poke(lease.uid)],
+                keys=[],
                 args=[
                     lease.uid,
                     lease.token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -35,19 +36,11 @@ class Gates:
 
     def of(self, uid: str) -> dict[str, Gate]:
         """The gates that concern a uid, closed or lately opened: `all`, `uid`, per kind `<kind>` and `all:<kind>`."""
-        names = {"all": _scope(GateScope.ALL, uid, None), "uid": _scope(GateScope.UID, uid, None)}
-        for kind in Kind:
-            names[kind.value] = _scope(GateScope.KIND, uid, kind)
-            names[f"all:{kind.value}"] = _scope(GateScope.ALL_OF_KIND, uid, kind)
+        names = scopes(uid)
         pipe = self._redis.pipeline(transaction=False)
         for scope in names.values():
             pipe.hgetall(keys.gate(scope))
-        rows = zip(names, pipe.execute(), strict=True)
-        return {
-            name: Gate(datetime.fromisoformat(raw["until"]), raw["reason"], int(raw["tries"]))
-            for name, raw in rows
-            if raw
-        }
+        return as_gates(zip(names, pipe.execute(), strict=True))
 
     def close(
         self, scope: GateScope, uid: str, kind: Kind | None, *, until: datetime, reason: str, now: datetime
@@ -85,6 +78,21 @@ class Gates:
 
     def erase(self, uid: str) -> None:
         self.open(uid)
+
+
+def scopes(uid: str) -> dict[str, str]:
+    """The names under which the gates of a uid are known here, and in Redis."""
+    names = {"all": _scope(GateScope.ALL, uid, None), "uid": _scope(GateScope.UID, uid, None)}
+    for kind in Kind:
+        names[kind.value] = _scope(GateScope.KIND, uid, kind)
+        names[f"all:{kind.value}"] = _scope(GateScope.ALL_OF_KIND, uid, kind)
+    return names
+
+
+def as_gates(rows: Iterable[tuple[str, dict[str, str]]]) -> dict[str, Gate]:
+    return {
+        name: Gate(datetime.fromisoformat(raw["until"]), raw["reason"], int(raw["tries"])) for name, raw in rows if raw
+    }
 
 
 def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:

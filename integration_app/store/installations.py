@@ -86,17 +86,7 @@ class Installations:
         pipe.hgetall(keys.installation(uid))
         pipe.smembers(keys.phones(uid))
         raw, phones = pipe.execute()
-        if "created_at" not in raw:
-            return None
-        return Installation(
-            uid=uid,
-            state=InstallationState(raw["state"]),
-            created_at=datetime.fromisoformat(raw["created_at"]),
-            inbox_token=raw["inbox_token"],
-            phones=tuple(sorted(phones)),
-            left_at=codec.moment(raw.get("left_at")),
-            preferences=codec.load_preferences(raw.get("preferences")),
-        )
+        return as_installation(uid, raw, phones)
 
     def all(self) -> Sequence[Installation]:
         uids = sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
@@ -168,6 +158,21 @@ class Installations:
         """Omi accepts writes for this uid (again)."""
         enabled = InstallationState.ENABLED.value
         self._change(keys=[keys.installation(uid)], args=["state", enabled, "left_at", ""])
+
+
+def as_installation(uid: str, raw: dict[str, str], phones: Iterable[str]) -> Installation | None:
+    """From its hash and its phones; None where there is none."""
+    if "created_at" not in raw:
+        return None
+    return Installation(
+        uid=uid,
+        state=InstallationState(raw["state"]),
+        created_at=datetime.fromisoformat(raw["created_at"]),
+        inbox_token=raw["inbox_token"],
+        phones=tuple(sorted(phones)),
+        left_at=codec.moment(raw.get("left_at")),
+        preferences=codec.load_preferences(raw.get("preferences")),
+    )
 
 
 def spellings(number: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 
@@ -43,29 +45,36 @@ class Outbox:
         for delivery_id in open_ids:
             pipe.hgetall(keys.delivery(delivery_id))
         rows = pipe.execute()
-        deliveries = tuple(codec.load_delivery(raw) for raw in rows[len(entries) :] if raw)
-        flying = {message_id for delivery in deliveries for message_id in delivery.message_ids}
-        waiting = tuple(
-            WaitingMessage(
-                id=message_id,
-                seq=int(seq),
-                message=codec.load_message(envelope, None),
-                prepared=codec.load_prepared(prepared) if prepared else None,
-                first_tried_at=codec.moment(tried),
-                tried_at=codec.from_ms(last) if last else None,
-            )
-            for (message_id, seq), (envelope, prepared, tried, last) in zip(entries, rows, strict=False)
-            if envelope and message_id not in flying
-        )
-        return OutboxView(
-            waiting=waiting,
-            open=deliveries,
-            last_seq=int(entries[-1][1]) if entries else after,
-            more=len(entries) == BATCH,
-        )
+        waiting = [(message_id, seq, *row, None) for (message_id, seq), row in zip(entries, rows, strict=False)]
+        return as_view(waiting, rows[len(entries) :], after)
 
     def size(self, uid: str) -> int:
         return int(self._redis.zcard(keys.outbox(uid)))
 
     def erase(self, uid: str) -> None:
         self._redis.delete(keys.outbox(uid))
+
+
+def as_view(rows: Sequence[Sequence[Any]], open_rows: Sequence[dict[str, str]], after: int) -> OutboxView:
+    """From rows of id, seq, envelope, prepared, tried, last, content, each of the last five possibly None."""
+    deliveries = tuple(codec.load_delivery(raw) for raw in open_rows if raw)
+    flying = {message_id for delivery in deliveries for message_id in delivery.message_ids}
+    waiting = tuple(
+        WaitingMessage(
+            id=message_id,
+            seq=int(seq),
+            message=codec.load_message(envelope, None),
+            prepared=codec.load_prepared(prepared) if prepared else None,
+            content=codec.load_content(content) if content else None,
+            first_tried_at=codec.moment(tried),
+            tried_at=codec.from_ms(last) if last else None,
+        )
+        for message_id, seq, envelope, prepared, tried, last, content in rows
+        if envelope and message_id not in flying
+    )
+    return OutboxView(
+        waiting=waiting,
+        open=deliveries,
+        last_seq=int(rows[-1][1]) if rows else after,
+        more=len(rows) == BATCH,
+    )

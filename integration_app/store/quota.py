@@ -12,12 +12,12 @@ from integration_app.store import codec, keys
 
 WINDOW = timedelta(hours=1)
 
-_USED = """
--- KEYS: used · ARGV: window s
-local used = redis.call('INCR', KEYS[1])
-if used == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return used
+USED = f"""
+local function used(key)
+  if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, {int(WINDOW.total_seconds())}) end
+end
 """
+"""Lua: count one call under the key of a uid and a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Quota:
 class Quotas:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._used = redis.register_script(_USED)
+        self._used = redis.register_script(f"{USED} used(KEYS[1])")
 
     def called(self, uid: str, kind: Kind) -> None:
         """One call that counts."""
-        self._used(keys=[keys.used(uid, kind.value)], args=[int(WINDOW.total_seconds())])
+        self._used(keys=[keys.used(uid, kind.value)])
 
     def learn(self, uid: str, kind: Kind, limit: int, *, now: datetime) -> None:
         """Omi named its limit."""

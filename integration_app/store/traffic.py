@@ -15,41 +15,43 @@ from redis import Redis
 
 from integration_app.model import Kind
 from integration_app.store import codec, keys
+from integration_app.store.due import PROBE_PAUSE_MS
 
-_ADMIT = """
--- KEYS: gate for all, gate for all of this kind, probe, budget, booked
--- ARGV: uid, now ms, ms per request, burst ms, probe ms
-local now, pause = tonumber(ARGV[2]), tonumber(ARGV[3])
-local half_open = false
-for i = 1, 2 do
-  local until_ms = redis.call('HGET', KEYS[i], 'until_ms')
-  if until_ms then
-    if tonumber(until_ms) > now then return tonumber(until_ms) end
-    half_open = true
+_ADMIT = f"""
+-- 0: call now. Else when to ask again, in ms.
+local function admit(uid, kind, now, pause, burst, probe_ms)
+  local half_open = false
+  for _, key in ipairs({{'{keys.gate("all")}', '{keys.gate("all:")}' .. kind}}) do
+    local until_ms = redis.call('HGET', key, 'until_ms')
+    if until_ms then
+      if tonumber(until_ms) > now then return tonumber(until_ms) end
+      half_open = true
+    end
   end
-end
-if half_open then
-  local probing = redis.call('GET', KEYS[3])
-  if probing and probing ~= ARGV[1] then return now + 3000 end  -- somebody is finding out
-end
--- a place that was not taken in time is given up: after an outage everybody queues anew
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%d', now - 5000))
-local booked = tonumber(redis.call('ZSCORE', KEYS[5], ARGV[1]) or 0)
-if booked > now + (redis.call('ZCARD', KEYS[5]) + 1) * pause then booked = 0 end  -- the clock was set back
-if booked > now then return booked end
-if booked > 0 then
-  redis.call('ZREM', KEYS[5], ARGV[1])
-else
-  local free = math.max(tonumber(redis.call('GET', KEYS[4]) or 0), now - tonumber(ARGV[4]))
-  free = math.min(free, now + redis.call('ZCARD', KEYS[5]) * pause + pause)
-  redis.call('SET', KEYS[4], string.format('%d', free + pause), 'PX', 3600000)
-  if free > now then
-    redis.call('ZADD', KEYS[5], string.format('%d', free), ARGV[1])
-    return free
+  if half_open then
+    local probing = redis.call('GET', '{keys.PROBING}')
+    if probing and probing ~= uid then return now + {PROBE_PAUSE_MS} end  -- somebody is finding out
   end
+  -- a place that was not taken in time is given up: after an outage everybody queues anew
+  local booked_by = '{keys.BOOKED}'
+  redis.call('ZREMRANGEBYSCORE', booked_by, '-inf', string.format('%d', now - 5000))
+  local booked = tonumber(redis.call('ZSCORE', booked_by, uid) or 0)
+  if booked > now + (redis.call('ZCARD', booked_by) + 1) * pause then booked = 0 end  -- the clock was set back
+  if booked > now then return booked end
+  if booked > 0 then
+    redis.call('ZREM', booked_by, uid)
+  else
+    local free = math.max(tonumber(redis.call('GET', '{keys.BUDGET}') or 0), now - burst)
+    free = math.min(free, now + redis.call('ZCARD', booked_by) * pause + pause)
+    redis.call('SET', '{keys.BUDGET}', string.format('%d', free + pause), 'PX', 3600000)
+    if free > now then
+      redis.call('ZADD', booked_by, string.format('%d', free), uid)
+      return free
+    end
+  end
+  if half_open then redis.call('SET', '{keys.PROBING}', uid, 'PX', probe_ms) end
+  return 0
 end
-if half_open then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[5]) end
-return 0
 """
 
 _FAILED = """
@@ -74,21 +76,23 @@ class Failures:
 
 
 class Traffic:
+    """`lua` defines `admitted(uid, kind, now ms)` for scripts that do more: 0, or when to ask again."""
+
     def __init__(self, redis: Redis, *, requests_per_minute: int, request_seconds: float) -> None:
         self._redis = redis
         burst = max(1, int(requests_per_minute * _BURST_SHARE))
-        self._interval_ms = max(1, math.ceil(60_000 / max(1, requests_per_minute - burst)))
-        self._burst_ms = self._interval_ms * (burst - 1)
-        self._probe_ms = int(request_seconds * 1000) + 5000
-        self._admit = redis.register_script(_ADMIT)
+        interval_ms = max(1, math.ceil(60_000 / max(1, requests_per_minute - burst)))
+        limits = f"{interval_ms}, {interval_ms * (burst - 1)}, {int(request_seconds * 1000) + 5000}"
+        self.lua = f"{_ADMIT} local function admitted(uid, kind, now) return admit(uid, kind, now, {limits}) end\n"
+        self._admit = redis.register_script(f"{self.lua} return admitted(ARGV[1], ARGV[2], tonumber(ARGV[3]))")
         self._failed = redis.register_script(_FAILED)
 
     def admit(self, uid: str, kind: Kind, *, now: datetime) -> datetime | None:
         """None: call now. Else when to ask again; that place is kept for this uid."""
         at = int(
             self._admit(
-                keys=[keys.gate("all"), keys.gate(f"all:{kind.value}"), keys.PROBING, keys.BUDGET, keys.BOOKED],
-                args=[uid, codec.ms(now), self._interval_ms, self._burst_ms, self._probe_ms],
+                keys=[],
+                args=[uid, kind.value, codec.ms(now)],
             )
         )
         return codec.from_ms(at) if at else None

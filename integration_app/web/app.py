@@ -1,6 +1,13 @@
-"""The web app's factory. gunicorn calls `create_app()`; tests hand in services of their own."""
+"""The web app's factory. gunicorn calls `create_app()`; tests hand in services of their own.
+
+Webhooks have an application of their own behind the same address: what pages need (sessions, CSRF, languages,
+throttling) would cost each of them a third more, and could only stand in their way.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -19,6 +26,9 @@ from integration_app.web import (
     webhooks,
 )
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 PATIENCE_SECONDS = 8.0
 """A thread of the web waits no longer for Omi: the doors need it."""
 BODY_MAX = 1_000_000
@@ -31,7 +41,29 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = bootstrap.build(patience=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
-    settings = services.settings
+    app = _application(services)
+    app.register_blueprint(health.blueprint(services))
+    if not services.omi.is_personal:
+        app.register_blueprint(tools.blueprint(services))
+    if token := services.settings.operator_api_token:
+        app.register_blueprint(operator_api.blueprint(services, token))
+    language.install(app)
+    limiter = guard.install(app, services)
+    if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
+        app.register_blueprint(setup.blueprint(services, limiter))
+    if password_hash := services.settings.operator_password_hash:
+        app.register_blueprint(operator.blueprint(services, limiter, password_hash))
+    app.wsgi_app = _doors_first(_doors(services), app.wsgi_app)  # type: ignore[method-assign,assignment]
+    return app
+
+
+def _doors(services: Services) -> Flask:
+    app = _application(services)
+    app.register_blueprint(webhooks.blueprint(services))
+    return app
+
+
+def _application(services: Services) -> Flask:
     app = Flask(__name__)
     app.secret_key = services.settings.secret_key
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
@@ -41,17 +73,13 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     stalling.install(app)  # before anything that reads a body
-    app.register_blueprint(webhooks.blueprint(services))
-    app.register_blueprint(health.blueprint(services))
-    if not services.omi.is_personal:
-        app.register_blueprint(tools.blueprint(services))
-    if settings.operator_api_token:
-        app.register_blueprint(operator_api.blueprint(services, settings.operator_api_token))
-    language.install(app)
-    limiter = guard.install(app, services)
-    if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
-        app.register_blueprint(setup.blueprint(services, limiter))
-    if settings.operator_password_hash:
-        app.register_blueprint(operator.blueprint(services, limiter, settings.operator_password_hash))
     errors.install(app)
     return app
+
+
+def _doors_first(doors: Flask, pages: WSGIApplication) -> WSGIApplication:
+    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        is_webhook = str(environ.get("PATH_INFO", "")).startswith("/webhooks/")
+        return (doors.wsgi_app if is_webhook else pages)(environ, start_response)
+
+    return dispatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,10 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from integration_app.omi.errors import Unreachable
+from integration_app.omi.errors import OutcomeUnknown, Unreachable
 from integration_app.omi.transport import Transport
 
-SLOTS, CALLS = 16, 2000
+SLOTS, CALLS = 16, 10_000
 
 
 def _signed(name: str, key: Any, issuer: str, issuer_key: Any, *, authority: bool) -> x509.Certificate:
@@ -49,6 +50,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
     connections = 0
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is what some of these tests are about."""
+
     def get_request(self) -> Any:
         self.connections += 1
         return super().get_request()
@@ -59,6 +63,11 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/drips"):
+            for _ in range(300):
+                self.wfile.write(b"H")
+                self.wfile.flush()
+                time.sleep(0.1)
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -110,6 +119,27 @@ def test_there_are_no_more_connections_than_slots_and_certificates_are_read_once
     assert answers == [{}] * CALLS
     assert 1 <= server.connections <= SLOTS
     assert reads == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_headers_that_only_drip_are_cut_off_at_the_deadline(
+    scheme: str, omi: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No single read takes long, so no read time-out would ever end this."""
+    server, authority = omi
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    if scheme == "http":
+        server = Server(("127.0.0.1", 0), Answers)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    transport = Transport(
+        f"{scheme}://127.0.0.1:{server.server_port}", "sk_made_up", connect_timeout=0.5, read_timeout=0.5
+    )
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        transport.call("POST", "/drips", json={})
+    assert time.monotonic() - began < 10, "the answer would have dripped for half a minute"
+    assert transport.call("POST", "/x", json={}) == {}, "the next call has a connection of its own"
+    transport.close()
 
 
 def test_a_certificate_of_nobodys_is_refused_and_nothing_was_sent(omi: tuple[Server, Path]) -> None:

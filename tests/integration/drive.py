@@ -32,13 +32,17 @@ def text(services: Services, words: str, **more: object) -> str:
 def run_due(services: Services, clock: Clock) -> int:
     """Drain what is due at this moment, or hinted at. Returns how many outboxes that were."""
     let_settle(services, clock)
-    hinted = [str(job.meta["uid"]) for job in services.jobs.rq.jobs]
-    services.jobs.rq.empty()
-    due = services.due.promote(now=clock(), repeat_ms=15_000, limit=100)
-    uids = dict.fromkeys([*hinted, *due])
+    uids = ready(services)
     for uid in uids:
         services.drain.run(uid)
     return len(uids)
+
+
+def ready(services: Services) -> list[str]:
+    """The uids for which there is a job or whose time has come, as a worker takes them."""
+    hinted = [str(job.meta["uid"]) for job in services.jobs.rq.jobs]
+    services.jobs.rq.empty()  # type: ignore[no-untyped-call]
+    return list(dict.fromkeys([*hinted, *services.due.promote(now=services.clock(), repeat_ms=15_000, limit=100)]))
 
 
 def let_settle(services: Services, clock: Clock) -> None:

@@ -20,7 +20,7 @@ def _environment_as_it_was() -> Iterator[None]:
 
 
 def test_a_process_or_redis_killed_at_any_step_loses_and_doubles_nothing() -> None:
-    findings = try_all(3, every=71)
+    findings = try_all(3, every=23)
     assert len(findings) >= 30
     assert {finding.point.how for finding in findings} == {"before", "after", "redis"}
     wrong = [finding for finding in findings if finding.lost or finding.doubled or finding.ambiguous]

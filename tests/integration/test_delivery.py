@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -19,6 +20,7 @@ from integration_app.pipeline.group import Group
 from integration_app.pipeline.intake import Receipt
 from integration_app.store import keys
 from integration_app.store import outbox as outbox_module
+from integration_app.store.looks import Looks
 from tests.conftest import Clock
 from tests.integration.drive import PHONE, link, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
@@ -53,20 +55,20 @@ def test_texts_in_a_row_become_one_conversation_for_each_uid(
 def test_two_uids_may_prepare_the_same_message_at_once(
     services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between one drain's look and its reading of the content, another one prepares the message and drops it."""
+    """Between one drain's look and its writing down, another one prepares the message and drops its content."""
     link(services, "v")
     text(services, "hello")
     clock.pass_time(seconds=21)
-    real = type(services.outbox).view
+    real = Looks.take
 
-    def interrupted(self: object, uid: str, **more: int) -> object:
-        seen = real(self, uid, **more)  # type: ignore[arg-type]
+    def interrupted(self: Looks, uid: str, **more: Any) -> object:
+        seen = real(self, uid, **more)
         if uid == "u":
-            monkeypatch.setattr(type(services.outbox), "view", real)
+            monkeypatch.setattr(Looks, "take", real)
             services.drain.run("v")
         return seen
 
-    monkeypatch.setattr(type(services.outbox), "view", interrupted)
+    monkeypatch.setattr(Looks, "take", interrupted)
     services.drain.run("u")
     assert (sandbox.texts("u"), sandbox.texts("v")) == (["Me: hello"], ["Me: hello"])
 

@@ -65,7 +65,7 @@ def test_half_an_emoji_in_a_senders_address_hinders_no_replay(
     found = services.installations.get("u")
     assert found is not None
     to = f"{found.inbox_token}@in.example.com"
-    from integration_app.model import Route
+    from integration_app.model import Content, Route
 
     content = Content(text="hello")
     message_id = text(
@@ -106,7 +106,8 @@ def test_a_replay_does_not_make_up_for_time_that_nobody_used(
 def test_a_redis_that_stumbles_parks_no_good_message(
     services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message_id = text(services, "remember: tea")
+    large = Content(text="remember: tea", html="x" * 600_000)  # its content is fetched when its turn comes
+    message_id = text(services, "remember: tea", content=large)
 
     def stumble(*_: object) -> None:
         raise RedisTimeoutError("once")
@@ -225,7 +226,7 @@ def test_time_behind_somebody_elses_gate_does_not_count_against_the_horizon(
 
 
 def test_heads_of_mails_count_when_mails_are_joined(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
-    from integration_app.model import Route
+    from integration_app.model import Content, Route
 
     found = services.installations.get("u")
     assert found is not None

@@ -12,7 +12,7 @@ from integration_app.providers.base import SampleMessage
 from integration_app.providers.standard_webhooks.signature import sign
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.drive import link, run_due, text
+from tests.integration.drive import link, ready, run_due, text
 from tests.sandbox_control import SandboxControl
 
 
@@ -29,7 +29,7 @@ def post(services: Services, secret: str, event: Mapping[str, object], identifie
 
 
 def drain(services: Services) -> None:
-    for uid in services.due.promote(now=services.clock(), repeat_ms=1000, limit=10):
+    for uid in ready(services):
         services.drain.run(uid)
 
 

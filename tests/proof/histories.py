@@ -19,7 +19,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.stack import Stack
 from integration_app.store import keys
 from tests.conftest import Clock
-from tests.integration.drive import let_settle, link, text
+from tests.integration.drive import let_settle, link, ready, text
 from tests.sandbox_control import SandboxControl
 
 UIDS = ("u", "v")
@@ -211,7 +211,7 @@ class Histories(RuleBasedStateMachine):
     def _work(self) -> None:
         if not self.jumped:
             let_settle(self.services, self.clock)
-        for uid in self.services.due.promote(now=self.clock(), repeat_ms=15_000, limit=100):
+        for uid in ready(self.services):
             self.services.drain.run(uid)
 
 

@@ -1,0 +1,104 @@
+"""Absolute deadlines: a call that is not over in time has its socket shut down, whatever it is waiting for.
+
+The read time-out counts anew for each piece that arrives, so a peer that drips could hold a call for ever. Shutting the
+socket down from outside ends any read at once, and throws no exception into a thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+LOOK_SECONDS = 0.5
+"""How late a deadline may be kept."""
+
+
+class _Call:
+    __slots__ = ("connection", "deadline")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.connection: HTTPConnection | None = None
+
+
+_here = threading.local()
+
+
+class _Watched(HTTPConnection):
+    def request(self, *args: Any, **how: Any) -> None:
+        call: _Call | None = getattr(_here, "call", None)
+        if call is not None:
+            call.connection = self
+        super().request(*args, **how)
+
+
+class _WatchedTLS(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTLS
+
+
+POOLS = {"http": _Pool, "https": _TLSPool}
+"""For a PoolManager's `pool_classes_by_scheme`: connections that say on whose call they are."""
+
+
+class Deadlines:
+    """Keeps the deadlines of all calls of one transport. Its thread begins with the first call."""
+
+    def __init__(self) -> None:
+        self._calls: set[_Call] = set()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._begin = threading.Lock()
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Keep `deadline` (as of `time.monotonic`) for the call that this thread makes within."""
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        call = _Call(deadline)
+        _here.call = call
+        self._calls.add(call)
+        try:
+            yield
+        finally:
+            _here.call = None
+            self._calls.discard(call)
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _start(self) -> None:
+        with self._begin:
+            if self._thread is None or not self._thread.is_alive():
+                self._closed.clear()
+                self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            for call in [call for call in tuple(self._calls) if call.deadline < now]:
+                _shut_down(call.connection)
+
+
+def _shut_down(connection: HTTPConnection | None) -> None:
+    sock = connection.sock if connection is not None else None
+    if sock is not None:
+        try:
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # also under TLS: an SSLSocket's own would pull the rug
+        except OSError:
+            return

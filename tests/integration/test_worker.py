@@ -1,0 +1,357 @@
+"""The RQ worker with many slots: the keys that it writes are RQ's own, whoever else reads them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.connection
+from rq import SimpleWorker, Worker
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.utils import as_text, utcparse
+
+from integration_app.bootstrap import Services
+from integration_app.providers import registry
+from integration_app.providers.base import SampleMessage
+from integration_app.queue import QUEUE_NAME
+from integration_app.store import codec, keys
+from integration_app.store.arrivals import Opinion
+from integration_app.web.app import create_app
+from tests.conftest import Clock
+from tests.integration.drive import PHONE, link, text
+from tests.sandbox_control import SandboxControl
+from tests.unit.making import message
+from workers import jobs
+from workers.concurrent import ConcurrentWorker
+from workers.turn import Turns
+
+
+@pytest.fixture
+def now(build: Callable[..., Services], sandbox: SandboxControl) -> Services:
+    """Services with the real clock, where everything is due at once."""
+    services = build(SMS_QUIET_SECONDS="0", SMS_MAX_WAIT_SECONDS="0", real_time=True)
+    sandbox.enable("u")
+    link(services, "u")
+    return services
+
+
+def worker(
+    services: Services, stop: threading.Event | None = None, *, slots: int = 4, grace: float = 5
+) -> ConcurrentWorker:
+    return ConcurrentWorker(
+        services, slots=slots, name=f"test-{time.monotonic_ns()}", stop=stop or threading.Event(), grace=grace
+    )
+
+
+@contextmanager
+def at_work(services: Services, **how: Any) -> Iterator[ConcurrentWorker]:
+    stop = threading.Event()
+    mine = worker(services, stop, **how)
+    thread = threading.Thread(target=mine.run, kwargs={"burst": False})
+    thread.start()
+    try:
+        yield mine
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+def until(look: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, "in vain"
+        time.sleep(0.01)
+
+
+# --- accepting ----------------------------------------------------------------------------------------------
+
+
+def trips(act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int:
+    counted = []
+    real = redis.connection.AbstractConnection.send_packed_command
+
+    def send(self: Any, command: Any, check_health: bool = True) -> None:
+        counted.append(command)
+        real(self, command, check_health)  # type: ignore[no-untyped-call]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.connection.AbstractConnection, "send_packed_command", send)
+        act()
+    return len(counted)
+
+
+@pytest.mark.parametrize("name", sorted(registry.specs()))
+def test_accepting_takes_one_round_trip(
+    name: str, build: Callable[..., Services], settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dedupe, recipients, message, outboxes, due times, the job and the count, in one step, through every door."""
+    spec = registry.specs()[name]
+    assert spec.sender is not None
+    services = build(SMS_QUIET_SECONDS="0", SMS_MAX_WAIT_SECONDS="0", real_time=True)
+    link(services, "u")
+    installation = services.installations.get("u")
+    assert installation is not None
+    client = create_app(services).test_client()
+    sender = spec.sender(settings)
+    to = f"{installation.inbox_token}@in.example.com"
+
+    def post(number: int) -> Callable[[], object]:
+        sample = SampleMessage(
+            sender=PHONE if "sms" in spec.channels else "ana@example.com",
+            to=to,
+            text=f"text {number}",
+            event_id=f"SM{number:032x}",
+        )
+        made = sender.compose(sample, services.settings.public_base_url)
+
+        def send() -> None:
+            answer = client.post(made.path, data=made.body, headers=dict(made.headers))
+            assert answer.headers["X-Outcome"] == "stored", answer.headers
+
+        return send
+
+    post(1)()  # the script is loaded with the first one
+    assert trips(post(2), monkeypatch) == 1
+    assert services.jobs.length() == 2
+
+
+def test_the_job_is_what_rq_itself_would_write(now: Services) -> None:
+    """Held against the installed RQ, so that an upgrade cannot rot it silently."""
+    text(now, "hello")
+    (mine,) = now.jobs.rq.jobs
+    theirs = now.jobs.rq.enqueue_job(now.jobs.job("u"))
+    raw = now.queue_connection
+    ours, rqs = raw.hgetall(mine.key), raw.hgetall(theirs.key)
+    for different in (b"created_at", b"enqueued_at"):
+        assert utcparse(as_text(ours.pop(different))) <= utcparse(as_text(rqs.pop(different)))
+    assert ours == rqs
+    assert raw.ttl(mine.key) == raw.ttl(theirs.key) == -1
+    assert raw.smembers("rq:queues") == {b"rq:queue:omi-inbox"}
+    assert mine.get_status() is JobStatus.QUEUED
+    assert mine.func_name == "workers.jobs.drain"
+    assert mine.meta == {"uid": "u"}
+    assert raw.lrange("rq:queue:omi-inbox", 0, -1) == [mine.id.encode(), theirs.id.encode()]
+
+
+# --- working ------------------------------------------------------------------------------------------------
+
+
+def test_jobs_run_and_leave_nothing_behind(now: Services, sandbox: SandboxControl) -> None:
+    text(now, "hello")
+    before = set(now.queue_connection.scan_iter("rq:*"))
+    assert before == {b"rq:queues", b"rq:queue:omi-inbox", *(key for key in before if key.startswith(b"rq:job:"))}
+    assert worker(now).run(burst=True)
+    assert len(sandbox.texts("u")) == 1
+    left = set(now.queue_connection.scan_iter("rq:*"))
+    assert {key for key in left if not key.startswith(b"rq:worker")} == {b"rq:queues"}
+
+
+def test_many_at_a_time(now: Services, sandbox: SandboxControl) -> None:
+    uids = [f"m{number}" for number in range(8)]
+    sandbox.enable(*uids)
+    link(now, *uids, phone="+15550002222")
+    sandbox.fault("slow", seconds=1.0, times=None)
+    arrived = message("hello", sender="+15550002222", dedupe_keys=("many",), received_at=now.clock())
+    now.intake.accept(arrived)
+    began = time.monotonic()
+    with at_work(now, slots=8):
+        until(lambda: len(sandbox.calls("create_conversation")) >= 8)
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
+    assert time.monotonic() - began < 6, "one after the other would take eight"
+    assert all(len(sandbox.texts(uid)) == 1 for uid in uids)
+
+
+def test_what_comes_due_is_begun_at_once_and_never_early(now: Services, sandbox: SandboxControl) -> None:
+    with at_work(now):
+        time.sleep(0.3)
+        due = now.clock() + timedelta(seconds=0.5)
+        arrived = message("hello", sender=PHONE, dedupe_keys=("due",), received_at=now.clock())
+        accepted = now.arrivals.accept("m1", arrived, _nobody_minds(), due=due, now=now.clock(), event={})
+        assert accepted is not None
+        until(lambda: now.due.at("u") is None)
+    (call,) = sandbox.calls("create_conversation")
+    assert timedelta(0) <= datetime.fromtimestamp(call["at"], UTC) - due < timedelta(seconds=2)
+
+
+def _nobody_minds() -> Any:
+    return (Opinion.of({"level": "allowed", "why": []}, held=False),) * 3
+
+
+def test_a_drain_that_fails_is_in_rqs_registry_without_anybodys_words(
+    now: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "secret words"
+
+    def fail(uid: str) -> None:
+        raise RuntimeError(words)
+
+    text(now, "hello")
+    monkeypatch.setattr(type(now.drain), "run", lambda self, uid: fail(uid))
+    worker(now).run(burst=True)
+    (failed,) = FailedJobRegistry(queue=now.jobs.rq).get_job_ids()
+    result = Job.fetch(failed, now.queue_connection, serializer=JSONSerializer).latest_result()
+    assert result is not None
+    assert "RuntimeError" in str(result.exc_string)
+    assert "secret" not in str(result.exc_string)
+    assert StartedJobRegistry(queue=now.jobs.rq).count == 0
+
+
+def test_jobs_of_others_in_this_queue_are_run_rqs_way(now: Services) -> None:
+    queue = now.jobs.rq
+    fine = queue.enqueue("os.path.join", "a", "b", result_ttl=60)
+    after = queue.enqueue("os.path.basename", "x/y", depends_on=fine)
+    broken = queue.enqueue("os.path.nothing")
+    worker(now).run(burst=True)
+    assert fine.get_status() is JobStatus.FINISHED
+    assert fine.return_value() == "a/b"
+    assert after.get_status() is JobStatus.FINISHED
+    assert broken.get_status() is JobStatus.FAILED
+
+
+def test_a_job_that_waits_for_a_drain_runs_after_it(now: Services) -> None:
+    text(now, "hello")
+    (drain,) = now.jobs.rq.jobs
+    after = now.jobs.rq.enqueue("os.path.basename", "x/y", depends_on=drain)
+    worker(now).run(burst=True)
+    assert after.get_status() is JobStatus.FINISHED
+
+
+# --- RQ's own tools -----------------------------------------------------------------------------------------
+
+
+def rq(services: Services, *words: str) -> str:
+    command = [str(Path(sys.executable).parent / "rq"), *words, "--url", services.settings.redis_url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def test_rq_info_suspend_and_resume(now: Services, sandbox: SandboxControl) -> None:
+    with at_work(now, slots=2) as mine:
+        until(lambda: mine.name in rq(now, "info", "--raw"))
+        rq(now, "suspend")
+        time.sleep(0.5)
+        text(now, "while suspended")
+        time.sleep(0.7)
+        assert sandbox.calls("create_conversation") == []
+        assert f"queue {QUEUE_NAME} 1" in rq(now, "info", "--raw")
+        (known,) = [found for found in Worker.all(now.queue_connection) if found.name == mine.name]
+        assert known.get_state() == "suspended"
+        rq(now, "resume")
+        until(lambda: len(sandbox.texts("u")) == 1)
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
+        known.refresh()  # type: ignore[no-untyped-call]
+        assert known.successful_job_count == 1
+    assert mine.name not in rq(now, "info", "--raw")
+
+
+def test_registries_and_executions_show_what_runs(now: Services, sandbox: SandboxControl) -> None:
+    sandbox.fault("slow", seconds=1.5)
+    text(now, "hello")
+    with at_work(now) as mine:
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 1)
+        ((job_id, execution_id),) = StartedJobRegistry(queue=now.jobs.rq).get_job_and_execution_ids()
+        job = Job.fetch(job_id, now.queue_connection, serializer=JSONSerializer)
+        assert (job.get_status(), job.worker_name) == (JobStatus.STARTED, mine.name)
+        (execution,) = job.get_executions()
+        assert (execution.id, execution.worker_name) == (execution_id, mine.name)
+        before = execution.last_heartbeat
+        time.sleep(0.05)
+        assert mine._turns.heartbeat(list(mine._running.values()), worker_ttl=90, now=datetime.now(UTC))
+        execution.refresh()  # type: ignore[no-untyped-call]
+        assert execution.last_heartbeat > before
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
+
+
+def test_a_heartbeat_brings_no_finished_job_back(now: Services) -> None:
+    text(now, "hello")
+    mine = worker(now)
+    turns = Turns(now, now.queue_connection, mine.key, mine.name)
+    taken = turns.take([], 0, free=5, now=now.clock()).taken
+    turns.take(taken, 0.1, free=0, now=now.clock())
+    turns.heartbeat(taken, worker_ttl=90, now=now.clock())
+    assert not list(now.queue_connection.scan_iter("rq:job:*"))
+    assert not list(now.queue_connection.scan_iter("rq:execution*"))
+
+
+def test_rqs_own_worker_takes_from_the_same_queue(now: Services, sandbox: SandboxControl) -> None:
+    text(now, "hello")
+    jobs.use(now)
+    SimpleWorker([QUEUE_NAME], connection=now.queue_connection, serializer=JSONSerializer).work(burst=True)
+    assert len(sandbox.texts("u")) == 1
+
+
+def test_an_abandoned_job_is_taken_for_failed_by_rq_and_its_message_still_arrives(
+    now: Services, sandbox: SandboxControl
+) -> None:
+    text(now, "hello")
+    mine = worker(now)
+    turns = Turns(now, now.queue_connection, mine.key, mine.name)
+    assert len(turns.take([], 0, free=5, now=now.clock()).taken) == 1  # and then it dies
+    wip = StartedJobRegistry(queue=now.jobs.rq)
+    wip.cleanup(time.time() + 200)
+    assert FailedJobRegistry(queue=now.jobs.rq).count == 1
+    until(lambda: worker(now).run(burst=True), 10)
+    assert len(sandbox.texts("u")) == 1
+
+
+# --- the end ------------------------------------------------------------------------------------------------
+
+
+def test_what_runs_is_finished_at_the_end(now: Services, sandbox: SandboxControl) -> None:
+    sandbox.fault("slow", seconds=1.0)
+    text(now, "hello")
+    with at_work(now):
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 1)
+    assert len(sandbox.texts("u")) == 1
+    assert StartedJobRegistry(queue=now.jobs.rq).count == 0
+
+
+def test_what_outlasts_the_grace_period_is_given_back(now: Services, sandbox: SandboxControl) -> None:
+    sandbox.fault("slow", seconds=3.0)
+    text(now, "hello")
+    with at_work(now, grace=0.3):
+        until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 1)
+    assert StartedJobRegistry(queue=now.jobs.rq).count == 0
+    (job,) = now.jobs.rq.jobs
+    assert job.get_status() is JobStatus.QUEUED
+    assert job.worker_name is None
+    until(lambda: sandbox.texts("u"))  # the call went on: nothing can stop it
+
+
+# --- the due set --------------------------------------------------------------------------------------------
+
+
+def test_nobody_is_named_while_everybody_waits_and_one_at_a_time_afterwards(services: Services, clock: Clock) -> None:
+    redis_ = services.due._redis
+    for number in range(10):
+        services.due.set(f"g{number}", clock())
+    until_ms = codec.ms(clock() + timedelta(seconds=30))
+    redis_.hset(keys.gate("all"), mapping={"until_ms": until_ms, "until": "x", "reason": "x", "tries": 1})
+    assert services.due.promote(now=clock(), repeat_ms=5000, limit=100) == []
+    clock.pass_time(seconds=31)
+    assert len(services.due.promote(now=clock(), repeat_ms=5000, limit=100)) == 1
+    redis_.set(keys.PROBING, "g0", px=60_000)
+    assert services.due.promote(now=clock(), repeat_ms=5000, limit=100) == []
+    redis_.delete(keys.PROBING, keys.gate("all"))
+    clock.pass_time(seconds=4)
+    assert len(services.due.promote(now=clock(), repeat_ms=5000, limit=100)) >= 9
+
+
+def test_a_closed_gate_of_one_uid_names_only_the_others(services: Services, clock: Clock) -> None:
+    for uid in ("a", "b"):
+        services.due.set(uid, clock())
+    later = clock() + timedelta(hours=6)
+    services.due._redis.hset(
+        keys.gate("uid:a"), mapping={"until_ms": codec.ms(later), "until": "x", "reason": "x", "tries": 1}
+    )
+    assert services.due.promote(now=clock(), repeat_ms=5000, limit=100) == ["b"]
+    assert services.due.at("a") == codec.from_ms(codec.ms(later))
