@@ -187,6 +187,8 @@ def mail_date(value: str | None) -> datetime | None:
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    if not raw:
+        return []
     try:
         return parse_qsl(
             raw.decode("utf-8", "replace"),

@@ -41,7 +41,8 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = bootstrap.build(patience=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
-    app = _application(services)
+    app = _application()
+    app.secret_key = services.settings.secret_key
     app.register_blueprint(health.blueprint(services))
     if not services.omi.is_personal:
         app.register_blueprint(tools.blueprint(services))
@@ -58,14 +59,13 @@ def create_app(services: Services | None = None) -> Flask:
 
 
 def _doors(services: Services) -> Flask:
-    app = _application(services)
+    app = _application()  # without a secret key: there are no sessions to look for
     app.register_blueprint(webhooks.blueprint(services))
     return app
 
 
-def _application(services: Services) -> Flask:
+def _application() -> Flask:
     app = Flask(__name__)
-    app.secret_key = services.settings.secret_key
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.config["MAX_FORM_MEMORY_SIZE"] = FORM_MEMORY_MAX
     app.config["MAX_FORM_PARTS"] = 2000

@@ -19,12 +19,18 @@ def sign(token: str, url: str, params: Iterable[tuple[str, str]]) -> str:
 
     Names sorted by byte; a name that occurs several times contributes its distinct values, sorted.
     """
+    return _mac(token, url + _joined(params))
+
+
+def _joined(params: Iterable[tuple[str, str]]) -> str:
     distinct: dict[str, set[str]] = {}
     for name, value in params:
         distinct.setdefault(name, set()).add(value)
-    signed = url + "".join(name + value for name in sorted(distinct) for value in sorted(distinct[name]))
-    mac = hmac.digest(token.encode(), signed.encode("utf-8", "surrogatepass"), "sha1")
-    return base64.b64encode(mac).decode()
+    return "".join(name + value for name in sorted(distinct) for value in sorted(distinct[name]))
+
+
+def _mac(token: str, signed: str) -> str:
+    return base64.b64encode(hmac.digest(token.encode(), signed.encode("utf-8", "surrogatepass"), "sha1")).decode()
 
 
 def is_genuine(signature: str, tokens: Sequence[str], url: str, params: Iterable[tuple[str, str]], body: bytes) -> bool:
@@ -34,11 +40,11 @@ def is_genuine(signature: str, tokens: Sequence[str], url: str, params: Iterable
     """
     given = signature.strip().encode("ascii", "replace")
     body_digest = dict(parse_qsl(urlsplit(url).query)).get("bodySHA256") if "bodySHA256" in url else None
-    fields = [] if body_digest else list(params)
+    fields = "" if body_digest else _joined(params)
     genuine = False
     for token in tokens:
         for candidate in _spellings(url):
-            expected = sign(token, candidate, fields).encode()
+            expected = _mac(token, candidate + fields).encode()
             genuine |= hmac.compare_digest(expected, given)
     if body_digest:
         actual = hashlib.sha256(body).hexdigest().encode()
