@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -87,6 +87,13 @@ class ConcurrentWorker(BaseWorker):
     def _set_connection(self, connection: Redis) -> Redis:
         """RQ would raise the time-out to more than a minute; a Redis that hangs is to be noticed."""
         return connection
+
+    def _set_ip_address(self, connection: Redis) -> None:
+        """Shown by `rq info`. RQ's way names a connection and then looks for the name, which a pool need not keep."""
+        try:
+            self.ip_address = str(connection.client_info()["addr"])
+        except ResponseError:
+            self.ip_address = "unknown"
 
     # --- the loop -----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from integration_app.model import (
 )
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
 from integration_app.pipeline.look import Look, gate_name, gate_names
-from integration_app.pipeline.policy import is_outage, outage_gate, proves_us
+from integration_app.pipeline.policy import LIMITS_EVERYBODY, is_outage, limit_gate, outage_gate, proves_us
 from integration_app.store.deliveries import NOTHING_ELSE, Aftermath, Deliveries
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
@@ -63,6 +63,8 @@ class Outcomes:
         cause = _cause(error)
         if cause:
             self._health.count(f"causes:{cause}")
+        if isinstance(error, RateLimited) and wrote and self._limits_everybody(look, uid):
+            return
         if not is_outage(error):
             self._traffic.answered(ends_failures=wrote)
             if wrote and proves_us(error) and GateScope.ALL.value in look.gates:
@@ -75,6 +77,16 @@ class Outcomes:
         if until:
             reason = "Omi does not answer"
             self._close(look, GateScope.ALL, uid, Retry(until, reason, GateScope.ALL, alarm=True), None)
+
+    def _limits_everybody(self, look: Look, uid: str) -> bool:
+        """Whether a 429 is everybody's; then everybody waits, and one goes first."""
+        row, gate = self._traffic.limited(uid), look.gates.get(GateScope.ALL.value)
+        tries = gate.tries if gate and gate.reason == LIMITS_EVERYBODY else 0
+        until = limit_gate(self._clock(), row.uids, tries)
+        if until is None:
+            return False
+        self._close(look, GateScope.ALL, uid, Retry(until, LIMITS_EVERYBODY, GateScope.ALL), None)
+        return True
 
     def called(self, delivery: Delivery, error: OmiError | None) -> None:
         """Note what a write has used up, and the limit where Omi named it."""

@@ -35,6 +35,10 @@ LOOK_LATER = timedelta(seconds=30)
 OUTAGE_CALLS, OUTAGE_UIDS = 5, 2
 """How many calls in a row, of how many users, have to go unanswered before everybody waits."""
 OUTAGE_GATE = timedelta(seconds=10)
+LIMIT_UIDS = 5
+"""How many users in a row, with no write taken in between, have to be told 429 before it is taken for everybody's."""
+LIMIT_GATE_MAX = timedelta(seconds=30)
+LIMITS_EVERYBODY = "Omi's rate limit, for everybody"
 EXACT_WAIT_MAX = timedelta(days=1)
 """Omi names an hour at the most; whatever says more is not believed."""
 NOT_ENABLED = "not enabled in Omi"
@@ -147,6 +151,16 @@ def outage_gate(now: datetime, calls: int, uids: int, tries_for_all: int) -> dat
     if tries_for_all == 0 and (calls < OUTAGE_CALLS or uids < OUTAGE_UIDS):
         return None
     return now + min(OUTAGE_GATE * float(2 ** min(tries_for_all, 10)), OUTAGE_WAIT_MAX)
+
+
+def limit_gate(now: datetime, uids: int, tries_for_all: int) -> datetime | None:
+    """Until when everybody waits, once `uids` users in a row were told 429: no quota of theirs. Then one probes.
+
+    A user whose own hour is used up is told so too; then the next user's success opens the gate at once.
+    """
+    if tries_for_all == 0 and uids < LIMIT_UIDS:
+        return None
+    return now + min(OUTAGE_GATE * float(2 ** min(tries_for_all, 10)), LIMIT_GATE_MAX)
 
 
 def _backoff(at: Situation, longest: timedelta) -> datetime:

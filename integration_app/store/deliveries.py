@@ -81,7 +81,7 @@ for i = 22, #ARGV do
 end
 for name in string.gmatch(ARGV[18], '(%S+) ') do count('{keys.COUNTERS}', KEYS[7], name) end
 if ARGV[19] == '1' then used(KEYS[8]) end
-if ARGV[20] == '1' then redis.call('DEL', '{keys.PROBING}', '{keys.FAILURES}', '{keys.FAILED_UIDS}') end
+if ARGV[20] == '1' then answered() end
 if ARGV[21] ~= '' then
   local left = redis.call('EXISTS', KEYS[3], KEYS[4])
   release(ARGV[1], left > 0 and ARGV[10] or '', ARGV[21], ARGV[10])
@@ -135,7 +135,7 @@ class Deliveries:
         self._text_retention = text_retention
         self._parked_retention = parked_retention
         self._begin = redis.register_script(traffic.lua + _BEGIN)
-        self._settle = redis.register_script(lua.COUNT + USED + due.lua + _SETTLE)
+        self._settle = redis.register_script(lua.COUNT + USED + due.lua + traffic.lua + _SETTLE)
 
     def begin(
         self,

@@ -32,7 +32,7 @@ oi:rates:<five minutes>    hash: what was counted in these five minutes; expires
 oi:probe                   written and read back by health checks
 oi:probing                 uid that tries whether a gate for everybody may open; expires
 oi:budget · oi:booked      the fleet's requests per minute, and who has booked a place
-oi:failures · …-uids       calls in a row that Omi did not answer, and whose
+oi:failures · …-uids       calls in a row that Omi did not answer, and whose · oi:limited · …-uids: answered 429
 oi:counters                hash: what was counted
 oi:workers                 sorted set: worker process by its last sign of life
 """
@@ -60,6 +60,8 @@ BUDGET = f"{PREFIX}budget"
 BOOKED = f"{PREFIX}booked"
 FAILURES = f"{PREFIX}failures"
 FAILED_UIDS = f"{PREFIX}failed-uids"
+LIMITED = f"{PREFIX}limited"
+LIMITED_UIDS = f"{PREFIX}limited-uids"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"

@@ -54,8 +54,15 @@ local function admit(uid, kind, now, pause, burst, probe_ms)
 end
 """
 
+_ANSWERED = f"""
+-- Omi took a write: a probe is over, and so is any row of calls that it did not take.
+local function answered()
+  redis.call('DEL', '{keys.PROBING}', '{keys.FAILURES}', '{keys.FAILED_UIDS}', '{keys.LIMITED}', '{keys.LIMITED_UIDS}')
+end
+"""
+
 _FAILED = """
--- KEYS: failures, failed uids · ARGV: uid, ttl s
+-- KEYS: calls in a row, their uids · ARGV: uid, ttl s
 local count = redis.call('INCR', KEYS[1])
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
@@ -67,23 +74,28 @@ _BURST_SHARE = 0.1
 """Share of a minute's requests that may go at once after a quiet time; the others are spread over the minute."""
 
 
+_REMEMBER = timedelta(minutes=10)
+
+
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """Calls in a row that Omi did not answer, and over how many users."""
+class Row:
+    """Calls in a row that ended badly, and over how many users."""
 
     calls: int
     uids: int
 
 
 class Traffic:
-    """`lua` defines `admitted(uid, kind, now ms)` for scripts that do more: 0, or when to ask again."""
+    """`lua` defines, for larger scripts, `answered()` and `admitted(uid, kind, now ms)`: 0, or when to ask again."""
 
     def __init__(self, redis: Redis, *, requests_per_minute: int, request_seconds: float) -> None:
         self._redis = redis
         burst = max(1, int(requests_per_minute * _BURST_SHARE))
         interval_ms = max(1, math.ceil(60_000 / max(1, requests_per_minute - burst)))
         limits = f"{interval_ms}, {interval_ms * (burst - 1)}, {int(request_seconds * 1000) + 5000}"
-        self.lua = f"{_ADMIT} local function admitted(uid, kind, now) return admit(uid, kind, now, {limits}) end\n"
+        self.lua = (
+            f"{_ANSWERED} {_ADMIT} local function admitted(uid, kind, now) return admit(uid, kind, now, {limits}) end\n"
+        )
         self._admit = redis.register_script(f"{self.lua} return admitted(ARGV[1], ARGV[2], tonumber(ARGV[3]))")
         self._failed = redis.register_script(_FAILED)
 
@@ -103,12 +115,19 @@ class Traffic:
         return None if score is None else codec.from_ms(score)
 
     def answered(self, *, ends_failures: bool) -> None:
-        """Omi gave an answer, so a probe is over; where it was to a write, so is a row of failures."""
+        """Omi gave an answer, so a probe is over; where it was to a write, so is a row of unanswered calls."""
         ended = (keys.FAILURES, keys.FAILED_UIDS) if ends_failures else ()
         self._redis.delete(keys.PROBING, *ended)
 
-    def failed(self, uid: str, *, remember: timedelta = timedelta(minutes=10)) -> Failures:
+    def failed(self, uid: str) -> Row:
         """Omi did not answer, or failed. How many times in a row now, and for how many users."""
-        calls, uids = self._failed(keys=[keys.FAILURES, keys.FAILED_UIDS], args=[uid, int(remember.total_seconds())])
+        return self._row(keys.FAILURES, keys.FAILED_UIDS, uid)
+
+    def limited(self, uid: str) -> Row:
+        """Omi answered 429. How many times in a row now, without a write that it took, and for how many users."""
+        return self._row(keys.LIMITED, keys.LIMITED_UIDS, uid)
+
+    def _row(self, calls: str, uids: str, uid: str) -> Row:
+        found = self._failed(keys=[calls, uids], args=[uid, int(_REMEMBER.total_seconds())])
         self._redis.delete(keys.PROBING)
-        return Failures(int(calls), int(uids))
+        return Row(*map(int, found))

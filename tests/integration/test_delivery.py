@@ -480,6 +480,41 @@ def test_an_omi_that_answers_nobody_is_probed_and_not_stormed(
     assert all(len(sandbox.memories(uid)) == 1 for uid in uids)
 
 
+def test_429_for_everybody_is_probed_and_not_stormed(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    """Five users in a row are told so: that is no quota of theirs. Nobody else burns a call to find it out."""
+    uids = [f"w{number}" for number in range(100)]
+    sandbox.enable(*uids)
+    link(services, *uids)
+    sandbox.fault("rate_limited", route="create_memories", times=None, retry_after=60)
+    text(services, "remember: tea")
+    end = clock() + timedelta(minutes=10)
+    while clock() < end:
+        run_due(services, clock)
+        clock.pass_time(seconds=1)
+    assert len(sandbox.calls("create_memories")) <= 50
+    sandbox.clear_faults()
+    run_to_rest(services, clock)
+    assert all(len(sandbox.memories(uid)) == 1 for uid in uids)
+
+
+def test_users_whose_own_hours_are_used_up_stop_nobody_else(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    """Four of them in a row, then somebody whose call is taken: four different quotas, and no more than that."""
+    full = [f"f{number}" for number in range(4)]
+    for number, uid in enumerate([*full, "fine"]):
+        sandbox.enable(uid)
+        link(services, uid, phone=f"+1555000990{number}")
+    for number in range(len(full)):
+        sandbox.fault("rate_limited", route="create_memories", retry_after=600)
+        text(services, "remember: tea", sender=f"+1555000990{number}")
+        run_due(services, clock)
+    text(services, "remember: tea", sender="+15550009904")
+    run_due(services, clock)
+    assert len(sandbox.memories("fine")) == 1
+    assert services.gates.of_all() == {}
+
+
 def test_a_backlog_is_spread_over_the_fleets_budget(
     build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
 ) -> None:
