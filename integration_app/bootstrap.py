@@ -7,14 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from redis import Redis
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from integration_app import settings as settings_module
 from integration_app.model import Clock
@@ -36,6 +30,7 @@ from integration_app.providers.base import Provider
 from integration_app.queue import JobQueue
 from integration_app.settings import Reader, Settings
 from integration_app.store.arrivals import Arrivals
+from integration_app.store.connections import connect
 from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
@@ -49,9 +44,6 @@ from integration_app.store.people import People
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.traffic import Traffic
-
-REDIS_CONNECT_SECONDS = 2.0
-REDIS_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,38 +218,6 @@ def _destination(settings: Settings, connections: int, patience: float | None) -
     if settings.omi_developer_key:
         return ToOneself(DeveloperClient(settings.omi_developer_key, **how))
     return ToUsers(IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how))
-
-
-def connect(url: str, *, decode: bool) -> Redis:
-    """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text."""
-    options: dict[str, Any] = {
-        "decode_responses": decode,
-        "socket_connect_timeout": REDIS_CONNECT_SECONDS,
-        "socket_timeout": REDIS_ANSWER_SECONDS,
-        "health_check_interval": 30,
-        # One quick second try: a connection that a restart has closed is no outage. Scripts are safe to repeat: an
-        # accept that was carried out and not answered is found again by its dedupe key.
-        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
-        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
-    }
-    if url.startswith("redis+sentinel:"):
-        return _behind_sentinels(url, options)
-    return Redis.from_url(url, **options)
-
-
-def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
-    """`redis+sentinel://[user:password@]host:port,host:port/<service>[/<db>]`: the primary that the sentinels name."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    service, _, number = parts.path.strip("/").partition("/")
-    pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
-    secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
-    sentinel = Sentinel(pairs, socket_timeout=REDIS_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
-    primary: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
-        service, db=int(number or 0), **options, **secret
-    )
-    return primary
 
 
 def _rules(settings: Settings) -> Rules:

@@ -28,7 +28,7 @@ def overview(services: Services) -> dict[str, Any]:
     now = services.clock()
     counters = services.health.counters()
     oldest = services.due.oldest()
-    waiting = {row.uid: services.outbox.size(row.uid) for row in services.installations.all()}
+    waiting = services.outbox.sizes(services.installations.uids())
     return {
         "accepted": sum(n for name, n in counters.items() if name.endswith(":stored")),
         "delivered": counters.get("deliveries:done", 0),

@@ -16,6 +16,7 @@ from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.cli.stack import Stack, known_names
 from integration_app.providers.registry import specs
+from integration_app.store.connections import connect
 from tests.sandbox_control import SandboxControl
 
 REPO = Path(__file__).resolve().parent.parent
@@ -50,7 +51,7 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def redis(backing: Stack) -> Iterator[Redis]:
-    with bootstrap.connect(backing.env["REDIS_URL"], decode=True) as client:
+    with connect(backing.env["REDIS_URL"], decode=True) as client:
         client.flushall()
         yield client
 

@@ -99,7 +99,7 @@ def resume(uid: str | None, everybody: bool) -> None:
         uids = [uid] if uid else []
         if everybody:
             found.gates.open_all()
-            uids = [row.uid for row in found.installations.all()]
+            uids = list(found.installations.uids())
         if uid:
             pipeline_resume.resume(
                 uid,

@@ -42,6 +42,5 @@ class Forget:
             self._quarantine.drop(message_id, uid, why="nobody released it in time", now=now)
         self._inbox.sweep(before=now - self._text_retention)
         self._deliveries.sweep(before=now - self._parked_retention)
-        for row in self._installations.all():
-            if row.left_at and row.left_at < now - self._parked_retention:
-                self._erasure.erase(row.uid)  # whoever disabled the app cannot prove anything to us any more
+        for uid in self._installations.gone(before=now - self._parked_retention):
+            self._erasure.erase(uid)  # whoever disabled the app cannot prove anything to us any more

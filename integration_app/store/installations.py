@@ -60,6 +60,9 @@ return 1
 """
 
 
+_AT_ONCE = 500
+
+
 class Installations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -88,9 +91,24 @@ class Installations:
         raw, phones = pipe.execute()
         return as_installation(uid, raw, phones)
 
+    def uids(self) -> Sequence[str]:
+        return sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
+
     def all(self) -> Sequence[Installation]:
-        uids = sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
-        return [found for uid in uids if (found := self.get(uid))]
+        uids, found = self.uids(), []
+        for first in range(0, len(uids), _AT_ONCE):
+            some = uids[first : first + _AT_ONCE]
+            pipe = self._redis.pipeline(transaction=False)
+            for uid in some:
+                pipe.hgetall(keys.installation(uid))
+                pipe.smembers(keys.phones(uid))
+            answers = pipe.execute()
+            found += [as_installation(*row) for row in zip(some, answers[::2], answers[1::2], strict=True)]
+        return [row for row in found if row]
+
+    def gone(self, *, before: datetime) -> Sequence[str]:
+        """The uids that left before then, and did not return."""
+        return list(map(str, self._redis.zrangebyscore(keys.LEFT, "-inf", codec.ms(before))))
 
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""
@@ -126,6 +144,7 @@ class Installations:
             pipe.delete(keys.inbox(token))
         pipe.delete(keys.installation(uid), keys.phones(uid))
         pipe.srem(keys.INSTALLATIONS, uid)
+        pipe.zrem(keys.LEFT, uid)
         pipe.execute()
 
     def link_phone(self, uid: str, number: str) -> None:
@@ -152,12 +171,15 @@ class Installations:
     def mark_left(self, uid: str, *, now: datetime) -> None:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
         left = InstallationState.LEFT.value
-        self._change(keys=[keys.installation(uid)], args=["state", left, "?left_at", now.isoformat()])
+        changed = self._change(keys=[keys.installation(uid)], args=["state", left, "?left_at", now.isoformat()])
+        if changed:
+            self._redis.zadd(keys.LEFT, {uid: codec.ms(now)}, nx=True)
 
     def mark_enabled(self, uid: str) -> None:
         """Omi accepts writes for this uid (again)."""
         enabled = InstallationState.ENABLED.value
         self._change(keys=[keys.installation(uid)], args=["state", enabled, "left_at", ""])
+        self._redis.zrem(keys.LEFT, uid)
 
 
 def as_installation(uid: str, raw: dict[str, str], phones: Iterable[str]) -> Installation | None:

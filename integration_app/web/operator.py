@@ -139,7 +139,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @pages.get("/providers")
     @page()
     def providers() -> str:
-        uids = [row.uid for row in services.installations.all()][:200]
+        uids = services.installations.uids()[:200]
         said = session.pop("said", None)
         return render_template("operator/providers.html", rows=desk.providers(services), uids=uids, said=said)
 

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from benchmarks.certificates import make
 from integration_app.omi.errors import OutcomeUnknown, Unreachable
 from integration_app.omi.transport import Transport
 
 SLOTS, CALLS = 16, 10_000
-
-
-def _signed(name: str, key: Any, issuer: str, issuer_key: Any, *, authority: bool) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
-    if not authority:
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        made = made.add_extension(names, critical=False)
-    return made.sign(issuer_key, hashes.SHA256())
 
 
 class Server(ThreadingHTTPServer):
@@ -80,20 +55,14 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def omi(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     """A TLS server on loopback, and the file of the authority that signed its certificate."""
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _signed("Test Root", root_key, "Test Root", root_key, authority=True)
-    leaf = _signed("127.0.0.1", key, "Test Root", root_key, authority=False)
-    pem = serialization.Encoding.PEM
-    (tmp_path / "ca.pem").write_bytes(root.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "server.pem").write_bytes(private + leaf.public_bytes(pem))
+    authority = make(tmp_path)
     server = Server(("127.0.0.1", 0), Answers)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server, tmp_path / "ca.pem"
+    yield server, authority
     server.shutdown()
     thread.join()
     server.server_close()
