@@ -50,12 +50,15 @@ class Peer:
     def _install(self, made: Path) -> None:
         if not self.python:
             subprocess.run(
-                [str(shutil.which("npm")), "install", "--silent", "--no-package-lock"], cwd=self.folder, check=True
+                [str(shutil.which("npm")), "install", "--silent", "--no-package-lock"],
+                cwd=self.folder,
+                capture_output=True,
+                check=True,
             )
             return
         subprocess.run([sys.executable, "-m", "venv", str(made)], check=True)
         pip = [str(made / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", str(self.folder / "requirements.txt")], check=True)
+        subprocess.run([*pip, "-r", str(self.folder / "requirements.txt")], capture_output=True, check=True)
 
     def _version(self) -> str:
         if not self.python:
@@ -74,7 +77,7 @@ ALL = (
     Peer("celery", ("celery", "-A", "work", "worker", "--pool=gevent", "--concurrency=100", "--loglevel=error",
                     "--without-gossip", "--without-mingle")),
     Peer("dramatiq", ("dramatiq", "work", "--processes", "1", "--threads", "100")),
-    Peer("huey", ("huey_consumer.py", "work.huey", "-k", "greenlet", "-w", "100", "-n")),
+    Peer("huey", ("huey_consumer", "work.huey", "-k", "greenlet", "-w", "100", "-n")),
     Peer("arq", ("arq", "work.WorkerSettings")),
     Peer("taskiq", ("taskiq", "worker", "work:broker", "--workers", "1", "--max-async-tasks", "100")),
     Peer("bullmq", ("node", "work.mjs", "work"), python=False),
@@ -108,7 +111,7 @@ def _environment(run_: Bench) -> dict[str, str]:
 def _theirs(run_: Bench, peer: Peer, count: int) -> float:
     """CPU seconds per delivery of a peer's worker."""
     env = _environment(run_)
-    fill = ["python", "work.py", str(count)] if peer.python else ["node", "work.mjs", str(count)]
+    fill = ["python", "-c", f"import work; work.fill({count})"] if peer.python else ["node", "work.mjs", str(count)]
     if peer.name == "taskiq":  # its group must exist before the first job does
         _begin(run_, peer, env)
     command = [peer.program(fill[0]), *fill[1:]]

@@ -7,6 +7,12 @@ out, nothing is lost.
 from __future__ import annotations
 
 import os
+
+if os.environ.get("WORKER_CLASS") == "gevent":  # before anything else is imported: it patches the standard library
+    from gevent import monkey
+
+    monkey.patch_all()
+
 import secrets
 import signal
 import socket

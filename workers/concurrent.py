@@ -31,6 +31,8 @@ log = logs.get(__name__)
 
 TICK_SECONDS = 0.2
 """The longest time between two looks into the due set."""
+GATHER_SECONDS = 0.002
+"""While jobs wait for a free slot: how long more ends are waited for, so that one turn serves several."""
 RING_SECONDS = 1
 OUTAGE_PAUSE_SECONDS = 1.0
 WORKER_TTL_SECONDS = 90
@@ -141,16 +143,22 @@ class ConcurrentWorker(BaseWorker):
         return turn
 
     def _wait(self, turn: Turn | None) -> None:
-        """Until a job ends, somebody rings, something comes due, or a tick has passed. What has ended is noted."""
+        """Until somebody rings, something comes due, or a tick has passed; or, while jobs wait, until slots are free.
+
+        What has ended is noted, and put down with the next turn.
+        """
         deadline = time.monotonic() + self._pause(turn)
         while True:
             try:
                 event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
                 return
-            deadline = 0.0  # look what else has happened, and go on
-            if event is not None:
+            if event is None:
+                deadline = 0.0
+            else:
                 self._note(*event)
+                if (turn is not None and turn.left) or not self._running:
+                    deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
 
     def _pause(self, turn: Turn | None) -> float:
         if turn is None or turn.suspended or len(self._running) >= self._slots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,8 @@ from redis.sentinel import Sentinel
 
 REDIS_CONNECT_SECONDS = 2.0
 REDIS_ANSWER_SECONDS = 5.0
+FRESH_SECONDS = 1.0
+"""A connection used so lately is not asked whether it is still open; if it is not, the second try finds out."""
 
 
 class SharedPool(ConnectionPool):
@@ -24,33 +27,31 @@ class SharedPool(ConnectionPool):
     """
 
     def reset(self) -> None:
-        self._idle: list[Any] = []
+        self._idle: list[tuple[Any, float]] = []
         super().reset()
 
     def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
         self._checkpid()
         try:
-            connection = self._idle.pop()
+            connection, since = self._idle.pop()
         except IndexError:
             return super().get_connection()
         try:
-            connection.connect()
-            if _is_stale(connection):
+            if time.monotonic() - since > FRESH_SECONDS and _is_stale(connection):
                 connection.disconnect()
-                connection.connect()
+            connection.connect()
         except BaseException:
-            self._idle.append(connection)
+            self._idle.append((connection, 0.0))
             raise
         return connection
 
     def release(self, connection: Any) -> None:
-        self._checkpid()
         if connection.pid != self.pid:
             super().release(connection)
             return
         if connection.should_reconnect():
             connection.disconnect()
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
 
 
 def connect(url: str, *, decode: bool) -> Redis:

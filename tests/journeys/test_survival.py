@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
@@ -72,6 +73,22 @@ def test_sigterm_finishes_what_is_in_flight(journey: Journey) -> None:
     assert journey.stack.stop_one("worker") == 0
     assert journey.held() == "Me: last words"
     assert journey.services.outbox.size(UID) == 0
+
+
+def test_a_second_signal_ends_the_worker_at_once(journey: Journey) -> None:
+    """What was in the air comes back after its lease, as after any other death."""
+    journey.sandbox.fault("slow_after", seconds=1.8)
+    journey.text("hurried")
+    journey.until(lambda: journey.services.outbox.view(UID).open)
+    worker = journey.stack.processes.pop("worker")
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(1.1)
+    assert worker.poll() is None, "it waits for what is in flight"
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(5) == 1
+    journey.stack.start("worker")
+    journey.until(lambda: journey.services.outbox.size(UID) == 0)
+    assert journey.held() == "Me: hurried"
 
 
 def test_sigterm_is_heeded_while_redis_is_away(journey: Journey) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from typing import Any
 
 from aposting import post, session
@@ -28,11 +27,11 @@ class WorkerSettings:
     keep_result = 0
 
 
-async def main(count: int) -> None:
+async def _fill(count: int) -> None:
     pool = await create_pool(REDIS)
     for number in range(count):
         await pool.enqueue_job("deliver", number)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+def fill(count: int) -> None:
+    asyncio.run(_fill(count))

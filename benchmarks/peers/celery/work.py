@@ -1,7 +1,6 @@
 """Celery: the gevent pool, acknowledged late, as its documentation recommends for work that waits for the network."""
 
 import os
-import sys
 
 from celery import Celery
 
@@ -16,6 +15,6 @@ def deliver(number: int) -> None:
     post(number)
 
 
-if __name__ == "__main__":
-    for number in range(int(sys.argv[1])):
+def fill(count: int) -> None:
+    for number in range(count):
         deliver.delay(number)

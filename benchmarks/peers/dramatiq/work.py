@@ -1,7 +1,6 @@
 """Dramatiq: threads."""
 
 import os
-import sys
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -15,6 +14,6 @@ def deliver(number: int) -> None:
     post(number)
 
 
-if __name__ == "__main__":
-    for number in range(int(sys.argv[1])):
+def fill(count: int) -> None:
+    for number in range(count):
         deliver.send(number)

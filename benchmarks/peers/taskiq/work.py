@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 
 from aposting import post, session
 from taskiq import TaskiqEvents, TaskiqState
@@ -22,12 +21,12 @@ async def deliver(number: int) -> None:
     await post(state["client"], number)
 
 
-async def main(count: int) -> None:
+async def _fill(count: int) -> None:
     await broker.startup()
     for number in range(count):
         await deliver.kiq(number)
     await broker.shutdown()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+def fill(count: int) -> None:
+    asyncio.run(_fill(count))
