@@ -32,6 +32,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "I1": lambda: accepting.accept_cpu(size),
         "I2": accepting.accept_round_trips,
         "E1": lambda: accepting.end_to_end(size),
+        "C1": lambda: accepting.costs(size),
         "W1": lambda: delivering.deliver_cpu(size),
         "W3": lambda: delivering.deliver_against_stock_rq(size),
         "W4": lambda: delivering.memory_in_flight(size),

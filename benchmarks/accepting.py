@@ -23,6 +23,7 @@ from benchmarks.harness import (
     Size,
     answers,
     bench,
+    cpu_seconds,
     free_port,
     percentile,
     post_all,
@@ -30,6 +31,7 @@ from benchmarks.harness import (
     signed,
     spent,
     spread,
+    tree_memory,
 )
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
@@ -128,6 +130,27 @@ def end_to_end(size: Size) -> list[Row]:
             p99 <= 25 and p99 / hop <= 5,
         ),
     ]
+
+
+def costs(size: Size) -> Row:
+    """C1: what one text costs in all, from the webhook to Omi; the figures that docs/operations.md sizes with."""
+    names = ("web", "worker", "valkey")
+    with bench(50.0) as run_:
+        for name in ("web", "worker"):
+            run_.stack.start(name)
+        run_.until(lambda: answers(f"{run_.stack.web_url}/livez"))
+        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json()["workers"] > 0)
+        count = size.requests
+        users(run_, "e", count)
+        sent = texts(run_, count)
+        pids = {name: run_.stack.processes[name].pid for name in names}
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        post_all(int(run_.stack.env["PORT"]), sent)
+        run_.until(lambda: run_.count() >= count)
+        spent_ = {name: (cpu_seconds(pid) - before[name]) / count * 1000 for name, pid in pids.items()}
+        memory = {name: tree_memory(pid) / 2**20 for name, pid in pids.items()}
+    shown = ", ".join(f"{name} {spent_[name]:.2f} ms, {memory[name]:.0f} MB" for name in names)
+    return Row("C1", "CPU per text, and memory of the processes", "stated", shown, met=True)
 
 
 def _installed(run_: Bench, uid: str, phone: str) -> Any:

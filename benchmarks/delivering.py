@@ -17,19 +17,24 @@ from integration_app import bootstrap
 from workers.turn import HINT_REPEAT_MS
 
 
-def deliver_cpu(size: Size, latency_ms: float = 50.0) -> Row:
+def deliver_cpu(size: Size, latency_ms: float = 50.0) -> list[Row]:
     """W1: CPU of a worker per delivery, in proportion to a bare loop of session.post."""
-    ratios = []
+    ratios: dict[str, list[float]] = {"threads": [], "gevent": []}
     for _ in range(size.rounds):
-        with bench(latency_ms) as run_:
-            mine = ours(run_, size.deliveries)
-            count = min(size.deliveries, 300)
-            run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, "1"])
-            start = ended(run_.stack.processes.pop("loop"))
-            run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, str(count)])
-            ratios.append(mine / ((ended(run_.stack.processes.pop("loop")) - start) / (count - 1)))
-    met = statistics.median(ratios) <= 1.5
-    return Row("W1", f"CPU per delivery ÷ a bare loop of session.post, {latency_ms:g} ms", "≤ 1.5", spread(ratios), met)
+        for kind, found in ratios.items():
+            with bench(latency_ms, WORKER_CLASS=kind) as run_:
+                mine = ours(run_, size.deliveries)
+                count = min(size.deliveries, 300)
+                run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, "1"])
+                start = ended(run_.stack.processes.pop("loop"))
+                run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, str(count)])
+                found.append(mine / ((ended(run_.stack.processes.pop("loop")) - start) / (count - 1)))
+    rows = []
+    for kind, target in (("threads", 1.5), ("gevent", 1.3)):
+        what = f"CPU per delivery ÷ a bare loop of session.post, {latency_ms:g} ms, {kind}"
+        met = statistics.median(ratios[kind]) <= target
+        rows.append(Row("W1", what, f"≤ {target:g}", spread(ratios[kind]), met))
+    return rows
 
 
 def deliver_against_stock_rq(size: Size) -> Row:

@@ -194,6 +194,12 @@ def memory_bytes(pid: int) -> int:
     return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1]) * 1024
 
 
+def tree_memory(pid: int) -> int:
+    """The same, with all processes below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return memory_bytes(pid) + sum(tree_memory(int(child)) for child in children)
+
+
 def worker_cpu(run_: Bench, pid: int, count: int) -> float:
     """CPU seconds per delivery between the first tenth and the end."""
     run_.until(lambda: run_.count() >= count // 10)

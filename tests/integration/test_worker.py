@@ -355,3 +355,15 @@ def test_a_closed_gate_of_one_uid_names_only_the_others(services: Services, cloc
     )
     assert services.due.promote(now=clock(), repeat_ms=5000, limit=100) == ["b"]
     assert services.due.at("a") == codec.from_ms(codec.ms(later))
+
+
+def test_a_delivery_takes_three_round_trips(
+    now: Services, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lease and look; write it down; record what became of it and give the outbox back. The call is in between."""
+    text(now, "first")
+    now.drain.run("u")  # scripts are loaded
+    text(now, "second")
+    assert trips(lambda: now.drain.run("u"), monkeypatch) == 3
+    assert len(sandbox.texts("u")) == 2
+    assert now.due.at("u") is None
