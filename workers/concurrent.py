@@ -11,6 +11,8 @@ import json
 import threading
 import time
 import traceback
+from collections import deque
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -71,11 +73,16 @@ class ConcurrentWorker(BaseWorker):
         self._grace = grace
         self._stop = stop
         self._turns = Turns(services, services.queue_connection, self.key, name)
-        self._events: SimpleQueue[tuple[Taken, float, bool] | None] = SimpleQueue()
         self._work: SimpleQueue[Taken | None] = SimpleQueue()
         self._running: dict[str, Taken] = {}
-        self._ended: list[Taken] = []
+        self._done: deque[tuple[Taken, float, bool]] = deque()  # ended in a slot, not yet noted
+        self._ended: list[Taken] = []  # noted, not yet put down
         self._worked = 0.0
+        self._turning = threading.Lock()  # of the four above
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._wants_ends = True
+        self._burst = False
+        self._over = threading.Event()  # set at the end, whatever brought it about
         self._at_the_door = threading.Event()
 
     @property
@@ -101,6 +108,7 @@ class ConcurrentWorker(BaseWorker):
 
     def run(self, *, burst: bool) -> bool:
         """Run jobs until `stop`; with `burst`, until there is none left. Returns whether there was any."""
+        self._burst = burst
         self.register_birth()  # type: ignore[no-untyped-call]
         hands = [self._thread(self._hand, f"slot-{number}") for number in range(self._slots)]
         helpers = (
@@ -123,70 +131,76 @@ class ConcurrentWorker(BaseWorker):
         made.start()
         return made
 
-    def _take(self, free: int | None = None) -> Turn | None:
-        """One turn; None while Redis is away."""
-        ended, worked = self._ended, self._worked
-        free = self._slots - len(self._running) if free is None else free
-        try:
-            turn = self._turns.take(ended, worked, free=free, now=self._services.clock())
-        except (RedisError, OSError) as error:
-            log.warning("Redis is away", error=type(error).__name__)
-            time.sleep(OUTAGE_PAUSE_SECONDS)
-            return None
-        self._ended, self._worked = [], 0.0
+    def _take(self) -> Turn | None:
+        """One turn: put down what has ended, take what there is room for. None while Redis is away."""
+        with self._turning:
+            self._note_ends()
+            ended, worked = self._ended, self._worked
+            free = self._slots - len(self._running)
+            try:
+                turn = self._turns.take(ended, worked, free=free, now=self._services.clock())
+            except (RedisError, OSError) as error:
+                log.warning("Redis is away", error=type(error).__name__)
+                return None
+            self._ended, self._worked = [], 0.0
+            for job in turn.taken:
+                self._running[job.execution_id] = job
+                self._work.put(job)
         for done in ended:
             if done.job_id in turn.special:
                 self._succeeded(self._job(done))
-        for job in turn.taken:
-            self._running[job.execution_id] = job
-            self._work.put(job)
         return turn
 
-    def _wait(self, turn: Turn | None) -> None:
-        """Until somebody rings, something comes due, or a tick has passed; or, while jobs wait, until slots are free.
+    def _note_ends(self) -> None:
+        while self._done:
+            job, seconds, well = self._done.popleft()
+            self._running.pop(job.execution_id, None)
+            self._worked += seconds
+            if well:
+                self._ended.append(job)
 
-        What has ended is noted, and put down with the next turn.
-        """
-        deadline = time.monotonic() + self._pause(turn)
-        while True:
-            try:
-                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                return
-            if event is None:
-                deadline = 0.0
-            else:
-                self._note(*event)
-                if (turn is not None and turn.left) or not self._running:
-                    deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
+    def _wait(self, turn: Turn | None) -> None:
+        """Until something comes due, a tick has passed, or the doorbell asks; while jobs wait, until slots are free."""
+        pause = self._pause(turn)
+        if self._wants_ends and self._done:
+            pause = 0.0  # it ended before anybody wanted to know
+        try:
+            self._wakes.get(timeout=pause)
+            if turn is not None and turn.left:
+                time.sleep(GATHER_SECONDS)
+            while True:
+                self._wakes.get_nowait()
+        except Empty:
+            return
 
     def _pause(self, turn: Turn | None) -> float:
-        if turn is None or turn.suspended or len(self._running) >= self._slots:
+        self._wants_ends = True
+        if turn is None:
+            return OUTAGE_PAUSE_SECONDS
+        if turn.suspended or len(self._running) >= self._slots:
             return TICK_SECONDS
         if turn.left:
             return 0.0
+        self._wants_ends = self._burst  # there is room: ends are put down with the next turn, whenever it comes
         self._at_the_door.set()
         return TICK_SECONDS if turn.until_due is None else min(TICK_SECONDS, turn.until_due)
 
-    def _note(self, job: Taken, seconds: float, well: bool) -> None:
-        self._running.pop(job.execution_id, None)
-        self._worked += seconds
-        if well:
-            self._ended.append(job)
-
     def _doorbell(self) -> None:
-        """Sleep until there is a job, without taking it: the head of the queue is moved onto itself."""
+        """Sleep in Redis until there is a job, without taking it: the head of the queue is moved onto itself."""
         queue = self._services.jobs.rq.key
-        while not self._stop.is_set():
-            self._at_the_door.wait(RING_SECONDS)
-            if not self._at_the_door.is_set():
+        while not self._over.is_set():
+            if not self._at_the_door.wait(RING_SECONDS):
                 continue
             try:
-                if self.connection.blmove(queue, queue, RING_SECONDS, "LEFT", "LEFT"):
-                    self._at_the_door.clear()
-                    self._events.put(None)
+                if not self.connection.blmove(queue, queue, RING_SECONDS, "LEFT", "LEFT"):
+                    continue
             except (RedisError, OSError):
-                self._stop.wait(OUTAGE_PAUSE_SECONDS)
+                self._over.wait(OUTAGE_PAUSE_SECONDS)
+                continue
+            turn = None if self._stop.is_set() or self._over.is_set() else self._take()
+            if turn is None or turn.left or turn.suspended or not turn.taken:
+                self._at_the_door.clear()
+                self._wakes.put(None)
 
     # --- one job ------------------------------------------------------------------------------------------
 
@@ -198,7 +212,9 @@ class ConcurrentWorker(BaseWorker):
             except Exception as error:  # noqa: BLE001 - a slot must not be lost for any reason
                 log.error("a job could not be put down", error=type(error).__name__)
                 well = False
-            self._events.put((job, time.monotonic() - began, well))
+            self._done.append((job, time.monotonic() - began, well))
+            if self._wants_ends:
+                self._wakes.put(None)
 
     def _run(self, taken: Taken) -> bool:
         """Run one job. True when it ended well and is still to be put down."""
@@ -247,7 +263,7 @@ class ConcurrentWorker(BaseWorker):
 
     def _supervise(self) -> None:
         """Heartbeats for the worker and all it runs, and RQ's maintenance, until the end."""
-        while not self._stop.wait(HEARTBEAT_SECONDS):
+        while not self._over.wait(HEARTBEAT_SECONDS):
             try:
                 if not self._turns.heartbeat(
                     list(self._running.values()), worker_ttl=WORKER_TTL_SECONDS + 60, now=self._services.clock()
@@ -263,13 +279,15 @@ class ConcurrentWorker(BaseWorker):
     def _go_home(self, hands: list[threading.Thread], helpers: list[threading.Thread]) -> None:
         """Finish what runs, for the grace period; put it down; give the rest back."""
         deadline = time.monotonic() + self._grace
+        self._wants_ends = True
+        self._over.set()
+        for thread in helpers:
+            thread.join(2 * RING_SECONDS)  # the doorbell may be about to take one more
+        self._note_ends()
         while self._running and time.monotonic() < deadline:
-            try:
-                event = self._events.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
-            except Empty:
-                continue
-            if event is not None:
-                self._note(*event)
+            with suppress(Empty):
+                self._wakes.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
+            self._note_ends()
         for _ in hands:
             self._work.put(None)
         try:
@@ -280,5 +298,3 @@ class ConcurrentWorker(BaseWorker):
             self.register_death()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             log.warning("left without a goodbye", error=type(error).__name__)
-        for thread in helpers:
-            thread.join(2 * RING_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from integration_app.model import Gate, GateScope, Installation, Kind, PreparedText
 from integration_app.store.due import Lease
@@ -47,6 +48,7 @@ def closed_until(gates: Mapping[str, Gate]) -> dict[Kind, datetime]:
     return until
 
 
+@cache
 def gate_names(kind: Kind) -> tuple[str, ...]:
     return tuple(gate_name(scope, kind) for scope in GateScope)
 
