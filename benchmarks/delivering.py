@@ -14,7 +14,7 @@ from rq import Queue
 from benchmarks.harness import ROOT, Row, Size, bench, ended, fill, memory_bytes, ours, percentile, spread
 from benchmarks.rq_job import deliver
 from integration_app import bootstrap
-from workers.turn import HINT_REPEAT_MS
+from integration_app.store.due import HINT_REPEAT_MS
 
 
 def deliver_cpu(size: Size, latency_ms: float = 50.0) -> list[Row]:
@@ -107,7 +107,7 @@ def outage(size: Size) -> Row:
         run_.services().omi.close()
         services = bootstrap.build(clock=lambda: now[0])
         fill(services, (f"o-{number}" for number in range(users)))
-        services.jobs.rq.empty()  # type: ignore[no-untyped-call]
+        services.jobs.rq.empty()
         run_.ask("/refuse/on")
         calls, during = [0], 0
         for second in range(6 * 3600):

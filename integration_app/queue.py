@@ -50,10 +50,6 @@ class JobQueue:
         )
         return job
 
-    def enqueue_drain(self, uid: str) -> None:
-        """Ask some worker to look at this outbox."""
-        self.rq.enqueue_job(self.job(uid))
-
     def stamp(self, moment: datetime) -> str:
         """A time as RQ writes it."""
         return str(utcformat(moment))

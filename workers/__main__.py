@@ -42,6 +42,10 @@ TWICE_SECONDS = 1.0
 @click.option("--grace", type=click.FloatRange(0), help="Seconds for what runs at the end; default: a job's time-out.")
 def main(slots: int, grace: float | None) -> None:
     """Send what waits in the outboxes to Omi."""
+    kind = os.environ.get("WORKER_CLASS") or "threads"
+    if kind not in ("threads", "gevent"):
+        click.echo(f"WORKER_CLASS must be threads or gevent, not {kind}", err=True)
+        sys.exit(2)
     try:
         services = bootstrap.build(connections=slots)
     except SettingsError as error:

@@ -37,6 +37,8 @@ class Caretaker:
         now = self._services.clock()
         if self._ticks % BEAT_TICKS == 0:
             self._services.health.beat(self._name, now=now)
+        if self._ticks == 0:
+            self._services.installations.complete()
         if self._ticks % SWEEP_TICKS == 0:
             self._services.forget.sweep(now)
         self._ticks += 1

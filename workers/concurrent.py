@@ -10,23 +10,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-import traceback
 from collections import deque
 from contextlib import suppress
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from redis import Redis
-from redis.exceptions import RedisError, ResponseError
-from rq.executions import Execution
-from rq.job import Job, JobStatus
+from redis.exceptions import RedisError
 from rq.serializers import JSONSerializer
-from rq.timeouts import BaseDeathPenalty
-from rq.utils import now as rq_now
-from rq.worker import BaseWorker
 
 from integration_app import logs
 from integration_app.bootstrap import Services
+from workers.bookkeeping import Bookkeeper
 from workers.turn import Taken, Turn, Turns
 
 log = logs.get(__name__)
@@ -42,23 +37,13 @@ HEARTBEAT_SECONDS = 20
 MAINTENANCE_SECONDS = 30
 
 
-class NoDeathPenalty(BaseDeathPenalty):
-    """Job time-outs are kept by deadlines inside the job; an exception thrown into a thread would hit anywhere."""
+class ConcurrentWorker(Bookkeeper):
+    """`slots` jobs at a time until `stop` is set; then it finishes what it runs, for `grace` seconds at the most.
 
-    def setup_death_penalty(self) -> None:
-        return
-
-    def cancel_death_penalty(self) -> None:
-        return
-
-
-class ConcurrentWorker(BaseWorker):
-    """`slots` jobs at a time until `stop` is set; then it finishes what it runs, for `grace` seconds at the most."""
-
-    death_penalty_class = NoDeathPenalty
+    What takes longer is given back to the queue while its thread goes on: its lease keeps others away from it.
+    """
 
     def __init__(self, services: Services, *, slots: int, name: str, stop: threading.Event, grace: float) -> None:
-        self._here = threading.local()  # RQ keeps the execution of "the" job in an attribute; here each thread has one
         super().__init__(
             [services.jobs.rq],
             name=name,
@@ -74,35 +59,17 @@ class ConcurrentWorker(BaseWorker):
         self._stop = stop
         self._turns = Turns(services, services.queue_connection, self.key, name)
         self._work: SimpleQueue[Taken | None] = SimpleQueue()
-        self._running: dict[str, Taken] = {}
-        self._done: deque[tuple[Taken, float, bool]] = deque()  # ended in a slot, not yet noted
+        self._done: deque[tuple[Taken, float, bool]] = deque()  # slots put here what has ended, whoever turns notes it
+        self._turning = threading.Lock()  # the dispatcher and the doorbell both turn: this guards the next three
         self._ended: list[Taken] = []  # noted, not yet put down
         self._worked = 0.0
-        self._turning = threading.Lock()  # of the four above
+        self._running: dict[str, Taken] = {}
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._wants_ends = True
         self._burst = False
-        self._over = threading.Event()  # set at the end, whatever brought it about
-        self._at_the_door = threading.Event()
-
-    @property
-    def execution(self) -> Execution | None:
-        return getattr(self._here, "execution", None)
-
-    @execution.setter
-    def execution(self, value: Execution | None) -> None:
-        self._here.execution = value
-
-    def _set_connection(self, connection: Redis) -> Redis:
-        """RQ would raise the time-out to more than a minute; a Redis that hangs is to be noticed."""
-        return connection
-
-    def _set_ip_address(self, connection: Redis) -> None:
-        """Shown by `rq info`. RQ's way names a connection and then looks for the name, which a pool need not keep."""
-        try:
-            self.ip_address = str(connection.client_info()["addr"])
-        except ResponseError:
-            self.ip_address = "unknown"
+        self._over = threading.Event()  # nothing is taken any more
+        self._ended_all = threading.Event()  # nor does anything run here any more
+        self._waits_for_jobs = threading.Event()
 
     # --- the loop -----------------------------------------------------------------------------------------
 
@@ -132,24 +99,40 @@ class ConcurrentWorker(BaseWorker):
         return made
 
     def _take(self) -> Turn | None:
-        """One turn: put down what has ended, take what there is room for. None while Redis is away."""
+        """One turn: put down what has ended, take what there is room for. None while Redis is away, and at the end."""
         with self._turning:
-            self._note_ends()
-            ended, worked = self._ended, self._worked
-            free = self._slots - len(self._running)
+            if self._over.is_set():
+                return None
             try:
-                turn = self._turns.take(ended, worked, free=free, now=self._services.clock())
+                turn = self._turn(self._slots)
             except (RedisError, OSError) as error:
                 log.warning("Redis is away", error=type(error).__name__)
                 return None
-            self._ended, self._worked = [], 0.0
             for job in turn.taken:
                 self._running[job.execution_id] = job
                 self._work.put(job)
+            return turn
+
+    def _turn(self, free: int) -> Turn:
+        self._note_ends()
+        ended = self._ended
+        turn = self._turns.take(ended, self._worked, free=min(free, self._slots - len(self._running)), now=self._now())
+        self._ended, self._worked = [], 0.0
         for done in ended:
             if done.job_id in turn.special:
-                self._succeeded(self._job(done))
+                try:
+                    self.succeeded(self.job(done))
+                except Exception as error:  # noqa: BLE001 - RQ finds it abandoned, and its dependents with it
+                    log.error("a job could not be put down", error=type(error).__name__)
         return turn
+
+    def _still_running(self) -> bool:
+        with self._turning:
+            self._note_ends()
+            return bool(self._running)
+
+    def _now(self) -> datetime:
+        return self._services.clock()
 
     def _note_ends(self) -> None:
         while self._done:
@@ -182,14 +165,14 @@ class ConcurrentWorker(BaseWorker):
         if turn.left:
             return 0.0
         self._wants_ends = self._burst  # there is room: ends are put down with the next turn, whenever it comes
-        self._at_the_door.set()
+        self._waits_for_jobs.set()
         return TICK_SECONDS if turn.until_due is None else min(TICK_SECONDS, turn.until_due)
 
     def _doorbell(self) -> None:
         """Sleep in Redis until there is a job, without taking it: the head of the queue is moved onto itself."""
         queue = self._services.jobs.rq.key
         while not self._over.is_set():
-            if not self._at_the_door.wait(RING_SECONDS):
+            if not self._waits_for_jobs.wait(RING_SECONDS):
                 continue
             try:
                 if not self.connection.blmove(queue, queue, RING_SECONDS, "LEFT", "LEFT"):
@@ -197,9 +180,9 @@ class ConcurrentWorker(BaseWorker):
             except (RedisError, OSError):
                 self._over.wait(OUTAGE_PAUSE_SECONDS)
                 continue
-            turn = None if self._stop.is_set() or self._over.is_set() else self._take()
+            turn = None if self._stop.is_set() else self._take()
             if turn is None or turn.left or turn.suspended or not turn.taken:
-                self._at_the_door.clear()
+                self._waits_for_jobs.clear()
                 self._wakes.put(None)
 
     # --- one job ------------------------------------------------------------------------------------------
@@ -209,7 +192,7 @@ class ConcurrentWorker(BaseWorker):
             began = time.monotonic()
             try:
                 well = self._run(job)
-            except Exception as error:  # noqa: BLE001 - a slot must not be lost for any reason
+            except BaseException as error:  # noqa: BLE001 - a slot must not be lost for any reason
                 log.error("a job could not be put down", error=type(error).__name__)
                 well = False
             self._done.append((job, time.monotonic() - began, well))
@@ -220,54 +203,26 @@ class ConcurrentWorker(BaseWorker):
         """Run one job. True when it ended well and is still to be put down."""
         uid = taken.fields.get(b"data") == self._services.jobs.call and taken.fields.get(b"meta")
         if not uid:
-            self._run_foreign(taken)
+            self.perform(taken)
             return False
         try:
             self._services.drain.run(json.loads(uid)["uid"])
         except Exception as error:  # noqa: BLE001 - whatever it is, RQ's registry of failed jobs gets it
             log.warning("a drain failed", error=type(error).__name__)
-            self._failed(self._job(taken), taken, error)
+            self.failed(self.job(taken), error)
             return False
         return True
-
-    def _run_foreign(self, taken: Taken) -> None:
-        """A job that somebody else has put into this queue, with all that RQ knows: results, callbacks, dependents."""
-        job = self._job(taken)
-        try:
-            result = job.perform()
-            job._result = result
-            job.execute_success_callback(self.death_penalty_class, result)
-            self._succeeded(job)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._failed(job, taken, error)
-
-    def _job(self, taken: Taken) -> Job:
-        job = Job(taken.job_id, connection=self.connection, serializer=self.serializer)
-        job.restore(taken.fields)
-        job.started_at = rq_now()
-        self.execution = Execution(taken.execution_id, taken.job_id, self.connection, self.name)
-        return job
-
-    def _succeeded(self, job: Job) -> None:
-        job.ended_at = rq_now()
-        job._status = JobStatus.FINISHED
-        self.handle_job_success(job, self.queues[0], self.queues[0].started_job_registry)
-
-    def _failed(self, job: Job, taken: Taken, error: Exception) -> None:
-        job.ended_at = rq_now()
-        job._status = JobStatus.FAILED
-        where = "".join(traceback.format_tb(error.__traceback__))  # without what it says: that may repeat a message
-        self.handle_job_failure(job, self.queues[0], exc_string=f"{where}{type(error).__name__}")
 
     # --- signs of life ------------------------------------------------------------------------------------
 
     def _supervise(self) -> None:
         """Heartbeats for the worker and all it runs, and RQ's maintenance, until the end."""
-        while not self._over.wait(HEARTBEAT_SECONDS):
+        while not self._ended_all.wait(HEARTBEAT_SECONDS):
             try:
                 if not self._turns.heartbeat(
-                    list(self._running.values()), worker_ttl=WORKER_TTL_SECONDS + 60, now=self._services.clock()
+                    list(self._running.values()), worker_ttl=WORKER_TTL_SECONDS + 60, now=self._now()
                 ):
+                    self.connection.delete(self.key)
                     self.register_birth()  # type: ignore[no-untyped-call]
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
@@ -280,18 +235,18 @@ class ConcurrentWorker(BaseWorker):
         """Finish what runs, for the grace period; put it down; give the rest back."""
         deadline = time.monotonic() + self._grace
         self._wants_ends = True
-        self._over.set()
-        for thread in helpers:
-            thread.join(2 * RING_SECONDS)  # the doorbell may be about to take one more
-        self._note_ends()
-        while self._running and time.monotonic() < deadline:
+        with self._turning:
+            self._over.set()  # nothing is taken from here on
+        while self._still_running() and time.monotonic() < deadline:
             with suppress(Empty):
                 self._wakes.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
-            self._note_ends()
+        self._ended_all.set()
         for _ in hands:
             self._work.put(None)
+        for thread in helpers:
+            thread.join(RING_SECONDS)
         try:
-            self._turns.take(self._ended, self._worked, free=0, now=self._services.clock())
+            self._turn(0)
             if self._running:
                 given = self._turns.give_back(list(self._running.values()))
                 log.warning("not finished in time, given back", jobs=given)

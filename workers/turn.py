@@ -13,22 +13,25 @@ from datetime import datetime
 from typing import Any
 
 from redis import Redis
+from rq.executions import ExecutionRegistry
+from rq.job import Job
+from rq.suspension import WORKERS_SUSPENDED
 
 from integration_app.bootstrap import Services
+from integration_app.store import due
 
-HINT_REPEAT_MS = 5_000
-"""When an unheeded hint is given again: RQ lost the job, or the fleet is behind."""
 AHEAD = 200
 """Jobs that may wait in RQ. What is due beyond that waits in the due set, where it cannot get lost."""
 EXECUTION_SECONDS = 90
 """Without a sign of life for so long, RQ takes a job for abandoned."""
 
-_KEYS = """
+_KEYS = f"""
 local queue, wip, worker = KEYS[1], KEYS[2], KEYS[3]
-local function execution(entry) return 'rq:execution:' .. entry end
-local function executions(job_id) return 'rq:executions:' .. job_id end
-local function job(job_id) return 'rq:job:' .. job_id end
+local function execution(entry) return 'rq:execution:' .. entry end  -- as in rq.executions.Execution.key
+local function executions(job_id) return '{ExecutionRegistry.key_template.format("")}' .. job_id end
+local function job(job_id) return '{Job.redis_job_namespace_prefix}' .. job_id end
 local function seconds(ms) return string.format('%.3f', ms / 1000) end
+local function is_suspended() return redis.call('EXISTS', '{WORKERS_SUSPENDED}') == 1 end
 """
 
 _TURN = """
@@ -49,7 +52,7 @@ for i = 10, #ARGV, 2 do
 end
 if #ARGV > 9 then redis.call('HINCRBYFLOAT', worker, 'total_working_time', worked) end
 if free == 0 then return {0, -1, 0, special} end
-if redis.call('EXISTS', 'rq:suspended') == 1 then
+if is_suspended() then
   redis.call('HSET', worker, 'state', 'suspended')
   return {1, -1, 0, special}
 end
@@ -94,11 +97,11 @@ for i = 6, #ARGV, 2 do
     redis.call('HSET', job(ARGV[i]), 'last_heartbeat', stamp)
   end
 end
-if redis.call('EXISTS', worker) == 0 then return 0 end
+if redis.call('HEXISTS', worker, 'birth') == 0 then return 0 end  -- forgotten, or only what a turn wrote
 redis.call('HSET', worker, 'last_heartbeat', stamp)
 if ARGV[5] == '1' then
   redis.call('HDEL', worker, 'current_job')
-  redis.call('HSET', worker, 'state', redis.call('EXISTS', 'rq:suspended') == 1 and 'suspended' or 'idle')
+  redis.call('HSET', worker, 'state', is_suspended() and 'suspended' or 'idle')
 end
 redis.call('EXPIRE', worker, ARGV[4])
 return 1
@@ -155,7 +158,10 @@ class Turns:
         self._give_back = redis.register_script(_KEYS + _GIVE_BACK)
 
     def take(self, ended: Sequence[Taken], worked: float, *, free: int, now: datetime) -> Turn:
-        """Put down `ended` (after `worked` seconds in all), and take up to `free` jobs."""
+        """Put down `ended` (after `worked` seconds in all), and take up to `free` jobs; with 0 nothing else is done.
+
+        A Redis error comes through; what was to be put down may be handed in again.
+        """
         suspended, until_due, left, special, *rows = self._turn(
             keys=self._keys,
             args=[
@@ -163,7 +169,7 @@ class Turns:
                 self._stamp(now),
                 free,
                 AHEAD,
-                HINT_REPEAT_MS,
+                due.HINT_REPEAT_MS,
                 self._name,
                 secrets.token_hex(14),
                 EXECUTION_SECONDS,

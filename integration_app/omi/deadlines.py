@@ -32,11 +32,18 @@ _here = threading.local()
 
 
 class _Watched(HTTPConnection):
+    def connect(self) -> None:
+        self._say_whose()  # a proxy may drip its answer too
+        super().connect()
+
     def request(self, *args: Any, **how: Any) -> None:
+        self._say_whose()
+        super().request(*args, **how)
+
+    def _say_whose(self) -> None:
         call: _Call | None = getattr(_here, "call", None)
         if call is not None:
             call.connection = self
-        super().request(*args, **how)
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):
@@ -63,6 +70,7 @@ class Deadlines:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._begin = threading.Lock()
+        self._ending = threading.Lock()
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
@@ -71,12 +79,14 @@ class Deadlines:
             self._start()
         call = _Call(deadline)
         _here.call = call
-        self._calls.add(call)
+        with self._ending:
+            self._calls.add(call)
         try:
             yield
         finally:
             _here.call = None
-            self._calls.discard(call)
+            with self._ending:  # its connection may serve another call from here on
+                self._calls.discard(call)
 
     def close(self) -> None:
         self._closed.set()
@@ -91,8 +101,10 @@ class Deadlines:
     def _watch(self) -> None:
         while not self._closed.wait(LOOK_SECONDS):
             now = time.monotonic()
-            for call in [call for call in tuple(self._calls) if call.deadline < now]:
-                _shut_down(call.connection)
+            with self._ending:
+                for call in self._calls:
+                    if call.deadline < now:
+                        _shut_down(call.connection)
 
 
 def _shut_down(connection: HTTPConnection | None) -> None:

@@ -130,7 +130,8 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **how)
-        manager.pool_classes_by_scheme = POOLS
+        if not proxy.startswith("socks"):  # those have pools of their own; the read time-out has to do there
+            manager.pool_classes_by_scheme = POOLS
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

@@ -242,6 +242,7 @@ class Drain:
         except LeaseLost:
             raise
         except Exception as crash:  # noqa: BLE001 - any other exception is a decision too
+            self._traffic.answered(ends_failures=False)  # if it was a probe, another one goes
             attempt = Attempt(now, "crash", None, round(time.monotonic() - started, 3))
             self._outcomes.apply(look, delivery, Park(_crash("call", crash)), attempt)
             return True

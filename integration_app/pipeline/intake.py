@@ -1,4 +1,7 @@
-"""Intake: find whose message it is and write it down once. No outbound call, nothing parsed that can wait."""
+"""Intake: a link code, a loop, when it is due, how far its sender is believed; then it is written down once.
+
+No outbound call, nothing parsed that can wait.
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Replays:
         return replay_id
 
     def step(self, now: datetime) -> int:
-        """Carry on what is running; every pump does."""
+        """Carry on what is running; every caretaker does."""
         return self._dead_letters.step(now=now, event={"event": "replayed"})
 
     def one(self, delivery_id: str, *, by: str) -> int:

@@ -11,7 +11,7 @@ from functools import cache
 
 from publicsuffixlist import PublicSuffixList
 
-from integration_app.addresses import ascii_domain, listings, normal
+from integration_app.addresses import ascii_domain
 from integration_app.model import Evidence, InboundMessage, Route, Trust
 
 _SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.com")
@@ -50,11 +50,6 @@ def judge(message: InboundMessage, listed: bool | None) -> Verdict:
     if listed and evidence.dmarc == "fail":
         return Verdict(Trust.REJECTED, (known, "its sender is on the list, but DMARC failed"))
     return Verdict(Trust.ALLOWED, (known, "nothing proves its sender"))
-
-
-def is_wanted(sender: str, senders: tuple[str, ...]) -> bool:
-    """Whether a list of addresses and @domains lets this sender write; an empty one lets everybody."""
-    return not senders or not set(listings(sender)).isdisjoint(map(normal, senders))
 
 
 def _aligned(sender: str, evidence: Evidence) -> str | None:

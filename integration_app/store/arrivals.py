@@ -13,8 +13,8 @@ from redis import Redis
 
 from integration_app.addresses import listings
 from integration_app.model import InboundMessage, Route
-from integration_app.store import codec, keys, lua
-from integration_app.store.inbox import LISTED_MAX
+from integration_app.store import codec, inbox, keys, lua
+from integration_app.store import due as due_module
 from integration_app.store.installations import inbox_tokens, spellings
 
 _ACCEPT = """
@@ -57,8 +57,11 @@ if #uids == 0 and route ~= '' then
 end
 
 local function listed(uid)
-  local senders = route == 'recipient' and redis.call('HGET', installation .. uid, 'senders')
-  if not senders then return 19 end
+  if route ~= 'recipient' then return 19 end
+  local senders, preferences = unpack(redis.call('HMGET', installation .. uid, 'senders', 'preferences'))
+  if not senders then  -- a list that is not filled in yet (Installations.complete) lets nobody in
+    return preferences and string.find(preferences, '"senders":["', 1, true) and 23 or 19
+  end
   for _, entry in ipairs({address, domain}) do
     if string.find(senders, '\\n' .. entry .. '\\n', 1, true) then return 21 end
   end
@@ -103,8 +106,6 @@ return {1, id, #uids, held}
 """
 
 DEDUPE_TTL = timedelta(days=30)
-HINT_REPEAT = timedelta(seconds=5)
-"""When an unheeded hint is given again: RQ lost the job, or the fleet is behind."""
 TOKENS_MAX = 50
 """Parts of a mail's addresses that are looked up as private addresses; nobody writes to so many at once."""
 
@@ -185,11 +186,11 @@ class Arrivals:
                 codec.dumps({"at": now, "event": "received", **event}),
                 keys.OUTBOX,
                 keys.OF,
-                -LISTED_MAX - 1,
+                -inbox.LISTED_MAX - 1,
                 keys.INSTALLATION,
                 self._jobs.stamp(now),
                 codec.ms(due),
-                codec.ms(now + HINT_REPEAT) if due <= now else "",
+                codec.ms(now) + due_module.HINT_REPEAT_MS if due <= now else "",
                 f"webhooks:{message.provider}:",
                 route,
                 *(listings(message.sender) if message.route is Route.RECIPIENT else ("", "")),

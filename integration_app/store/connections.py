@@ -15,6 +15,8 @@ from redis.sentinel import Sentinel
 
 REDIS_CONNECT_SECONDS = 2.0
 REDIS_ANSWER_SECONDS = 5.0
+CONNECTIONS_MAX = 2**31
+"""As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
 FRESH_SECONDS = 1.0
 """A connection used so lately is not asked whether it is still open; if it is not, the second try finds out."""
 
@@ -61,6 +63,7 @@ def connect(url: str, *, decode: bool) -> Redis:
         "socket_connect_timeout": REDIS_CONNECT_SECONDS,
         "socket_timeout": REDIS_ANSWER_SECONDS,
         "health_check_interval": 30,
+        "max_connections": CONNECTIONS_MAX,
         # One quick second try: a connection that a restart has closed is no outage. Scripts are safe to repeat: an
         # accept that was carried out and not answered is found again by its dedupe key.
         "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
@@ -87,8 +90,6 @@ def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
     service, _, number = parts.path.strip("/").partition("/")
     pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
     secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
-    sentinel = Sentinel(pairs, socket_timeout=REDIS_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
-    primary: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
-        service, db=int(number or 0), **options, **secret
-    )
+    sentinel = Sentinel(pairs, socket_timeout=REDIS_CONNECT_SECONDS)
+    primary: Redis = sentinel.master_for(service, db=int(number or 0), **options, **secret)
     return primary

@@ -171,7 +171,7 @@ class DeadLetters:
     # --- replays of many ----------------------------------------------------------------------------------
 
     def start(self, replay_id: str, ids: Sequence[str], *, rate: float, by: str, now: datetime) -> None:
-        """Begin to put these back, `rate` a minute; the pumps carry it on."""
+        """Begin to put these back, `rate` a minute; the caretakers carry it on."""
         pipe = self._redis.pipeline(transaction=True)
         values: dict[str, str | int | float] = {
             "state": "running",

@@ -22,6 +22,8 @@ _BEGIN = """
 --       message prefix, settling ms, settled iso, anew 0/1 (the horizon begins with this try), kind to be admitted or
 --       '', number of messages, then their ids, then for each its prepared text, or '' where it is kept already
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return -1 end
+-- ours already: the first answer was lost on the way, and the client asks again
+if redis.call('ZSCORE', KEYS[4], ARGV[5]) then return 0 end
 if ARGV[13] ~= '' then
   local later = admitted(ARGV[1], ARGV[13], tonumber(ARGV[4]))
   if later > 0 then return later end

@@ -63,22 +63,28 @@ return 1
 
 PROBE_PAUSE_MS = 3_000
 """How long the others wait while one finds out whether Omi is back."""
+HINT_REPEAT_MS = 5_000
+"""When an unheeded hint is given again: RQ lost the job, or the fleet is behind."""
 TICK_MS = 200
+"""How soon to look again while one finds out whether Omi is back."""
 
 _PROMOTE = f"""
 local function gate_for_all() return tonumber(redis.call('HGET', '{keys.gate("all")}', 'until_ms') or 0) end
 -- The uids whose time has come. Each is named again after a while unless somebody takes it. What a gate holds up is not
 -- named: while everybody waits nobody is, and when that is over one at a time, until it is known whether Omi is back.
 local function promote(now, again, limit)
-  local closed, ready, wait = gate_for_all(), {{}}, 0
+  local closed, ready, wait, probes = gate_for_all(), {{}}, 0, false
   if closed > now then
     wait = closed
   elseif closed > 0 and redis.call('EXISTS', '{keys.PROBING}') == 1 then
     wait = now + {PROBE_PAUSE_MS}
   elseif closed > 0 then
-    limit = math.min(limit, 1)
+    probes = true
   end
-  for _, uid in ipairs(redis.call('ZRANGEBYSCORE', '{keys.DUE}', '-inf', now, 'LIMIT', 0, limit)) do
+  local due = redis.call('ZRANGEBYSCORE', '{keys.DUE}', '-inf', now, 'LIMIT', 0, limit)
+  -- one probes; not always the same one, for it may be that one's own text that Omi chokes on
+  if probes and #due > 0 then due = {{due[now % #due + 1]}} end
+  for _, uid in ipairs(due) do
     local own = tonumber(redis.call('HGET', '{keys.gate("uid:")}' .. uid, 'until_ms') or 0)
     local at = math.max(wait, own)
     if at <= now then

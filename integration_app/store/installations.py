@@ -106,6 +106,17 @@ class Installations:
             found += [as_installation(*row) for row in zip(some, answers[::2], answers[1::2], strict=True)]
         return [row for row in found if row]
 
+    def complete(self) -> None:
+        """Fill in what versions before 0.2 did not write: the list of senders as it is compared, and who left."""
+        if self._redis.exists(keys.COMPLETE):
+            return
+        for row in self.all():
+            if row.preferences.senders:
+                self.prefer(row.uid, row.preferences)
+            if row.left_at:
+                self._redis.zadd(keys.LEFT, {row.uid: codec.ms(row.left_at)}, nx=True)
+        self._redis.set(keys.COMPLETE, 1)
+
     def gone(self, *, before: datetime) -> Sequence[str]:
         """The uids that left before then, and did not return."""
         return list(map(str, self._redis.zrangebyscore(keys.LEFT, "-inf", codec.ms(before))))

@@ -19,7 +19,8 @@ oi:due                     sorted set: uid by the time (ms) at which somebody mu
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
 oi:poke:<uid>              somebody changed something: whoever holds the outbox looks once more; expires
 oi:gate:<scope>            hash: until, reason, tries
-oi:installation:<uid>      hash · oi:installations: set of uids · oi:left: those who left, by the time (ms)
+oi:installation:<uid>      hash · oi:installations: set of uids · oi:left: those who left, by the time (ms) ·
+oi:complete                what earlier versions did not write has been filled in
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:opened:<digest>         this uid has opened its page; expires
@@ -52,6 +53,7 @@ QUARANTINE = f"{PREFIX}quarantine"
 DUE = f"{PREFIX}due"
 INSTALLATIONS = f"{PREFIX}installations"
 LEFT = f"{PREFIX}left"
+COMPLETE = f"{PREFIX}complete"
 COUNTERS = f"{PREFIX}counters"
 WORKERS = f"{PREFIX}workers"
 REPLAYS = f"{PREFIX}replays"

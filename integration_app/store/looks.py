@@ -9,17 +9,17 @@ from typing import Any
 from redis import Redis
 
 from integration_app.model import Gate, Installation
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, outbox
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.gates import as_gates, scopes
 from integration_app.store.installations import as_installation
-from integration_app.store.outbox import BATCH, OutboxView, as_view
+from integration_app.store.outbox import OutboxView, as_view
 
 CONTENT_MAX = 512 * 1024
 """Bytes of contents that one look brings along; what is larger is fetched when its turn comes."""
 
 _LOOK = f"""
--- KEYS: the gates · ARGV: uid, now ms, lease ms, salt ('': a look only), look behind this seq
+-- KEYS: the gates · ARGV: uid, now ms, lease ms, salt ('': a look only), look behind this seq, at so many messages
 local uid, token = ARGV[1], ''
 if ARGV[4] ~= '' then
   token = claim(uid, tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4])
@@ -27,7 +27,7 @@ if ARGV[4] ~= '' then
 end
 local rows, room = {{}}, {CONTENT_MAX}
 local entries = redis.call(
-  'ZRANGEBYSCORE', '{keys.OUTBOX}' .. uid, '(' .. ARGV[5], '+inf', 'WITHSCORES', 'LIMIT', 0, {BATCH})
+  'ZRANGEBYSCORE', '{keys.OUTBOX}' .. uid, '(' .. ARGV[5], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[6])
 for i = 1, #entries, 2 do
   local message = '{keys.MESSAGE}' .. entries[i]
   local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid)
@@ -80,7 +80,8 @@ class Looks:
     def _seen(self, uid: str, now: int, salt: str, *, after: int, lease: Lease | None) -> Sight | None:
         names = scopes(uid)
         found = self._look(
-            keys=[keys.gate(scope) for scope in names.values()], args=[uid, now, self._lease_ms, salt, after]
+            keys=[keys.gate(scope) for scope in names.values()],
+            args=[uid, now, self._lease_ms, salt, after, outbox.BATCH],
         )
         if found is None:
             return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,32 @@ def test_there_are_no_more_connections_than_slots_and_certificates_are_read_once
     assert reads == []
 
 
+def test_a_proxy_that_only_drips_is_cut_off_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer to CONNECT is read before there is a request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with suppress(OSError):
+            caller, _ = listener.accept()
+            with caller:
+                for _ in range(300):
+                    caller.sendall(b"H")
+                    time.sleep(0.1)
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    monkeypatch.setenv("no_proxy", "")
+    transport = Transport("https://omi.example.com", "sk_made_up", connect_timeout=0.5, read_timeout=0.5)
+    began = time.monotonic()
+    with pytest.raises((Unreachable, OutcomeUnknown)):
+        transport.call("POST", "/x", json={})
+    assert time.monotonic() - began < 10, "it would have dripped for half a minute"
+    transport.close()
+    thread.join(5)
+    listener.close()
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_headers_that_only_drip_are_cut_off_at_the_deadline(
     scheme: str, omi: tuple[Server, Path], monkeypatch: pytest.MonkeyPatch
@@ -97,9 +125,10 @@ def test_headers_that_only_drip_are_cut_off_at_the_deadline(
     """No single read takes long, so no read time-out would ever end this."""
     server, authority = omi
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    plain = Server(("127.0.0.1", 0), Answers)
+    threading.Thread(target=plain.serve_forever, daemon=True).start()
     if scheme == "http":
-        server = Server(("127.0.0.1", 0), Answers)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = plain
     transport = Transport(
         f"{scheme}://127.0.0.1:{server.server_port}", "sk_made_up", connect_timeout=0.5, read_timeout=0.5
     )
@@ -109,6 +138,8 @@ def test_headers_that_only_drip_are_cut_off_at_the_deadline(
     assert time.monotonic() - began < 10, "the answer would have dripped for half a minute"
     assert transport.call("POST", "/x", json={}) == {}, "the next call has a connection of its own"
     transport.close()
+    plain.shutdown()
+    plain.server_close()
 
 
 def test_a_certificate_of_nobodys_is_refused_and_nothing_was_sent(omi: tuple[Server, Path]) -> None:

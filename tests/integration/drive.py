@@ -41,7 +41,7 @@ def run_due(services: Services, clock: Clock) -> int:
 def ready(services: Services) -> list[str]:
     """The uids for which there is a job or whose time has come, as a worker takes them."""
     hinted = [str(job.meta["uid"]) for job in services.jobs.rq.jobs]
-    services.jobs.rq.empty()  # type: ignore[no-untyped-call]
+    services.jobs.rq.empty()
     return list(dict.fromkeys([*hinted, *services.due.promote(now=services.clock(), repeat_ms=15_000, limit=100)]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -353,3 +354,43 @@ def test_opening_gates_reaches_a_drain_that_is_under_way(services: Services, clo
 
 def traffic_of(services: Services):  # type: ignore[no-untyped-def]
     return services.drain._traffic
+
+
+def test_a_begin_whose_answer_was_lost_is_begun_once_and_called(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client runs the script again; the budget that its first run took must not hold up its second."""
+    fleet = build(OMI_MAX_REQUESTS_PER_MINUTE="10")
+    text(fleet, "remember: tea")
+    real = fleet.deliveries._begin
+    answers = []
+
+    def twice(**how: Any) -> int:
+        answers.append((real(**how), real(**how)))
+        return int(answers[-1][1])
+
+    monkeypatch.setattr(fleet.deliveries, "_begin", twice)
+    run_due(fleet, clock)
+    assert answers == [(0, 0)]
+    assert len(sandbox.memories("u")) == 1
+
+
+def test_one_users_choking_text_does_not_hold_up_everybody_after_an_outage(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    """Whoever sorts first must not be the only one that ever probes."""
+    uids = ["a", *(f"w{number}" for number in range(20))]
+    sandbox.enable(*uids)
+    link(services, *uids)
+    sandbox.fault("unavailable", route="create_memories", times=None)
+    text(services, "remember: tea")
+    for _ in range(30):
+        run_due(services, clock)
+        clock.pass_time(seconds=1)
+    sandbox.clear_faults()
+    sandbox.fault("unavailable", route="create_memories", times=None, uid="a")
+    back = clock()
+    while not any(sandbox.memories(uid) for uid in uids[1:]):
+        run_due(services, clock)
+        clock.pass_time(seconds=1)
+        assert clock() - back < timedelta(minutes=12), "the others get their turn"

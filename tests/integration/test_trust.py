@@ -225,3 +225,49 @@ def test_what_comes_from_our_own_addresses_goes_round_in_circles(services: Servi
     assert "one of our own addresses" in str(run("messages", "show", loop))
     (row,) = json.loads(str(run("messages", "--state", "recorded", "--json")))
     assert row["id"] == loop
+
+
+LISTED = [
+    ("ana@example.com", ("@example.com",), True),
+    ("ana@example.com", ("ana@example.com",), True),
+    ("Ana@Example.COM", ("ANA@example.com",), True),
+    ("ana@example.com", ("bob@example.com", "ana@example.com"), True),
+    ("ana@notexample.com", ("@example.com",), False),
+    ("ana@mail.example.com", ("@example.com",), False),
+    ("example.com@evil.example.org", ("@example.com",), False),
+    ("na@example.com", ("ana@example.com",), False),
+    ("ana@example.com", ("ana@example.com.evil.example.org",), False),
+    ("ana@xn--bcher-kva.de", ("@bücher.de",), True),
+    ("ana@bücher.de", ("ana@xn--bcher-kva.de",), True),
+]
+
+
+@pytest.mark.parametrize(("sender", "senders", "wanted"), LISTED)
+def test_who_is_on_a_list_of_senders(services: Services, sender: str, senders: tuple[str, ...], wanted: bool) -> None:
+    """Looked up where the message is accepted, in Redis; the list is kept there as it is compared."""
+    link(services, "u")
+    services.installations.prefer("u", Preferences(senders=senders))
+    installation = services.installations.get("u")
+    assert installation is not None
+    arrived = message(
+        "hello", channel="email", route=Route.RECIPIENT, sender=sender, received_at=services.clock(),
+        recipients=(f"{installation.inbox_token}@in.example.com",),
+    )  # fmt: skip
+    accepted = services.intake.accept(arrived)
+    assert state(services, accepted.message_id, "u") == ("waiting" if wanted else "quarantined")
+
+
+def test_lists_and_leaves_of_earlier_versions_are_filled_in_once(
+    services: Services, redis: Redis, clock: Clock
+) -> None:
+    link(services, "u")
+    services.installations.prefer("u", Preferences(senders=("bob@example.com",)))
+    services.installations.mark_left("u", now=clock())
+    redis.hdel(keys.installation("u"), "senders")
+    redis.delete(keys.LEFT)
+    held = text(services, "hello", channel="email", route=Route.RECIPIENT, sender="ana@example.com",
+                recipients=(f"{services.installations.tokens('u')[0]}@in.example.com",))  # fmt: skip
+    assert state(services, held, "u") == "quarantined", "until then nobody is let in"
+    services.installations.complete()
+    assert redis.hget(keys.installation("u"), "senders") == "\nbob@example.com\n"
+    assert services.installations.gone(before=clock() + timedelta(days=1)) == ["u"]

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,14 +25,15 @@ from integration_app.bootstrap import Services
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from integration_app.queue import QUEUE_NAME
-from integration_app.store import codec, keys
+from integration_app.store import codec, connections, keys
 from integration_app.store.arrivals import Opinion
+from integration_app.store.connections import connect
 from integration_app.web.app import create_app
 from tests.conftest import Clock
 from tests.integration.drive import PHONE, link, text
 from tests.sandbox_control import SandboxControl
 from tests.unit.making import message
-from workers import jobs
+from workers import concurrent, jobs, turn
 from workers.concurrent import ConcurrentWorker
 from workers.turn import Turns
 
@@ -248,7 +250,7 @@ def test_rq_info_suspend_and_resume(now: Services, sandbox: SandboxControl) -> N
         rq(now, "resume")
         until(lambda: len(sandbox.texts("u")) == 1)
         until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
-        known.refresh()  # type: ignore[no-untyped-call]
+        known.refresh()
         assert known.successful_job_count == 1
     assert mine.name not in rq(now, "info", "--raw")
 
@@ -266,7 +268,7 @@ def test_registries_and_executions_show_what_runs(now: Services, sandbox: Sandbo
         before = execution.last_heartbeat
         time.sleep(0.05)
         assert mine._turns.heartbeat(list(mine._running.values()), worker_ttl=90, now=datetime.now(UTC))
-        execution.refresh()  # type: ignore[no-untyped-call]
+        execution.refresh()
         assert execution.last_heartbeat > before
         until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
 
@@ -367,3 +369,70 @@ def test_a_delivery_takes_three_round_trips(
     assert trips(lambda: now.drain.run("u"), monkeypatch) == 3
     assert len(sandbox.texts("u")) == 2
     assert now.due.at("u") is None
+
+
+def test_a_job_that_exits_costs_no_slot(now: Services) -> None:
+    gone = now.jobs.rq.enqueue("sys.exit", 1)
+    fine = now.jobs.rq.enqueue("os.path.basename", "x/y", result_ttl=60)
+    worker(now, slots=1).run(burst=True)
+    assert gone.get_status() is JobStatus.FAILED
+    assert fine.get_status() is JobStatus.FINISHED
+
+
+def test_signs_of_life_go_on_until_the_last_call_has_ended(
+    now: Services, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that Redis has forgotten is registered again; nobody takes its jobs for abandoned while it stops."""
+    monkeypatch.setattr(concurrent, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(turn, "EXECUTION_SECONDS", 1)
+    sandbox.fault("slow", seconds=1.8)
+    text(now, "hello")
+    wip = StartedJobRegistry(queue=now.jobs.rq)
+    with at_work(now) as mine:
+        until(lambda: wip.count == 1)
+        now.queue_connection.delete(mine.key)
+        now.queue_connection.hset(mine.key, "state", "busy")  # as a turn writes it
+        until(lambda: now.queue_connection.hexists(mine.key, "birth"))
+        ends = mine._stop
+        ends.set()
+        time.sleep(1.4)
+        wip.cleanup()
+        assert FailedJobRegistry(queue=now.jobs.rq).count == 0
+    assert len(sandbox.texts("u")) == 1
+
+
+def test_redis_away_in_mid_work_is_waited_for(now: Services, sandbox: SandboxControl) -> None:
+    """Its connections are cut, again and again; the worker goes on with new ones."""
+    with at_work(now):
+        for number in range(5):
+            now.queue_connection.client_kill_filter(_type="normal", skipme=True)
+            text(now, f"text {number}")
+        until(lambda: "\n\n".join(sandbox.texts("u")).count("text") == 5, 20)
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+def test_a_pool_shared_by_many_threads(now: Services) -> None:
+    client = connect(now.settings.redis_url, decode=True)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: client.incrby("shared", n), range(1, 501)))
+    assert len(set(answers)) == len(answers), "nobody got another's answer"
+    assert int(str(client.get("shared"))) == sum(range(1, 501))
+    mine = [row for row in now.queue_connection.client_list() if row["cmd"] in ("incrby", "get")]
+    assert len(mine) <= 16
+    client.close()
+    assert all(not connection.is_connected for connection in client.connection_pool._in_use_connections)
+
+
+@pytest.mark.parametrize("fresh", [0.0, 1.0])
+def test_a_connection_that_was_closed_while_idle_is_replaced(
+    now: Services, monkeypatch: pytest.MonkeyPatch, fresh: float
+) -> None:
+    """Asked beforehand where it lay idle for long, else found out by the command, which is then sent once more."""
+    monkeypatch.setattr(connections, "FRESH_SECONDS", fresh)
+    client = connect(now.settings.redis_url, decode=True)
+    client.set("x", "1")
+    now.queue_connection.client_kill_filter(_type="normal", skipme=True)
+    assert client.get("x") == "1"
+    client.close()

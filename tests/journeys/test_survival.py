@@ -37,7 +37,7 @@ def test_a_worker_killed_before_its_call_was_stored_sends_it_again(journey: Jour
 def test_a_job_that_rq_loses_is_done_all_the_same(journey: Journey) -> None:
     journey.stack.kill("worker")
     journey.text("the job is gone")
-    journey.services.jobs.enqueue_drain(UID)
+    journey.services.jobs.rq.enqueue_job(journey.services.jobs.job(UID))
     journey.services.queue_connection.delete(journey.services.jobs.rq.key)
     journey.stack.start("worker")
     journey.until(lambda: journey.services.outbox.size(UID) == 0)
@@ -77,12 +77,12 @@ def test_sigterm_finishes_what_is_in_flight(journey: Journey) -> None:
 
 def test_a_second_signal_ends_the_worker_at_once(journey: Journey) -> None:
     """What was in the air comes back after its lease, as after any other death."""
-    journey.sandbox.fault("slow_after", seconds=1.8)
+    journey.sandbox.fault("slow_after", seconds=10)  # until the read time-out
     journey.text("hurried")
     journey.until(lambda: journey.services.outbox.view(UID).open)
     worker = journey.stack.processes.pop("worker")
     worker.send_signal(signal.SIGTERM)
-    time.sleep(1.1)
+    time.sleep(1.4)
     assert worker.poll() is None, "it waits for what is in flight"
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(5) == 1

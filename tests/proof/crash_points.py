@@ -20,9 +20,9 @@ import redis.connection
 import requests.adapters
 
 from integration_app.bootstrap import Services
+from integration_app.store import due as due_module
 from integration_app.web.app import create_app
 from tests.proof.lane import Lane, close, run_to_rest
-from workers import turn as turn_module
 from workers.concurrent import ConcurrentWorker
 
 
@@ -70,6 +70,7 @@ class Steps:
 
     def __init__(self, at: int | None, how: str, act: Callable[[], None]) -> None:
         self.steps = 0
+        self._counting = threading.Lock()
         self._at, self._how, self._act = at, how, act
         self._patch(redis.connection.AbstractConnection, "send_packed_command")
         self._patch(requests.adapters.HTTPAdapter, "send")
@@ -78,8 +79,9 @@ class Steps:
         real = getattr(owner, name)
 
         def stepped(*args: Any, **kwargs: Any) -> Any:
-            number = self.steps
-            self.steps += 1
+            with self._counting:
+                number = self.steps
+                self.steps += 1
             if number == self._at and self._how != "after":
                 self._act()
             result = real(*args, **kwargs)
@@ -196,17 +198,19 @@ def _work(lane: Lane, scenario: Scenario, services: Services) -> None:
     if scenario.door:
         _accept(lane, scenario, services)
     else:
-        _worker(services)
+        _worker(services, len(scenario.uids))
 
 
-def _worker(services: Services) -> None:
-    """A worker as `python -m workers` runs it, with two slots, until there is nothing left to take."""
-    turn_module.HINT_REPEAT_MS = 200  # a job that RQ lost is named again after this, not after 5 s
+def _worker(services: Services, slots: int) -> None:
+    """A worker as `python -m workers` runs it, until there is nothing left to take. One slot, so that the step of a number
+    is the one that was recorded; two where two uids are what it is about.
+    """
+    due_module.HINT_REPEAT_MS = 200  # a job that RQ lost is named again after this, not after 5 s
     names = count()
 
     def work() -> None:
         name = f"w{os.getpid()}-{next(names)}"
-        ConcurrentWorker(services, slots=2, name=name, stop=threading.Event(), grace=5).run(burst=True)
+        ConcurrentWorker(services, slots=slots, name=name, stop=threading.Event(), grace=5).run(burst=True)
 
     run_to_rest(services, work)
 

@@ -234,7 +234,7 @@ class _power_cut:  # noqa: N801 - reads as what it is
                 self._left -= 1
                 if self._left == 0:
                     if isinstance(this, redis.connection.AbstractConnection):
-                        this.disconnect()  # type: ignore[no-untyped-call]
+                        this.disconnect()
                     raise PowerCut
                 return _real(this, *args, **kwargs)
 
