@@ -73,10 +73,10 @@ for i, job_id in ipairs(redis.call('LPOP', queue, free) or {}) do
     redis.call('HSET', execution(entry), 'id', run, 'created_at', seconds(now), 'last_heartbeat', seconds(now),
       'worker_name', name)
     redis.call('EXPIRE', execution(entry), ttl)
-    redis.call('ZADD', executions(job_id), now / 1000 + ttl + 60, run)
+    redis.call('ZADD', executions(job_id), now / 1000 + ttl + 60, run)  -- the minute is RQ's
     redis.call('EXPIRE', executions(job_id), ttl + 60)
     redis.call('ZADD', wip, now / 1000 + ttl, entry)
-    redis.call('HSET', worker, 'current_job', job_id, 'state', 'busy')
+    redis.call('HSET', worker, 'state', 'busy')  -- with many there is no current job
     table.insert(turn, {job_id, run, fields})
   end
 end
@@ -100,7 +100,6 @@ end
 if redis.call('HEXISTS', worker, 'birth') == 0 then return 0 end  -- forgotten, or only what a turn wrote
 redis.call('HSET', worker, 'last_heartbeat', stamp)
 if ARGV[5] == '1' then
-  redis.call('HDEL', worker, 'current_job')
   redis.call('HSET', worker, 'state', is_suspended() and 'suspended' or 'idle')
 end
 redis.call('EXPIRE', worker, ARGV[4])

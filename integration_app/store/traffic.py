@@ -115,7 +115,10 @@ class Traffic:
         return None if score is None else codec.from_ms(score)
 
     def answered(self, *, ends_failures: bool) -> None:
-        """Omi gave an answer, so a probe is over; where it was to a write, so is a row of unanswered calls."""
+        """Omi gave an answer, so a probe is over; where it was to a write, so is a row of unanswered calls.
+
+        Not a row of 429s: these are answers too. Only a write that Omi took ends one (`answered()` in Lua).
+        """
         ended = (keys.FAILURES, keys.FAILED_UIDS) if ends_failures else ()
         self._redis.delete(keys.PROBING, *ended)
 
