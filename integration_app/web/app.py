@@ -1,6 +1,6 @@
 """The web app's factory. gunicorn calls `create_app()`; tests hand in services of their own.
 
-Webhooks have an application of their own behind the same address: what pages need (sessions, CSRF, languages,
+Doors for programs are an application of their own behind the same address: what pages need (sessions, CSRF, languages,
 throttling) would cost each of them a third more, and could only stand in their way.
 """
 
@@ -33,6 +33,8 @@ PATIENCE_SECONDS = 8.0
 """A thread of the web waits no longer for Omi: the doors need it."""
 BODY_MAX = 1_000_000
 """Bytes that a page or an API takes in; webhooks have limits of their own."""
+DOORS = ("/webhooks/", "/omi/", "/.well-known/")
+"""What programs call, providers and Omi itself."""
 FORM_MEMORY_MAX = 50_000_000
 """Bytes of form text. Werkzeug's default of 500 kB refuses large mails, and some providers then drop them for ever."""
 
@@ -44,8 +46,6 @@ def create_app(services: Services | None = None) -> Flask:
     app = _application()
     app.secret_key = services.settings.secret_key
     app.register_blueprint(health.blueprint(services))
-    if not services.omi.is_personal:
-        app.register_blueprint(tools.blueprint(services))
     if token := services.settings.operator_api_token:
         app.register_blueprint(operator_api.blueprint(services, token))
     language.install(app)
@@ -61,6 +61,8 @@ def create_app(services: Services | None = None) -> Flask:
 def _doors(services: Services) -> Flask:
     app = _application()  # without a secret key: there are no sessions to look for
     app.register_blueprint(webhooks.blueprint(services))
+    if not services.omi.is_personal:
+        app.register_blueprint(tools.blueprint(services))
     return app
 
 
@@ -79,7 +81,7 @@ def _application() -> Flask:
 
 def _doors_first(doors: Flask, pages: WSGIApplication) -> WSGIApplication:
     def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        is_webhook = str(environ.get("PATH_INFO", "")).startswith("/webhooks/")
-        return (doors.wsgi_app if is_webhook else pages)(environ, start_response)
+        is_door = str(environ.get("PATH_INFO", "")).startswith(DOORS)
+        return (doors.wsgi_app if is_door else pages)(environ, start_response)
 
     return dispatch

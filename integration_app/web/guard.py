@@ -55,7 +55,7 @@ def install(app: Flask, services: Services) -> Limiter:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=services.settings.trusted_proxies)  # type: ignore[method-assign]
     app.jinja_env.finalize = _writable
     csrf = CSRFProtect(app)
-    for name in ("health", "tools", "operator_api"):
+    for name in ("health", "operator_api"):
         if blueprint := app.blueprints.get(name):
             csrf.exempt(blueprint)
 
