@@ -48,7 +48,6 @@ def create_app(services: Services | None = None) -> Flask:
     app.register_blueprint(health.blueprint(services))
     if token := services.settings.operator_api_token:
         app.register_blueprint(operator_api.blueprint(services, token))
-    language.install(app)
     limiter = guard.install(app, services)
     if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
         app.register_blueprint(setup.blueprint(services, limiter))
@@ -76,6 +75,7 @@ def _application() -> Flask:
     app.url_map.merge_slashes = False
     stalling.install(app)  # before anything that reads a body
     errors.install(app)
+    language.install(app)
     return app
 
 
