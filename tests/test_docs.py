@@ -156,3 +156,13 @@ def test_make_targets_that_the_readme_names_exist() -> None:
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make ([a-z]+)", (REPO / "README.md").read_text(encoding="utf-8")):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_no_page_is_left_half_written() -> None:
+    for path in [
+        REPO / "README.md",
+        REPO / "CHANGELOG.md",
+        *(REPO / "docs").glob("*.md"),
+        *(REPO / "benchmarks").glob("*.md"),
+    ]:
+        assert "@@" not in path.read_text(encoding="utf-8"), path

@@ -111,7 +111,7 @@ TOKENS_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Arrival:
     """`new` is false for a second delivery of an event; `id` is then the message of the first."""
 
     id: str
@@ -156,7 +156,7 @@ class Arrivals:
         due: datetime,
         now: datetime,
         event: dict[str, Any],
-    ) -> Accepted | None:
+    ) -> Arrival | None:
         """Write `message` down for every uid that it belongs to, to be looked at from `due`; a worker is asked at once
         where that is now. None when it belongs to nobody.
 
@@ -200,7 +200,7 @@ class Arrivals:
         )
         if not found:
             return None
-        return Accepted(found[0], bool(new), *map(int, found[1:]))
+        return Arrival(found[0], bool(new), *map(int, found[1:]))
 
     def knows(self, dedupe_keys: Sequence[str]) -> bool:
         """Whether an event of one of these keys has been taken in."""
