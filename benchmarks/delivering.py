@@ -63,7 +63,7 @@ def memory_in_flight(size: Size) -> list[Row]:
     rows = []
     for tls, limit in ((False, 64), (True, 192)):
         grown = []
-        for _ in range(max(2, size.rounds // 2)):
+        for _ in range(max(1, size.rounds // 2)):
             small, large = (_memory(count, tls=tls) for count in (few, many))
             grown.append((large - small) / (many - few) / 1024)
         what = f"memory (PSS) per delivery more in flight, {'TLS' if tls else 'plain'}"

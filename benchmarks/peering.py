@@ -28,6 +28,7 @@ from benchmarks.harness import (
     worker_cpu,
 )
 
+KINDS = ("threads", "gevent")
 PEERS = Path(__file__).with_name("peers")
 
 
@@ -98,23 +99,29 @@ ALL = (
 
 def peers(size: Size, latency_ms: float = 50.0) -> list[Row]:
     """W2: deliveries per CPU-second of the worker, ours ÷ theirs, same stub, same body, 100 at a time."""
-    rows = []
-    for peer in ALL:
-        version = peer.installed()
-        if version is None:
-            continue
-        ratios: dict[str, list[float]] = {"threads": [], "gevent": []}
-        for _ in range(max(2, size.rounds - 2)):
+    versions = {peer: version for peer in ALL if (version := peer.installed())}
+    ratios: dict[Peer, dict[str, list[float]]] = {peer: {kind: [] for kind in KINDS} for peer in versions}
+    for _ in range(_rounds(size)):
+        mine = {}
+        for kind in KINDS:
+            with bench(latency_ms, WORKER_SLOTS="100", WORKER_CLASS=kind) as run_:
+                mine[kind] = ours(run_, size.deliveries)
+        for peer, found in ratios.items():
             with bench(latency_ms) as run_:
                 theirs = _theirs(run_, peer, size.deliveries)
-            for kind, found in ratios.items():
-                with bench(latency_ms, WORKER_SLOTS="100", WORKER_CLASS=kind) as run_:
-                    found.append(theirs / ours(run_, size.deliveries))
-        shown = ", ".join(f"{kind} {spread(found)}" for kind, found in ratios.items())
-        met = not peer.python or statistics.median(ratios["threads"]) > 1
+            for kind, values in found.items():
+                values.append(theirs / mine[kind])
+    rows = []
+    for peer, version in versions.items():
+        shown = ", ".join(f"{kind} {spread(values)}" for kind, values in ratios[peer].items())
+        met = not peer.python or statistics.median(ratios[peer]["threads"]) > 1
         what = f"deliveries per CPU-second of the worker ÷ {peer.name} {version}, {latency_ms:g} ms"
         rows.append(Row("W2", what, "> 1" if peer.python else "stated", shown, met))
     return rows
+
+
+def _rounds(size: Size) -> int:
+    return max(2, size.rounds - 2)
 
 
 def _environment(run_: Bench) -> dict[str, str]:
@@ -144,8 +151,8 @@ def pipeline(size: Size) -> list[Row]:
     version = peer.installed()
     if version is None:
         return []
-    ratios: dict[str, list[float]] = {"threads": [], "gevent": []}
-    for _ in range(max(2, size.rounds - 2)):
+    ratios: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for _ in range(_rounds(size)):
         theirs = _their_pipeline(peer, size.requests)
         for kind, found in ratios.items():
             found.append(_our_pipeline(size.requests, kind) / theirs)
