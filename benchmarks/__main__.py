@@ -47,7 +47,10 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
     for name, measure in measures.items():
         if (only and name not in only) or (quick and not only and name in NEEDS_PEERS):
             continue
-        found = measure()
+        try:
+            found = measure()
+        except Exception as error:  # noqa: BLE001 - one that fails does not take the others with it
+            found = Row(name, "did not come to an end", "-", f"{type(error).__name__}: {error}"[:200], met=False)
         for row in found if isinstance(found, list) else [found]:
             rows.append(row)
             click.echo(f"{row.id:3} {row.what}: {row.measured}  (target {row.target}) {'✓' if row.met else '✗'}")

@@ -77,11 +77,12 @@ class Bench:
             quick["REQUESTS_CA_BUNDLE"] = str(self.authority)
         self.stack = Stack(folder, settings=quick | settings)
         self._latency = latency_ms
-        folder.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         self.stack.start_redis()
-        self.spawn("stub", [sys.executable, "-m", "benchmarks.stub", str(self.stub_port), str(self._latency)])
+        certificate = [str(self.authority.with_name("server.pem"))] if self.authority else []
+        command = [sys.executable, "-m", "benchmarks.stub", str(self.stub_port), str(self._latency), *certificate]
+        self.spawn("stub", command)
         self.until(lambda: self.seen() is not None)
 
     def spawn(self, name: str, command: list[str], cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:
