@@ -18,13 +18,21 @@ from integration_app.model import (
     Gate,
     GateScope,
     InstallationState,
+    Kind,
     Park,
     Reconcile,
     Retry,
 )
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
 from integration_app.pipeline.look import Look, gate_name, gate_names
-from integration_app.pipeline.policy import LIMITS_EVERYBODY, is_outage, limit_gate, outage_gate, proves_us
+from integration_app.pipeline.policy import (
+    LIMITS_EVERYBODY,
+    is_outage,
+    is_passing,
+    limit_gate,
+    outage_gate,
+    proves_us,
+)
 from integration_app.store.deliveries import NOTHING_ELSE, Aftermath, Deliveries
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
@@ -63,7 +71,7 @@ class Outcomes:
         cause = _cause(error)
         if cause:
             self._health.count(f"causes:{cause}")
-        if isinstance(error, RateLimited) and wrote and self._limits_everybody(look, uid):
+        if isinstance(error, RateLimited) and wrote and self._limits_everybody(look, error, uid):
             return
         if not is_outage(error):
             self._traffic.answered(ends_failures=wrote)
@@ -78,11 +86,14 @@ class Outcomes:
             reason = "Omi does not answer"
             self._close(look, GateScope.ALL, uid, Retry(until, reason, GateScope.ALL, alarm=True), None)
 
-    def _limits_everybody(self, look: Look, uid: str) -> bool:
+    def _limits_everybody(self, look: Look, error: RateLimited, uid: str) -> bool:
         """Whether a 429 is everybody's; then everybody waits, and one goes first."""
-        row, gate = self._traffic.limited(uid), look.gates.get(GateScope.ALL.value)
+        gate = look.gates.get(GateScope.ALL.value)
         tries = gate.tries if gate and gate.reason == LIMITS_EVERYBODY else 0
-        until = limit_gate(self._clock(), row.uids, tries)
+        refused = max(look.tries(GateScope.KIND, kind) for kind in Kind)
+        if not tries and is_passing(error.retry_after, refused):
+            return False
+        until = limit_gate(self._clock(), self._traffic.limited(uid).uids, tries)
         if until is None:
             return False
         self._close(look, GateScope.ALL, uid, Retry(until, LIMITS_EVERYBODY, GateScope.ALL), None)

@@ -153,6 +153,11 @@ def outage_gate(now: datetime, calls: int, uids: int, tries_for_all: int) -> dat
     return now + min(OUTAGE_GATE * float(2 ** min(tries_for_all, 10)), OUTAGE_WAIT_MAX)
 
 
+def is_passing(retry_after: float | None, refused: int) -> bool:
+    """Whether a user's 429 is over sooner than a gate for everybody would be: the first of a row, with a short wait."""
+    return retry_after is not None and retry_after < OUTAGE_GATE.total_seconds() and refused <= 1
+
+
 def limit_gate(now: datetime, uids: int, tries_for_all: int) -> datetime | None:
     """Until when everybody waits, once `uids` users in a row were told 429: no quota of theirs. Then one probes.
 

@@ -73,7 +73,7 @@ local function gate_for_all() return tonumber(redis.call('HGET', '{keys.gate("al
 -- The uids whose time has come. Each is named again after a while unless somebody takes it. What a gate holds up is not
 -- named: while everybody waits nobody is, and when that is over one at a time, until it is known whether Omi is back.
 local function promote(now, again, limit)
-  local closed, ready, wait, probes = gate_for_all(), {{}}, 0, false
+  local closed, ready, moves, wait, probes = gate_for_all(), {{}}, {{}}, 0, false
   if closed > now then
     wait = closed
   elseif closed > 0 and redis.call('EXISTS', '{keys.PROBING}') == 1 then
@@ -91,7 +91,11 @@ local function promote(now, again, limit)
       at = now + again
       table.insert(ready, uid)
     end
-    redis.call('ZADD', '{keys.DUE}', string.format('%d', at), uid)
+    table.insert(moves, string.format('%d', at))
+    table.insert(moves, uid)
+  end
+  for first = 1, #moves, 1000 do
+    redis.call('ZADD', '{keys.DUE}', unpack(moves, first, math.min(first + 999, #moves)))
   end
   return ready
 end

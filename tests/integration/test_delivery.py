@@ -497,6 +497,21 @@ def test_429_for_everybody_is_probed_and_not_stormed(services: Services, sandbox
     assert all(len(sandbox.memories(uid)) == 1 for uid in uids)
 
 
+def test_short_waits_of_many_users_hold_up_nobody_longer_than_they_say(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
+) -> None:
+    fleet = build(OMI_MAX_REQUESTS_PER_MINUTE="6000")
+    uids = [f"w{number}" for number in range(20)]
+    sandbox.enable(*uids)
+    link(fleet, *uids, phone="+15550009911")
+    sandbox.fault("rate_limited", route="create_memories", times=20, retry_after=3)
+    text(fleet, "remember: tea", sender="+15550009911")
+    run_due(fleet, clock)
+    clock.pass_time(seconds=3.3)
+    run_due(fleet, clock)
+    assert all(len(sandbox.memories(uid)) == 1 for uid in uids)
+
+
 def test_users_whose_own_hours_are_used_up_stop_nobody_else(
     services: Services, sandbox: SandboxControl, clock: Clock
 ) -> None:
