@@ -24,7 +24,7 @@ def deliver_cpu(size: Size, latency_ms: float = 50.0) -> list[Row]:
         for kind, found in ratios.items():
             with bench(latency_ms, WORKER_CLASS=kind) as run_:
                 mine = ours(run_, size.deliveries)
-                count = min(size.deliveries, 300)
+                count = size.deliveries // 5
                 run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, "1"])
                 start = ended(run_.stack.processes.pop("loop"))
                 run_.spawn("loop", [sys.executable, "-m", "benchmarks.loop", run_.stub_url, str(count)])
