@@ -23,7 +23,7 @@ check: lint types contracts test ## Style, types, import contracts, tests
 proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about ten minutes)
 	$(BIN)/python -m tests.proof
 
-bench: $(VENV)/.dev ## Measure speed beside references (about ten minutes)
+bench: $(VENV)/.dev ## Measure speed beside references and other queues (about twenty minutes; installs the queues)
 	$(BIN)/python -m benchmarks --write
 
 bench-quick: $(VENV)/.dev ## The same table from fewer rounds

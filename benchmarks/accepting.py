@@ -24,7 +24,6 @@ from benchmarks.harness import (
     answers,
     bench,
     cpu_seconds,
-    free_port,
     percentile,
     post_all,
     send_some,
@@ -33,6 +32,7 @@ from benchmarks.harness import (
     spread,
     tree_memory,
 )
+from integration_app.cli.stack import free_port
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
 from integration_app.web.app import create_app

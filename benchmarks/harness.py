@@ -22,12 +22,11 @@ import requests
 from benchmarks.certificates import make
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import Stack, _port
+from integration_app.cli.stack import Stack, free_port
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
 
-free_port = _port
 ROOT = Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 PHONE = "+15550001111"

@@ -21,12 +21,12 @@ from benchmarks.harness import (
     answers,
     bench,
     cpu_seconds,
-    free_port,
     ours,
     post_all,
     spread,
     worker_cpu,
 )
+from integration_app.cli.stack import free_port
 
 KINDS = ("threads", "gevent")
 PEERS = Path(__file__).with_name("peers")

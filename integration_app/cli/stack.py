@@ -58,9 +58,9 @@ class Stack:
         self._redis = redis
         self._server = server  # another server binary, for tests with other versions
         ports = iter((8000, 8100, 6390)) if default_ports else iter((0, 0, 0))
-        self.web_url = f"http://127.0.0.1:{_port(next(ports))}"
-        self.sandbox_url = f"http://127.0.0.1:{_port(next(ports))}"
-        self._redis_port = _port(next(ports))
+        self.web_url = f"http://127.0.0.1:{free_port(next(ports))}"
+        self.sandbox_url = f"http://127.0.0.1:{free_port(next(ports))}"
+        self._redis_port = free_port(next(ports))
         self._boost = boost
         self._known = known_names()
         self.env = self._environment() | dict(settings or {})
@@ -294,7 +294,7 @@ def _server(choice: str) -> str:
     return str(get_binary_path())
 
 
-def _port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """`wanted` if it is free, else any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:

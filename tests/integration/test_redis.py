@@ -128,7 +128,7 @@ class Sentinels:
     def __init__(self, folder: Path) -> None:
         self._binary = stack_module._server(stack_module.EMBEDDED)
         self._folder = folder
-        self.ports = {name: stack_module._port(0) for name in ("primary", "replica", "sentinel")}
+        self.ports = {name: stack_module.free_port(0) for name in ("primary", "replica", "sentinel")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._start("primary")
         self._start("replica", "--replicaof", "127.0.0.1", str(self.ports["primary"]))

@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import as_text, utcparse
 
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import _port as free_port
+from integration_app.cli.stack import free_port
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from integration_app.queue import QUEUE_NAME

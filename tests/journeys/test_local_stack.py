@@ -139,7 +139,7 @@ def test_dev_takes_free_ports_when_the_usual_ones_are_taken(tmp_path: Path) -> N
         taken = squatter.getsockname()[1]
         from integration_app.cli import stack
 
-        assert stack._port(taken) != taken
+        assert stack.free_port(taken) != taken
     ports = {Stack(tmp_path).web_url, Stack(tmp_path).sandbox_url}
     assert len(ports) == 2
 
