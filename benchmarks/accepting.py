@@ -32,6 +32,7 @@ from benchmarks.harness import (
     spread,
     tree_memory,
 )
+from integration_app.bootstrap import system_clock
 from integration_app.cli.stack import free_port
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
@@ -173,9 +174,10 @@ def texts(run_: Bench, count: int, first: int = 0) -> list[OutgoingRequest]:
     assert spec.sender is not None
     sender, base = spec.sender(run_.stack.env), run_.stack.env["PUBLIC_BASE_URL"]
     return [
-        sender.compose(
+        sender.build_request(
             SampleMessage(sender=f"+1555{first + number:07d}", to="", text="x", event_id=f"SM{secrets.token_hex(16)}"),
             base,
+            system_clock(),
         )
         for number in range(count)
     ]

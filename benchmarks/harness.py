@@ -21,7 +21,7 @@ import requests
 
 from benchmarks.certificates import make
 from integration_app import bootstrap, logs
-from integration_app.bootstrap import Services
+from integration_app.bootstrap import Services, system_clock
 from integration_app.cli.stack import Stack, free_port
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers import registry
@@ -148,9 +148,10 @@ def signed(stack: Stack, count: int) -> list[OutgoingRequest]:
     assert spec.sender is not None
     sender = spec.sender(stack.env)
     return [
-        sender.compose(
+        sender.build_request(
             SampleMessage(sender=PHONE, to="", text=f"text {number}", event_id=f"SM{secrets.token_hex(16)}"),
             stack.env["PUBLIC_BASE_URL"],
+            system_clock(),
         )
         for number in range(count)
     ]

@@ -87,6 +87,10 @@ def read_settings() -> tuple[Settings, Mapping[str, Provider]]:
     return finish(), providers
 
 
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
 def build(*, connections: int = 16, clock: Clock | None = None, patience: float | None = None) -> Services:
     """Wire everything from the environment. `connections`: how many calls to Omi may run at once; `patience`:
     seconds that somebody who waits for a page can wait for one.
@@ -94,7 +98,7 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
     Opens no connection yet.
     """
     settings, providers = read_settings()
-    clock = clock or (lambda: datetime.now(UTC))
+    clock = clock or system_clock
     redis = connect(settings.redis_url, decode=True)
     queue_connection = connect(settings.redis_url, decode=False)
     rules = _rules(settings)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
-from integration_app.model import InstallationState
+from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 
 PROBE_UID = "omi-inbox-doctor"
@@ -24,10 +24,10 @@ class Check:
     detail: str
 
 
-def from_nothing() -> Iterator[Check]:
+def from_nothing(clock: Clock | None = None) -> Iterator[Check]:
     """Settings first: without them nothing else can be looked at."""
     try:
-        found = bootstrap.build()
+        found = bootstrap.build(clock=clock)
     except SettingsError as error:
         for name, what in error.mistakes.items():
             yield Check(name, False, "; ".join(what))

@@ -43,11 +43,11 @@ def overview(services: Services) -> dict[str, Any]:
         "workers": services.health.workers(since=now - WORKER_SEEN),
         "installations": len(waiting),
         "rates": {
-            "accepted_hour": services.health.rates("webhooks:", ending=":stored", slots=_HOUR),
-            "accepted_day": services.health.rates("webhooks:", ending=":stored", slots=_DAY),
-            "delivered_hour": services.health.rates("deliveries:done", slots=_HOUR),
-            "delivered_day": services.health.rates("deliveries:done", slots=_DAY),
-            "failed_day": services.health.rates("causes:", slots=_DAY),
+            "accepted_hour": services.health.rates("webhooks:", ending=":stored", slots=_HOUR, now=now),
+            "accepted_day": services.health.rates("webhooks:", ending=":stored", slots=_DAY, now=now),
+            "delivered_hour": services.health.rates("deliveries:done", slots=_HOUR, now=now),
+            "delivered_day": services.health.rates("deliveries:done", slots=_DAY, now=now),
+            "failed_day": services.health.rates("causes:", slots=_DAY, now=now),
         },
     }
 
@@ -182,7 +182,7 @@ def send_test(services: Services, name: str, uid: str) -> str:
     )
     base = services.settings.public_base_url
     try:
-        made = sender.compose(message, base)
+        made = sender.build_request(message, base, services.clock())
         answer = requests.request(
             made.method, base + made.path, data=made.body, headers=dict(made.headers), timeout=10, allow_redirects=False
         )
@@ -203,9 +203,10 @@ def _causes(services: Services, uids: list[str]) -> dict[str, int]:
 
 def _last(services: Services, prefix: str) -> str | None:
     """When something was counted last, within a day and to five minutes."""
-    counts = services.health.rates(prefix, slots=_DAY)
+    now = services.clock()
+    counts = services.health.rates(prefix, slots=_DAY, now=now)
     ago = next((number for number, count in enumerate(reversed(counts)) if count), None)
-    return None if ago is None else (services.clock() - ago * timedelta(minutes=5)).isoformat(timespec="minutes")
+    return None if ago is None else (now - ago * timedelta(minutes=5)).isoformat(timespec="minutes")
 
 
 def _is_refusal(name: str) -> bool:

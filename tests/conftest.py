@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from redis import Redis
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
+from integration_app.cli import main
 from integration_app.cli.stack import Stack, known_names
 from integration_app.providers.registry import specs
 from integration_app.store.connections import connect
@@ -23,11 +25,14 @@ REPO = Path(__file__).resolve().parent.parent
 PROVIDERS = REPO / "integration_app" / "providers"
 
 
+START = datetime(2026, 11, 20, 8, 0, 0, 123456, tzinfo=UTC)
+
+
 class Clock:
-    """The time as a value: a test moves it, nobody waits."""
+    """The time as a value: a test moves it instead of waiting, and everything that the test drives reads it."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 20, 8, 0, 0, 123456, tzinfo=UTC)
+        self.now = START
 
     def __call__(self) -> datetime:
         return self.now
@@ -79,6 +84,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(clock: Clock) -> Cli:
+    """The command line, driven by the test's clock: `cli("messages", "--json")`."""
+
+    def run(*words: str, input: str | None = None) -> Result:  # noqa: A002 - as click calls it
+        return CliRunner().invoke(main, words, obj=clock, input=input)
+
+    return run
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from integration_app.cli.samples import send
 from integration_app.cli.stack import OPERATOR_PASSWORD, Stack, StackError
 from integration_app.cli.visitor import Visitor
 from integration_app.providers import registry
-from integration_app.providers.base import SampleMessage, Sender
+from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 
 PHONE, CAROLS, LONER, DAVES = "+15550001111", "+15550002222", "+15550003333", "+15550004444"
 ALICE, BOB, CAROL, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-dave", "uid-not-enabled"
@@ -160,7 +160,9 @@ class _Demo:
     def _forged(self) -> None:
         before = self._services.inbox.count()
         message = self._text_message("I am not who I say I am")
-        outgoing = self._senders["sms"].compose(message, self._stack.env["PUBLIC_BASE_URL"])
+        outgoing = self._senders["sms"].build_request(
+            message, self._stack.env["PUBLIC_BASE_URL"], self._services.clock()
+        )
         forged = replace(outgoing, body=outgoing.body.replace(b"not", b"now"))
         answer = send(self._stack.web_url, forged)
         self._same(answer.status_code, 403, "the answer to a forged text")
@@ -211,7 +213,7 @@ class _Demo:
                 text=words,
                 html=None,
             )
-            outgoing = sender.compose(message, self._stack.env["PUBLIC_BASE_URL"])
+            outgoing = self._signed(sender, message)
             sent[name] = (words, send(self._stack.web_url, outgoing).status_code)
         for name, (words, status) in sent.items():
             held = self._until(partial(self._with_words, CAROL, words), f"the message of {name}")
@@ -264,10 +266,16 @@ class _Demo:
 
     def _send(self, message: SampleMessage) -> requests.Response:
         sender = self._senders[message.channel or "sms"]
-        answer = send(self._stack.web_url, sender.compose(message, self._stack.env["PUBLIC_BASE_URL"]))
+        answer = send(
+            self._stack.web_url,
+            sender.build_request(message, self._stack.env["PUBLIC_BASE_URL"], self._services.clock()),
+        )
         if answer.status_code != 200:
             raise Differs(f"a genuine {message.channel} was answered {answer.status_code}")
         return answer
+
+    def _signed(self, sender: Sender, message: SampleMessage) -> OutgoingRequest:
+        return sender.build_request(message, self._stack.env["PUBLIC_BASE_URL"], self._services.clock())
 
     def _control(self, method: str, path: str, json: Any = None) -> Any:
         url = f"{self._stack.sandbox_url}/_sandbox{path}"

@@ -9,7 +9,7 @@ import click
 
 from integration_app import logs
 from integration_app.checks import from_nothing
-from integration_app.cli.output import FAILED, as_json, use_local_stack
+from integration_app.cli.output import FAILED, as_json, clock, use_local_stack
 
 
 @click.command()
@@ -18,7 +18,7 @@ def doctor(want_json: bool) -> None:
     """Check settings, Redis and Omi. Changes nothing but one probe key in Redis."""
     use_local_stack()
     logs.configure("text", "error")
-    checks = list(from_nothing())
+    checks = list(from_nothing(clock()))
     if want_json:
         as_json([asdict(check) for check in checks])
     else:

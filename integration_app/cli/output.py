@@ -16,10 +16,17 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
+from integration_app.model import Clock
 
 FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
 
 STACK_FILE = Path(".dev") / "stack.json"
+
+
+def clock() -> Clock:
+    """The clock handed to `main(obj=…)`, else the system's: a test drives every command by its own time."""
+    handed: Clock | None = click.get_current_context().obj
+    return handed or bootstrap.system_clock
 
 
 @contextmanager
@@ -28,7 +35,7 @@ def services() -> Iterator[Services]:
     use_local_stack()
     logs.configure("text", "warning")
     try:
-        yield bootstrap.build()
+        yield bootstrap.build(clock=clock())
     except SettingsError as error:
         fail(str(error), USAGE)
     except (RedisError, OSError) as error:

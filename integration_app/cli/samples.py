@@ -11,7 +11,7 @@ import click
 import requests
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import FAILED, TRY_LATER, USAGE, fail, services, use_local_stack
+from integration_app.cli.output import FAILED, TRY_LATER, USAGE, clock, fail, services, use_local_stack
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome, OutgoingRequest, SampleMessage, Sender
 
@@ -51,7 +51,7 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
     if urlsplit(base).scheme not in ("http", "https"):
         fail(f"{base!r} is no URL: give --to https://…, or set PUBLIC_BASE_URL", USAGE)
     try:
-        answer = send(base, sender.compose(message, base))
+        answer = send(base, sender.build_request(message, base, clock()()))
     except ValueError as error:
         fail(str(error), USAGE)
     except requests.RequestException as error:

@@ -70,7 +70,7 @@ class Outcomes:
         """
         cause = _cause(error)
         if cause:
-            self._health.count(f"causes:{cause}")
+            self._health.count(f"causes:{cause}", now=self._clock())
         if isinstance(error, RateLimited) and wrote and self._limits_everybody(look, error, uid):
             return
         if not is_outage(error):
@@ -208,7 +208,7 @@ class Outcomes:
 
     def _alarm(self, reason: str) -> None:
         log.error("alarm", reason=reason)
-        self._health.count("alarms")
+        self._health.count("alarms", now=self._clock())
 
 
 def _cause(error: OmiError | None) -> str | None:

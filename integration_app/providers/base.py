@@ -149,8 +149,8 @@ class Sender(ABC):
     """Signs and builds requests as the vendor does, with the same settings as the provider."""
 
     @abstractmethod
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
-        """The request with which the vendor would deliver `message` to the webhook below `base_url`."""
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
+        """The request with which the vendor delivers `message` to the webhook below `base_url`, signed at `now`."""
 
     @abstractmethod
     def samples(self) -> Mapping[str, SampleMessage]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -74,13 +73,13 @@ class Health:
         names = self._redis.zrangebyscore(keys.WORKERS, codec.ms(since), "+inf")
         return sum(str(name).startswith(f"{host}-" if host else "") for name in names)
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, *, now: datetime) -> None:
         """Count it for ever, and in its five minutes of the last day."""
-        self._count(keys=[keys.COUNTERS, keys.rates_at(datetime.now(UTC))], args=[name])
+        self._count(keys=[keys.COUNTERS, keys.rates_at(now)], args=[name])
 
-    def rates(self, prefix: str, *, slots: int, ending: str = "") -> list[int]:
+    def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
         """How often such names were counted, in each of the last five-minute slots, oldest first."""
-        last = int(time.time() // keys.RATE_SLOT.total_seconds())
+        last = keys.rate_slot(now)
         pipe = self._redis.pipeline(transaction=False)
         for slot in range(last - slots + 1, last + 1):
             pipe.hgetall(keys.rates(slot))

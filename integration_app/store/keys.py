@@ -189,5 +189,9 @@ def rates(slot: int) -> str:
     return f"{PREFIX}rates:{slot}"
 
 
+def rate_slot(moment: datetime) -> int:
+    return int(moment.timestamp() // RATE_SLOT.total_seconds())
+
+
 def rates_at(moment: datetime) -> str:
-    return rates(int(moment.timestamp() // RATE_SLOT.total_seconds()))
+    return rates(rate_slot(moment))

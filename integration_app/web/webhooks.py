@@ -120,7 +120,7 @@ def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
     if outcome in _UNCOUNTED:
         return
     try:
-        services.health.count(f"webhooks:{provider.name}:{outcome}")
+        services.health.count(f"webhooks:{provider.name}:{outcome}", now=services.clock())
     except (RedisError, OSError):
         log.warning("not counted", provider=provider.name)
 

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from integration_app import bootstrap
+from integration_app.bootstrap import system_clock
 from integration_app.cli.samples import send
 from integration_app.cli.stack import OPERATOR_PASSWORD, Stack
 from integration_app.providers import registry
@@ -45,8 +46,8 @@ class Site:
         """A text, signed and sent as the vendor does."""
         spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
         assert spec.sender is not None
-        made = spec.sender(self.stack.env).compose(
-            SampleMessage(sender=phone, to="", text=words), self.stack.env["PUBLIC_BASE_URL"]
+        made = spec.sender(self.stack.env).build_request(
+            SampleMessage(sender=phone, to="", text=words), self.stack.env["PUBLIC_BASE_URL"], system_clock()
         )
         assert send(self.stack.web_url, made).status_code == 200
 
@@ -58,12 +59,8 @@ class Site:
         sample = SampleMessage(
             sender=sender, to=f"{installation.inbox_token}@in.example.com", subject="Hello", text=words, channel="email"
         )
-        assert (
-            send(
-                self.stack.web_url, spec.sender(self.stack.env).compose(sample, self.stack.env["PUBLIC_BASE_URL"])
-            ).status_code
-            == 200
-        )
+        made = spec.sender(self.stack.env).build_request(sample, self.stack.env["PUBLIC_BASE_URL"], system_clock())
+        assert send(self.stack.web_url, made).status_code == 200
 
     def sign_in(self, page: Page, uid: str) -> None:
         self.sandbox.enable(uid)

@@ -6,22 +6,16 @@ import json
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner, Result
 
 from integration_app.bootstrap import Services
-from integration_app.cli import main
 from integration_app.model import GateScope
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.drive import link, run_to_rest, text
 from tests.sandbox_control import SandboxControl
 
 
-def run(*words: str) -> Result:
-    return CliRunner().invoke(main, words)
-
-
-def test_link_prints_nothing_but_the_address_to_standard_output(services: Services) -> None:
-    result = run("link", "--uid", "u", "--phone", "(555) 000-1111")
+def test_link_prints_nothing_but_the_address_to_standard_output(services: Services, cli: Cli) -> None:
+    result = cli("link", "--uid", "u", "--phone", "(555) 000-1111")
     assert result.exit_code == 0, result.output
     address = result.stdout.strip()
     local, _, domain = address.partition("@")
@@ -30,8 +24,8 @@ def test_link_prints_nothing_but_the_address_to_standard_output(services: Servic
     assert "+15550001111" not in result.stderr, "addresses are masked"
 
 
-def test_linking_again_keeps_the_address() -> None:
-    first, second = (run("link", "--uid", "u", "--email").stdout for _ in range(2))
+def test_linking_again_keeps_the_address(cli: Cli) -> None:
+    first, second = (cli("link", "--uid", "u", "--email").stdout for _ in range(2))
     assert first == second
 
 
@@ -45,144 +39,144 @@ def test_linking_again_keeps_the_address() -> None:
         ("--uid", "u", "--phone", "12"),
     ],
 )
-def test_wrong_use_ends_with_2(words: tuple[str, ...]) -> None:
-    assert run("link", *words).exit_code == 2
+def test_wrong_use_ends_with_2(words: tuple[str, ...], cli: Cli) -> None:
+    assert cli("link", *words).exit_code == 2
 
 
-def test_installations_and_messages(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+def test_installations_and_messages(services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli) -> None:
     sandbox.enable("u")
     link(services, "u")
     message_id = text(services, "my private words")
     run_to_rest(services, clock)
-    (row,) = json.loads(run("installations", "--json").stdout)
+    (row,) = json.loads(cli("installations", "--json").stdout)
     assert (row["uid"], row["state"], row["phones"], row["waiting"]) == ("u", "enabled", ["+1555…11"], 0)
-    (message,) = json.loads(run("messages", "--json").stdout)
+    (message,) = json.loads(cli("messages", "--json").stdout)
     assert (message["id"], message["state"]) == (message_id, "done")
-    assert message_id in run("messages").stdout
-    story = run("messages", "show", message_id)
+    assert message_id in cli("messages").stdout
+    story = cli("messages", "show", message_id)
     assert "accepted (HTTP 200)" in story.stdout
     assert "private words" not in story.output
-    assert json.loads(run("messages", "--state", "parked", "--json").stdout) == []
+    assert json.loads(cli("messages", "--state", "parked", "--json").stdout) == []
 
 
 @pytest.mark.usefixtures("services")
-def test_a_message_that_does_not_exist_ends_with_3() -> None:
-    assert run("messages", "show", "m0").exit_code == 3
-    assert run("resume", "--uid", "nobody").exit_code == 3
+def test_a_message_that_does_not_exist_ends_with_3(cli: Cli) -> None:
+    assert cli("messages", "show", "m0").exit_code == 3
+    assert cli("resume", "--uid", "nobody").exit_code == 3
 
 
-def test_a_missing_redis_ends_with_75(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_redis_ends_with_75(services: Services, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    result = run("installations")
+    result = cli("installations")
     assert result.exit_code == 75
     assert "REDIS_URL" in result.stderr
 
 
-def test_wrong_settings_end_with_2(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_end_with_2(services: Services, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.setenv("PORT", "none")
-    result = run("installations")
+    result = cli("installations")
     assert result.exit_code == 2
     assert "PORT" in result.stderr
 
 
-def test_resume_sends_at_once_what_waits(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+def test_resume_sends_at_once_what_waits(services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli) -> None:
     link(services, "u")
     text(services, "hello")
     clock.pass_time(seconds=21)
     services.drain.run("u")
     sandbox.enable("u")
-    assert run("resume", "--uid", "u").exit_code == 0
+    assert cli("resume", "--uid", "u").exit_code == 0
     services.drain.run("u")
     assert sandbox.texts("u") == ["Me: hello"]
 
 
-def test_resume_does_not_promise_what_it_cannot_keep(services: Services, clock: Clock) -> None:
+def test_resume_does_not_promise_what_it_cannot_keep(services: Services, clock: Clock, cli: Cli) -> None:
     link(services, "u")
     until = services.clock() + timedelta(days=3650)
     services.gates.close(GateScope.ALL, "u", None, until=until, reason="Omi refused our API key", now=clock())
-    assert "everybody still waits" in run("resume", "--uid", "u").stderr
-    assert "everybody still waits" not in run("resume", "--everybody").stderr
+    assert "everybody still waits" in cli("resume", "--uid", "u").stderr
+    assert "everybody still waits" not in cli("resume", "--everybody").stderr
 
 
-def test_a_phone_can_be_taken_away(services: Services) -> None:
-    run("link", "--uid", "u", "--phone", "+15550001111")
-    assert "also serves u" in run("link", "--uid", "v", "--phone", "+15550001111").stderr
-    assert run("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 0
+def test_a_phone_can_be_taken_away(services: Services, cli: Cli) -> None:
+    cli("link", "--uid", "u", "--phone", "+15550001111")
+    assert "also serves u" in cli("link", "--uid", "v", "--phone", "+15550001111").stderr
+    assert cli("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 0
     assert services.installations.with_phone("+15550001111") == ["v"]
-    assert run("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 3
+    assert cli("unlink", "--uid", "u", "--phone", "+15550001111").exit_code == 3
 
 
-def test_a_mexican_mobile_is_found_in_either_spelling(services: Services) -> None:
-    run("link", "--uid", "u", "--phone", "+525512345678")
+def test_a_mexican_mobile_is_found_in_either_spelling(services: Services, cli: Cli) -> None:
+    cli("link", "--uid", "u", "--phone", "+525512345678")
     for spelled in ("+525512345678", "+5215512345678"):
         assert services.installations.with_phone(spelled) == ["u"]
 
 
 @pytest.mark.usefixtures("services")
-def test_providers_are_listed_and_explained_with_the_operators_url() -> None:
-    assert "https://inbox.example.com/webhooks/hello" in run("providers").stdout
-    shown = run("providers", "show", "hello").stdout
+def test_providers_are_listed_and_explained_with_the_operators_url(cli: Cli) -> None:
+    assert "https://inbox.example.com/webhooks/hello" in cli("providers").stdout
+    shown = cli("providers", "show", "hello").stdout
     assert "https://inbox.example.com/webhooks/hello" in shown
     assert "{url}" not in shown
-    assert run("providers", "show", "nobody").exit_code == 3
+    assert cli("providers", "show", "nobody").exit_code == 3
 
 
 @pytest.mark.usefixtures("services")
-def test_every_sample_that_is_listed_can_be_sent() -> None:
-    run("link", "--uid", "u", "--phone", "+15550001111")
-    for name in run("send-sample").stdout.split():
-        result = run("send-sample", name, "--to", "http://127.0.0.1:1")
+def test_every_sample_that_is_listed_can_be_sent(cli: Cli) -> None:
+    cli("link", "--uid", "u", "--phone", "+15550001111")
+    for name in cli("send-sample").stdout.split():
+        result = cli("send-sample", name, "--to", "http://127.0.0.1:1")
         assert result.exit_code == 75, f"{name}: composed, signed, and nobody was there"
 
 
 @pytest.mark.usefixtures("services")
-def test_a_web_that_is_down_is_a_sentence() -> None:
-    run("link", "--uid", "u", "--phone", "+15550001111")
-    result = run("send-sample", "hello-note", "--to", "http://127.0.0.1:1")
+def test_a_web_that_is_down_is_a_sentence(cli: Cli) -> None:
+    cli("link", "--uid", "u", "--phone", "+15550001111")
+    result = cli("send-sample", "hello-note", "--to", "http://127.0.0.1:1")
     assert result.exit_code == 75
     assert "does not answer" in result.stderr
 
 
-def test_an_id_with_half_an_emoji_does_not_break_the_list(services: Services) -> None:
+def test_an_id_with_half_an_emoji_does_not_break_the_list(services: Services, cli: Cli) -> None:
     link(services, "u")
     text(services, "x", event_id="\ud800a")
-    assert run("messages", "--json").exit_code == 0
+    assert cli("messages", "--json").exit_code == 0
 
 
-def test_doctor_names_each_check(services: Services, sandbox: SandboxControl) -> None:
-    checks = json.loads(run("doctor", "--json").stdout)
+def test_doctor_names_each_check(services: Services, sandbox: SandboxControl, cli: Cli) -> None:
+    checks = json.loads(cli("doctor", "--json").stdout)
     by_name = {check["name"]: check for check in checks}
     assert by_name["redis"]["ok"]
     assert by_name["persistence"]["ok"]
     assert by_name["omi"]["ok"], by_name["omi"]
     assert not by_name["workers"]["ok"]
-    assert run("doctor").exit_code == 1
+    assert cli("doctor").exit_code == 1
 
 
 def test_doctor_tells_a_wrong_key_and_a_missing_omi_apart(
-    services: Services, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+    services: Services, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.setenv("OMI_API_KEY", "sk_wrong")
-    assert "refuses OMI_API_KEY" in run("doctor").stdout
+    assert "refuses OMI_API_KEY" in cli("doctor").stdout
     monkeypatch.setenv("OMI_BASE_URL", "http://127.0.0.1:1")
-    assert "no connection to Omi" in run("doctor").stdout
+    assert "no connection to Omi" in cli("doctor").stdout
 
 
-def test_doctor_names_every_wrong_setting(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_names_every_wrong_setting(services: Services, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.delenv("OMI_API_KEY")
     monkeypatch.setenv("LEASE_SECONDS", "1")
-    result = run("doctor")
+    result = cli("doctor")
     assert result.exit_code == 1
     assert "OMI_API_KEY: is not set" in result.stdout
     assert "LEASE_SECONDS" in result.stdout
 
 
 @pytest.mark.usefixtures("services")
-def test_samples_are_listed_and_unknown_ones_refused() -> None:
-    listed = run("send-sample").stdout.split()
+def test_samples_are_listed_and_unknown_ones_refused(cli: Cli) -> None:
+    listed = cli("send-sample").stdout.split()
     assert len(listed) >= 5
-    assert run("send-sample", "no-such").exit_code == 2
+    assert cli("send-sample", "no-such").exit_code == 2
 
 
-def test_the_version() -> None:
-    assert run("--version").stdout.strip().endswith("0.1.0")
+def test_the_version(cli: Cli) -> None:
+    assert cli("--version").stdout.strip().endswith("0.1.0")

@@ -6,19 +6,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner, Result
 
 from integration_app.bootstrap import Services
-from integration_app.cli import main
 from integration_app.model import GateScope, Kind
 from integration_app.pipeline.replay import Selection
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.drive import link, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(main, words)
 
 
 @pytest.fixture
@@ -38,28 +32,30 @@ def parked(services: Services, sandbox: SandboxControl, clock: Clock) -> list[st
     return ids
 
 
-def test_they_are_listed_with_reason_age_and_attempts(services: Services, clock: Clock, parked: list[str]) -> None:
+def test_they_are_listed_with_reason_age_and_attempts(
+    services: Services, clock: Clock, parked: list[str], cli: Cli
+) -> None:
     clock.pass_time(hours=2)
-    rows = json.loads(run("dead-letters", "--json").stdout)
+    rows = json.loads(cli("dead-letters", "--json").stdout)
     assert len(rows) == 5
     assert rows[0]["reason"] == "outcome unknown: the app may not read conversations"
     assert rows[0]["attempts"] == 1
     assert rows[0]["count"] == 1
-    shown = run("dead-letters", "show", rows[0]["id"])
+    shown = cli("dead-letters", "show", rows[0]["id"])
     assert parked[0] in shown.stdout
     assert "text 0" not in shown.stdout
-    assert run("dead-letters", "show", "d0").exit_code == 3
+    assert cli("dead-letters", "show", "d0").exit_code == 3
 
 
 def test_one_is_sent_again_by_choice(
-    services: Services, sandbox: SandboxControl, clock: Clock, parked: list[str]
+    services: Services, sandbox: SandboxControl, clock: Clock, parked: list[str], cli: Cli
 ) -> None:
-    rows = json.loads(run("dead-letters", "--json").stdout)
-    assert run("dead-letters", "replay", rows[0]["id"]).exit_code == 0
+    rows = json.loads(cli("dead-letters", "--json").stdout)
+    assert cli("dead-letters", "replay", rows[0]["id"]).exit_code == 0
     run_to_rest(services, clock)
     assert state(services, parked[0], "u") == "done"
     assert "Me: text 0" in sandbox.texts("u")
-    assert run("dead-letters", "replay", rows[0]["id"]).exit_code == 3, "only once"
+    assert cli("dead-letters", "replay", rows[0]["id"]).exit_code == 3, "only once"
     story = services.stories.show(parked[0])
     assert story is not None
     events = [event["event"] for event in story["events"]]
@@ -67,14 +63,16 @@ def test_one_is_sent_again_by_choice(
     replayed = story["events"][3]
     assert replayed["uid"] == "u"
     assert "dead-letters replay" in replayed["by"]
-    assert "dead-letters replay" in run("messages", "show", parked[0]).stdout
+    assert "dead-letters replay" in cli("messages", "show", parked[0]).stdout
 
 
-def test_a_dry_run_counts_and_changes_nothing(services: Services, sandbox: SandboxControl, parked: list[str]) -> None:
-    cost = json.loads(run("replay", "--dry-run", "--json").stdout)
+def test_a_dry_run_counts_and_changes_nothing(
+    services: Services, sandbox: SandboxControl, parked: list[str], cli: Cli
+) -> None:
+    cost = json.loads(cli("replay", "--dry-run", "--json").stdout)
     assert (cost["dead_letters"], cost["messages"], cost["uids"]) == (5, 5, 1)
     assert cost["calls"] == {"conversation": 5}
-    assert run("replay", "--dry-run").stdout.startswith("5 dead letters with 5 messages of 1 users")
+    assert cli("replay", "--dry-run").stdout.startswith("5 dead letters with 5 messages of 1 users")
     assert len(services.dead_letters.list()) == 5
 
 
@@ -101,22 +99,22 @@ def test_a_selection_by_reason_uid_and_time(services: Services, clock: Clock, pa
 
 
 def test_a_replay_keeps_to_its_rate_and_can_be_cancelled(
-    services: Services, sandbox: SandboxControl, clock: Clock, parked: list[str]
+    services: Services, sandbox: SandboxControl, clock: Clock, parked: list[str], cli: Cli
 ) -> None:
-    result = run("replay", "--rate", "1", "--yes")
+    result = cli("replay", "--rate", "1", "--yes")
     replay_id = result.stdout.strip().splitlines()[-1]
     services.dead_letters._redis.hset(f"oi:replay:{replay_id}", "started_ms", int(clock().timestamp() * 1000))
     assert services.replays.step(clock()) == 1
     assert services.replays.step(clock()) == 0
     clock.pass_time(seconds=61)
     assert services.replays.step(clock()) == 1
-    assert run("replay", "status", replay_id).stdout.startswith("running: 2 of 5, 1 a minute")
-    assert run("replay", "cancel", replay_id).exit_code == 0
+    assert cli("replay", "status", replay_id).stdout.startswith("running: 2 of 5, 1 a minute")
+    assert cli("replay", "cancel", replay_id).exit_code == 0
     clock.pass_time(hours=1)
     assert services.replays.step(clock()) == 0
     assert len(services.dead_letters.list()) == 3
-    assert run("replay", "cancel", replay_id).exit_code == 3
-    assert run("replay", "status", "r0").exit_code == 3
+    assert cli("replay", "cancel", replay_id).exit_code == 3
+    assert cli("replay", "status", "r0").exit_code == 3
 
 
 def test_a_replay_runs_to_its_end(services: Services, sandbox: SandboxControl, clock: Clock, parked: list[str]) -> None:
@@ -131,10 +129,10 @@ def test_a_replay_runs_to_its_end(services: Services, sandbox: SandboxControl, c
     assert [state(services, message_id, "u") for message_id in parked] == ["done"] * 5
 
 
-def test_dropping_lets_go_of_the_text(services: Services, parked: list[str]) -> None:
-    row = json.loads(run("dead-letters", "--json").stdout)[0]
-    assert run("dead-letters", "drop", row["id"]).exit_code != 0, "it asks first"
-    assert run("dead-letters", "drop", row["id"], "--yes").exit_code == 0
+def test_dropping_lets_go_of_the_text(services: Services, parked: list[str], cli: Cli) -> None:
+    row = json.loads(cli("dead-letters", "--json").stdout)[0]
+    assert cli("dead-letters", "drop", row["id"]).exit_code != 0, "it asks first"
+    assert cli("dead-letters", "drop", row["id"], "--yes").exit_code == 0
     assert state(services, parked[0], "u") == "dropped"
     assert services.inbox.said(parked[0]) is None
     assert len(services.dead_letters.list()) == 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 
 from integration_app.bootstrap import Services
@@ -17,7 +16,7 @@ from tests.sandbox_control import SandboxControl
 
 
 def post(services: Services, secret: str, event: Mapping[str, object], identifier: str = "msg_1") -> int:
-    body, now = json.dumps(event).encode(), int(time.time())
+    body, now = json.dumps(event).encode(), int(services.clock().timestamp())
     headers = {
         "Content-Type": "application/json",
         "webhook-id": identifier,
@@ -36,7 +35,7 @@ def drain(services: Services) -> None:
 def test_an_event_reaches_omi_as_it_says(
     build: Callable[..., Services], sandbox: SandboxControl, settings: dict[str, str]
 ) -> None:
-    services = build(real_time=True)
+    services = build()
     sandbox.enable("u")
     link(services, "u")
     event = {
@@ -66,7 +65,7 @@ def test_an_event_reaches_omi_as_it_says(
 def test_events_are_never_joined_with_each_other(
     build: Callable[..., Services], sandbox: SandboxControl, settings: dict[str, str]
 ) -> None:
-    services = build(real_time=True)
+    services = build()
     sandbox.enable("u")
     link(services, "u")
     for number in range(3):
@@ -77,7 +76,7 @@ def test_events_are_never_joined_with_each_other(
 
 
 def test_memories_with_tags(build: Callable[..., Services], sandbox: SandboxControl, settings: dict[str, str]) -> None:
-    services = build(real_time=True)
+    services = build()
     sandbox.enable("u")
     link(services, "u")
     event = {"type": "memories.create", "data": {"uid": "u", "text": "Allergic to peanuts", "tags": ["health"]}}
@@ -90,7 +89,7 @@ def test_memories_with_tags(build: Callable[..., Services], sandbox: SandboxCont
 def test_a_raw_mail_reaches_omi_and_a_second_hop_does_not_double_it(
     build: Callable[..., Services], sandbox: SandboxControl, settings: dict[str, str]
 ) -> None:
-    services = build(real_time=True)
+    services = build()
     sandbox.enable("u")
     link(services, "u")
     found = services.installations.get("u")
@@ -99,7 +98,7 @@ def test_a_raw_mail_reaches_omi_and_a_second_hop_does_not_double_it(
     assert make is not None
     to = f"{found.inbox_token}@in.example.com"
     message = SampleMessage(sender="ana@example.com", to=to, text="Gate 12. Olá!", subject="Boarding pass")
-    made = make(settings).compose(message, "https://inbox.example.com")
+    made = make(settings).build_request(message, "https://inbox.example.com", services.clock())
     client = create_app(services).test_client()
     bearer = {"Authorization": f"Bearer {settings['RAW_MAIL_TOKENS']}"}
     kept = {name: value for name, value in made.headers.items() if not name.startswith("webhook-")}

@@ -15,7 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.stack import OPERATOR_PASSWORD
 from integration_app.web.app import create_app
 from integration_app.web.operator_api import openapi
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.drive import link, run_to_rest, state, text
 from tests.integration.test_dead_letters import parked  # noqa: F401 - a fixture
 from tests.integration.web_client import BASE, Browser
@@ -114,19 +114,16 @@ def test_a_users_session_is_no_operators(app: Flask, services: Services, sandbox
     assert operator.get("/me").status_code == 303
 
 
-def test_the_command_makes_a_hash_that_opens(build: Callable[..., Services]) -> None:
-    from click.testing import CliRunner
+def test_the_command_makes_a_hash_that_opens(build: Callable[..., Services], cli: Cli) -> None:
 
-    from integration_app.cli import main
-
-    made = CliRunner().invoke(main, ["operator-password"], input="correct horse battery\ncorrect horse battery\n")
+    made = cli("operator-password", input="correct horse battery\ncorrect horse battery\n")
     name, _, hashed = made.stdout.strip().splitlines()[-1].partition("=")
     assert name == "OPERATOR_PASSWORD_HASH"
     assert "$" not in hashed, "a shell that loads .env would take it for a variable"
     assert "correct horse" not in hashed
     app = create_app(build(OPERATOR_PASSWORD_HASH=hashed))
     assert signed_in(app, "correct horse battery").get("/operator").status_code == 200
-    short = CliRunner().invoke(main, ["operator-password", "--password", "short"])
+    short = cli("operator-password", "--password", "short")
     assert short.exit_code == 2
 
 
@@ -330,21 +327,18 @@ def test_personal_mode_has_an_error_page(build: Callable[..., Services], monkeyp
     assert Browser(app).get("/nothing").status_code == 404
 
 
-def test_the_command_line_shows_what_the_pages_show(services: Services, clock: Clock) -> None:
-    from click.testing import CliRunner
-
-    from integration_app.cli import main
+def test_the_command_line_shows_what_the_pages_show(services: Services, clock: Clock, cli: Cli) -> None:
 
     link(services, "u")
     message_id = text(services, "only on demand")
-    shown = CliRunner().invoke(main, ["overview"])
+    shown = cli("overview")
     assert shown.exit_code == 0
     assert "accepted: " in shown.stdout
     assert "waiting: 1" in shown.stdout
-    assert "rates" in CliRunner().invoke(main, ["overview", "--json"]).stdout
-    said = CliRunner().invoke(main, ["messages", "text", message_id])
+    assert "rates" in cli("overview", "--json").stdout
+    said = cli("messages", "text", message_id)
     assert said.stdout == "only on demand\n"
     story = services.stories.show(message_id)
     assert story is not None
     assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator (command line)"]
-    assert CliRunner().invoke(main, ["messages", "text", "nothing"]).exit_code == 3
+    assert cli("messages", "text", "nothing").exit_code == 3

@@ -659,7 +659,7 @@ def test_pages_say_so_when_redis_is_away(build: Callable[..., Services]) -> None
     assert "Nothing that you sent is lost" in answer.text
 
 
-def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str]) -> None:
+def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str], clock: Clock) -> None:
     """Toll fraud: an answer to a stranger costs money. There is none to anybody."""
     from integration_app.providers import registry
     from integration_app.providers.base import SampleMessage
@@ -667,7 +667,7 @@ def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str]) 
     spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
     assert spec.sender is not None
     sample = SampleMessage(sender="+15550009876", to="", text="LINK-AAAAA")
-    made = spec.sender(settings).compose(sample, settings["PUBLIC_BASE_URL"])
+    made = spec.sender(settings).build_request(sample, settings["PUBLIC_BASE_URL"], clock())
     answer = app.test_client().post(made.path, data=made.body, headers=dict(made.headers))
     assert answer.status_code == 200
     assert "<Message" not in answer.text

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from click.testing import CliRunner
 
 from integration_app.bootstrap import Services
-from integration_app.cli import main
 from integration_app.pipeline.due_dates import due_at
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.drive import PHONE, link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
@@ -93,13 +91,13 @@ def test_a_rate_limit_holds_and_a_read_only_key_holds_everything(
     assert state(read_only, held, "me") == "waiting"
 
 
-def test_link_needs_no_uid(own: Services) -> None:
+def test_link_needs_no_uid(own: Services, cli: Cli) -> None:
     assert own.omi.is_personal
-    assert CliRunner().invoke(main, ["link", "--phone", "+15550004444"]).exit_code == 0
+    assert cli("link", "--phone", "+15550004444").exit_code == 0
     assert own.installations.with_phone("+15550004444") == ["me"]
-    assert CliRunner().invoke(main, ["link", "--uid", "somebody", "--phone", "+15550004444"]).exit_code == 2
+    assert cli("link", "--uid", "somebody", "--phone", "+15550004444").exit_code == 2
     assert PHONE in (own.installations.get("me") or pytest.fail("gone")).phones
-    assert "accepts OMI_DEVELOPER_KEY" in CliRunner().invoke(main, ["doctor"]).output
+    assert "accepts OMI_DEVELOPER_KEY" in cli("doctor").output
 
 
 def test_either_key_and_not_both(monkeypatch: pytest.MonkeyPatch, build: Callable[..., Services]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import requests
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from integration_app.cli import main
+from tests.conftest import Cli
 from tests.sandbox_control import SandboxControl
 from tests.unit.test_readers import SMS, VTT
 
@@ -35,14 +35,14 @@ def developer(sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(made["key"])
 
 
-def run(*words: str) -> Result:
-    result = CliRunner().invoke(main, ["omi", *words])
+def run(cli: Cli, *words: str) -> Result:
+    result = cli("omi", *words)
     assert result.exit_code == 0, result.output
     return result
 
 
-def as_data(*words: str) -> Any:
-    return json.loads(run(*words, "--json").stdout)
+def as_data(cli: Cli, *words: str) -> Any:
+    return json.loads(run(cli, *words, "--json").stdout)
 
 
 def file(name: str, text: str) -> str:
@@ -50,18 +50,18 @@ def file(name: str, text: str) -> str:
     return name
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(sandbox: SandboxControl) -> None:
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(sandbox: SandboxControl, cli: Cli) -> None:
     name = file("sms.xml", SMS)
-    result = run("import", name, "--uid", "u", "--dry-run")
+    result = run(cli, "import", name, "--uid", "u", "--dry-run")
     assert "new: 3 conversations; 0 duplicates" in result.stderr
     assert "3 calls; at Omi's documented limits that takes 18 min" in result.stderr
     assert sandbox.conversations("u") == []
 
 
-def test_texts_arrive_with_their_dates_and_once(sandbox: SandboxControl) -> None:
+def test_texts_arrive_with_their_dates_and_once(sandbox: SandboxControl, cli: Cli) -> None:
     name = file("sms.xml", SMS)
-    assert as_data("import", name, "--uid", "u")["sent"] == {"conversations": 3}
-    assert as_data("import", name, "--uid", "u") == {
+    assert as_data(cli, "import", name, "--uid", "u")["sent"] == {"conversations": 3}
+    assert as_data(cli, "import", name, "--uid", "u") == {
         "new": {},
         "duplicates": 3,
         "calls": {},
@@ -73,42 +73,42 @@ def test_texts_arrive_with_their_dates_and_once(sandbox: SandboxControl) -> None
     assert rows[0]["external_data"]["text"] == "Mara: Landed 😊 in Lisbon\n\nMe: Great, see you"
 
 
-def test_what_was_stored_and_never_answered_is_looked_up(sandbox: SandboxControl) -> None:
+def test_what_was_stored_and_never_answered_is_looked_up(sandbox: SandboxControl, cli: Cli) -> None:
     name = file("sms.xml", SMS)
     sandbox.fault("504", times=1)
-    stopped = CliRunner().invoke(main, ["omi", "import", name, "--uid", "u"])
+    stopped = cli("omi", "import", name, "--uid", "u")
     assert stopped.exit_code == 1
     assert len(sandbox.conversations("u")) == 1, "stored, although Omi answered 504"
-    again = as_data("import", name, "--uid", "u")
+    again = as_data(cli, "import", name, "--uid", "u")
     assert (again["sent"], again["duplicates"]) == ({"conversations": 2}, 1)
     assert len(sandbox.conversations("u")) == 3
 
 
-def test_memories_that_are_there_already_are_skipped(sandbox: SandboxControl) -> None:
-    run("memories", "create", "Likes tea", "--uid", "u")
+def test_memories_that_are_there_already_are_skipped(sandbox: SandboxControl, cli: Cli) -> None:
+    run(cli, "memories", "create", "Likes tea", "--uid", "u")
     name = file("m.csv", "content,tags\nLikes tea,food\nHas a bike,\nHas a bike,\n")
-    report = as_data("import", name, "--uid", "u")
+    report = as_data(cli, "import", name, "--uid", "u")
     assert (report["sent"], report["duplicates"]) == ({"memories": 1}, 2)
     assert {row["content"] for row in sandbox.memories("u")} == {"Likes tea", "Has a bike"}
 
 
 @pytest.mark.usefixtures("developer")
-def test_a_transcript_for_oneself_is_one_conversation_however_often(sandbox: SandboxControl) -> None:
+def test_a_transcript_for_oneself_is_one_conversation_however_often(sandbox: SandboxControl, cli: Cli) -> None:
     name = file("2026-11-20 1000 planning.vtt", VTT * 1)
     for ledger in ("one.sqlite", "two.sqlite"):  # another ledger: only the session id keeps it from being doubled
-        run("import", name, "--me", "Ana Pérez", "--ledger", ledger)
+        run(cli, "import", name, "--me", "Ana Pérez", "--ledger", ledger)
     (row,) = sandbox.conversations("u")
     assert [part["is_user"] for part in row["transcript_segments"]] == [True, False]
-    items = as_data("action-items", "list")
+    items = as_data(cli, "action-items", "list")
     assert [item["description"] for item in items] == ["Send the budget by Friday"]
 
 
 @pytest.mark.usefixtures("developer")
-def test_tasks_for_oneself(sandbox: SandboxControl) -> None:
+def test_tasks_for_oneself(sandbox: SandboxControl, cli: Cli) -> None:
     name = file("t.csv", "title,due_date,status\nPay rent,2026-12-01,done\nCall Mara,,open\n")
-    assert as_data("import", name)["sent"] == {"action items": 2}
-    made = run("action-items", "create", "Water the plants", "--due", "2026-12-05").stdout.strip()
-    rows = {row["description"]: row for row in as_data("action-items", "list")}
+    assert as_data(cli, "import", name)["sent"] == {"action items": 2}
+    made = run(cli, "action-items", "create", "Water the plants", "--due", "2026-12-05").stdout.strip()
+    rows = {row["description"]: row for row in as_data(cli, "action-items", "list")}
     assert rows["Pay rent"]["completed"] is True
     assert rows["Water the plants"]["id"] == made
     assert rows["Water the plants"]["due_at"].startswith("2026-12-05")
@@ -116,14 +116,14 @@ def test_tasks_for_oneself(sandbox: SandboxControl) -> None:
 
 @pytest.mark.usefixtures("developer")
 @pytest.mark.parametrize("form", ["jsonl", "markdown", "csv", "sqlite"])
-def test_everything_is_exported_and_a_second_time_only_what_is_new(form: str) -> None:
-    run("conversations", "create", "I will call the dentist by Friday. I like tea.")
-    run("memories", "create", "=HYPERLINK(0) is a strange memory", "--tag", "odd")
+def test_everything_is_exported_and_a_second_time_only_what_is_new(form: str, cli: Cli) -> None:
+    run(cli, "conversations", "create", "I will call the dentist by Friday. I like tea.")
+    run(cli, "memories", "create", "=HYPERLINK(0) is a strange memory", "--tag", "odd")
     out = "backup.sqlite" if form == "sqlite" else "backup"
-    first = as_data("export", out, "--format", form)
+    first = as_data(cli, "export", out, "--format", form)
     assert {kind: done["new"] for kind, done in first.items()} == {"conversations": 1, "memories": 2, "action_items": 1}
-    run("memories", "create", "Something new")
-    second = as_data("export", out, "--format", form)
+    run(cli, "memories", "create", "Something new")
+    second = as_data(cli, "export", out, "--format", form)
     assert second["memories"] == {"new": 1, "there already": 2}
     assert second["conversations"] == {"new": 0, "there already": 1}
     texts = _exported(form, out)
@@ -147,21 +147,21 @@ def _exported(form: str, out: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("developer")
-def test_what_was_exported_as_markdown_can_be_imported(sandbox: SandboxControl) -> None:
-    run("memories", "create", "The key is with Mara", "--tag", "home")
-    run("export", "notes", "--format", "markdown")
+def test_what_was_exported_as_markdown_can_be_imported(sandbox: SandboxControl, cli: Cli) -> None:
+    run(cli, "memories", "create", "The key is with Mara", "--tag", "home")
+    run(cli, "export", "notes", "--format", "markdown")
     (note,) = Path("notes/memories").glob("*.md")
     assert "tags: home" in note.read_text(encoding="utf-8")
     sandbox.enable("v")
-    run("import", "notes/memories", "--uid", "v")
+    run(cli, "import", "notes/memories", "--uid", "v")
     assert len(sandbox.conversations("v")) == 1
 
 
-def test_lists_and_wrong_use() -> None:
-    run("conversations", "create", "Hello there", "--uid", "u")
-    assert "Hello there" in run("conversations", "list", "--uid", "u").stdout
-    assert CliRunner().invoke(main, ["omi", "conversations", "list"]).exit_code == 2
-    unknown = CliRunner().invoke(main, ["omi", "memories", "list", "--uid", "stranger"])
+def test_lists_and_wrong_use(cli: Cli) -> None:
+    run(cli, "conversations", "create", "Hello there", "--uid", "u")
+    assert "Hello there" in run(cli, "conversations", "list", "--uid", "u").stdout
+    assert cli("omi", "conversations", "list").exit_code == 2
+    unknown = cli("omi", "memories", "list", "--uid", "stranger")
     assert (unknown.exit_code, "not enabled" in unknown.stderr) == (1, True)
     file("x.bin", "\x00")
-    assert CliRunner().invoke(main, ["omi", "import", "x.bin", "--uid", "u"]).exit_code == 2
+    assert cli("omi", "import", "x.bin", "--uid", "u").exit_code == 2

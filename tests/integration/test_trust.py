@@ -8,14 +8,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
 from redis import Redis
 
 from integration_app.bootstrap import Services
-from integration_app.cli import main
 from integration_app.model import Content, Evidence, Kind, Preferences, Route
 from integration_app.store import keys
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.drive import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 from tests.unit.making import message
@@ -52,26 +51,27 @@ def mail(services: Services, words: str, *to: str, **more: object) -> str:
     return services.intake.accept(replace(arrived, received_at=services.clock(), **more)).message_id  # type: ignore[arg-type]
 
 
-def run(*words: str) -> object:
-    result = CliRunner().invoke(main, words)
+def output(result: Result) -> str:
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def test_a_forged_mail_is_held_shown_and_released(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+def test_a_forged_mail_is_held_shown_and_released(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
+) -> None:
     held = mail(services, "Pay at once", address(services, "u"), evidence=FORGED)
     run_to_rest(services, clock)
     assert (state(services, held, "u"), sandbox.calls()) == ("quarantined", [])
-    (row,) = json.loads(str(run("quarantine", "--json")))
+    (row,) = json.loads(output(cli("quarantine", "--json")))
     assert (row["id"], row["uid"]) == (held, "u")
     assert "DMARC failed" in row["why"]
     assert "Pay at once" not in str(row)
-    run("quarantine", "release", held, "--uid", "u")
+    output(cli("quarantine", "release", held, "--uid", "u"))
     run_to_rest(services, clock)
     assert state(services, held, "u") == "done"
     assert "Pay at once" in sandbox.texts("u")[0]
-    assert json.loads(str(run("quarantine", "--json"))) == []
-    story = str(run("messages", "show", held))
+    assert json.loads(output(cli("quarantine", "--json"))) == []
+    story = output(cli("messages", "show", held))
     assert "sender rejected" in story
     assert "released (operator)" in story
 
@@ -108,18 +108,18 @@ def test_releasing_twice_delivers_once(services: Services, sandbox: SandboxContr
     assert (done, len(sandbox.texts("u"))) == ([True, False], 1)
 
 
-def test_dropping_by_hand(services: Services, clock: Clock) -> None:
+def test_dropping_by_hand(services: Services, clock: Clock, cli: Cli) -> None:
     held = mail(services, "x", address(services, "u"), evidence=FORGED)
-    run("quarantine", "drop", held, "--uid", "u")
+    output(cli("quarantine", "drop", held, "--uid", "u"))
     assert state(services, held, "u") == "dropped"
-    assert CliRunner().invoke(main, ["quarantine", "release", held, "--uid", "u"]).exit_code == 3
+    assert cli("quarantine", "release", held, "--uid", "u").exit_code == 3
 
 
 # --- preferences ------------------------------------------------------------------------------------------------
 
 
-def test_preferences_by_the_command_line(services: Services) -> None:
-    run(
+def test_preferences_by_the_command_line(services: Services, cli: Cli) -> None:
+    cli(
         "prefer",
         "--uid",
         "u",
@@ -134,12 +134,16 @@ def test_preferences_by_the_command_line(services: Services) -> None:
     found = services.installations.get("u")
     assert found is not None
     assert found.preferences == Preferences(Kind.MEMORIES, "pt", ("@example.com",), automatic=True)
-    run("prefer", "--uid", "u", "--import-as", "unset", "--allow-everybody", "--no-automatic-mail", "--language", "")
+    output(
+        cli(
+            "prefer", "--uid", "u", "--import-as", "unset", "--allow-everybody", "--no-automatic-mail", "--language", ""
+        )
+    )
     found = services.installations.get("u")
     assert found is not None
     assert found.preferences == Preferences()
     for words in (["--allow", "nobody"], ["--language", "portuguese!"]):
-        assert CliRunner().invoke(main, ["prefer", "--uid", "u", *words]).exit_code == 2
+        assert cli("prefer", "--uid", "u", *words).exit_code == 2
 
 
 def test_texts_become_what_the_user_prefers(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
@@ -164,12 +168,12 @@ def test_the_address_says_what_a_mail_becomes(services: Services, sandbox: Sandb
 
 
 def test_automatic_mail_is_recorded_and_not_forwarded(
-    services: Services, sandbox: SandboxControl, clock: Clock
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
 ) -> None:
     bounce = mail(services, "Undeliverable", address(services, "u"), envelope_from="")
     run_to_rest(services, clock)
     assert (state(services, bounce, "u"), sandbox.calls()) == ("dropped", [])
-    assert "a bounce" in str(run("messages", "show", bounce))
+    assert "a bounce" in output(cli("messages", "show", bounce))
     services.installations.prefer("u", Preferences(automatic=True))
     mail(services, "Wanted after all", address(services, "u"), envelope_from="")
     run_to_rest(services, clock)
@@ -219,11 +223,13 @@ def test_a_call_line_by_line_is_one_conversation(services: Services, sandbox: Sa
     assert said["text"].split("\n\n")[:2] == ["Me: line 0", "Mara: line 1"]
 
 
-def test_what_comes_from_our_own_addresses_goes_round_in_circles(services: Services, sandbox: SandboxControl) -> None:
+def test_what_comes_from_our_own_addresses_goes_round_in_circles(
+    services: Services, sandbox: SandboxControl, cli: Cli
+) -> None:
     loop = mail(services, "round", address(services, "u"), envelope_from=address(services, "v"))
     assert sandbox.calls() == []
-    assert "one of our own addresses" in str(run("messages", "show", loop))
-    (row,) = json.loads(str(run("messages", "--state", "recorded", "--json")))
+    assert "one of our own addresses" in output(cli("messages", "show", loop))
+    (row,) = json.loads(output(cli("messages", "--state", "recorded", "--json")))
     assert row["id"] == loop
 
 

@@ -76,13 +76,15 @@ def test_readyz_is_503_without_redis(build: Callable[..., Services]) -> None:
 
 @pytest.mark.parametrize("provider", registry.specs())
 def test_without_redis_a_genuine_webhook_is_answered_503_and_sent_again(
-    build: Callable[..., Services], settings: dict[str, str], provider: str
+    build: Callable[..., Services], settings: dict[str, str], clock: Clock, provider: str
 ) -> None:
-    client = create_app(build(real_time=True, REDIS_URL="redis://127.0.0.1:1/0")).test_client()
+    client = create_app(build(REDIS_URL="redis://127.0.0.1:1/0")).test_client()
     make = registry.specs()[provider].sender
     assert make is not None
     sender = make(settings)
-    made = sender.compose(SampleMessage(sender="+15550001111", to="abcdefghij234567@in.example.com", text="x"), BASE)
+    made = sender.build_request(
+        SampleMessage(sender="+15550001111", to="abcdefghij234567@in.example.com", text="x"), BASE, clock()
+    )
     answer = client.post(made.path, headers=dict(made.headers), data=made.body)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "30"
@@ -104,7 +106,9 @@ def test_a_crash_of_ours_never_makes_the_vendor_drop_a_message(
     monkeypatch.setattr(type(services.intake), "accept", crash)
     make = registry.specs()["hello"].sender
     assert make is not None
-    made = make(settings).compose(SampleMessage(sender="x", to="a@in.example.com", text="x"), BASE)
+    made = make(settings).build_request(
+        SampleMessage(sender="x", to="a@in.example.com", text="x"), BASE, services.clock()
+    )
     answer = create_app(services).test_client().post(made.path, headers=dict(made.headers), data=made.body)
     assert answer.status_code == 503
 

@@ -116,7 +116,7 @@ def test_accepting_takes_one_round_trip(
             text=f"text {number}",
             event_id=f"SM{number:032x}",
         )
-        made = sender.compose(sample, services.settings.public_base_url)
+        made = sender.build_request(sample, services.settings.public_base_url, services.clock())
 
         def send() -> None:
             answer = client.post(made.path, data=made.body, headers=dict(made.headers))

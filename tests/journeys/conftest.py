@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from integration_app import bootstrap
-from integration_app.bootstrap import Services
+from integration_app.bootstrap import Services, system_clock
 from integration_app.cli.samples import send
 from integration_app.cli.stack import Stack
 from integration_app.providers import registry
@@ -46,7 +46,7 @@ class Journey:
         spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
         assert spec.sender is not None
         message = SampleMessage(sender=PHONE, to="", text=words, event_id=event_id)
-        made = spec.sender(self.stack.env).compose(message, self.stack.env["PUBLIC_BASE_URL"])
+        made = spec.sender(self.stack.env).build_request(message, self.stack.env["PUBLIC_BASE_URL"], system_clock())
         return send(self.stack.web_url, made)
 
     def held(self) -> str:

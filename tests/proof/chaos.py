@@ -19,6 +19,7 @@ from pathlib import Path
 import requests
 
 from integration_app import bootstrap, logs
+from integration_app.bootstrap import system_clock
 from integration_app.cli.samples import send
 from integration_app.cli.stack import Stack
 from integration_app.providers import registry
@@ -124,7 +125,7 @@ class _Scene:
         time.sleep(max(0.0, self._began + number * self._pause - time.monotonic()))
         user = number % len(self.uids)
         message = SampleMessage(sender=_phone(user), to="", text=f"word{number:06d}", event_id=f"SM{number:032x}")
-        made = self.sender.compose(message, self.stack.env["PUBLIC_BASE_URL"])
+        made = self.sender.build_request(message, self.stack.env["PUBLIC_BASE_URL"], system_clock())
         give_up = time.monotonic() + 120
         while time.monotonic() < give_up:
             try:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from integration_app import bootstrap
-from integration_app.bootstrap import Services
+from integration_app.bootstrap import Services, system_clock
 from integration_app.cli.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
@@ -60,7 +60,7 @@ class Lane:
         spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
         assert spec.sender is not None
         message = SampleMessage(sender=PHONE, to="", text=text, event_id=event_id)
-        return spec.sender(self.stack.env).compose(message, self.stack.env["PUBLIC_BASE_URL"])
+        return spec.sender(self.stack.env).build_request(message, self.stack.env["PUBLIC_BASE_URL"], system_clock())
 
     def begin(self, uids: tuple[str, ...]) -> None:
         """An empty Redis, an empty Omi, and these users with one phone."""

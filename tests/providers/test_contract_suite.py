@@ -21,7 +21,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import Outcome
 from integration_app.store import codec, keys
 from integration_app.web.app import create_app
-from tests.conftest import REPO
+from tests.conftest import REPO, Clock
 
 UID, PHONE, TOKEN = "uid-of-the-samples", "+15550001111", "abcdefghij234567"
 WANTED = (
@@ -279,8 +279,8 @@ def test_an_unknown_provider_is_a_plain_404(door: Door) -> None:
     assert door.client.post("/webhooks/nobody", data=b"x").status_code == 404
 
 
-def test_what_a_sender_composes_is_taken_for_genuine(build: Callable[..., Services], redis: Redis) -> None:
-    door = Door(build(real_time=True), redis)
+def test_what_a_sender_builds_is_taken_for_genuine(build: Callable[..., Services], redis: Redis, clock: Clock) -> None:
+    door = Door(build(), redis)
     import os
     from dataclasses import replace
 
@@ -293,7 +293,7 @@ def test_what_a_sender_composes_is_taken_for_genuine(build: Callable[..., Servic
                 sender=sample.sender.replace("{phone}", PHONE),
                 to=sample.to.replace("{inbox}", f"{TOKEN}@in.example.com"),
             )
-            made = sender.compose(message, "https://inbox.example.com")
+            made = sender.build_request(message, "https://inbox.example.com", clock())
             answer = door.client.post(made.path, headers=dict(made.headers), data=made.body)
             assert 200 <= answer.status_code < 300, name
     assert len(door.stored()) == sum(

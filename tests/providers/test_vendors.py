@@ -7,20 +7,18 @@ import random
 import string
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 from integration_app.bootstrap import Services
-from integration_app.cli import main
 from integration_app.errors import BadSignature, VendorError
 from integration_app.providers import basic_auth
 from integration_app.providers.amazon_ses.local import TOPIC, local_env
@@ -29,7 +27,7 @@ from integration_app.providers.sendgrid.provider import SPEC as SENDGRID
 from integration_app.providers.sendgrid.signature import is_genuine, read_key
 from integration_app.providers.sendgrid.signature import sign as sendgrid_sign
 from integration_app.web.app import create_app
-from tests.conftest import Clock
+from tests.conftest import START, Cli, Clock
 from tests.integration.drive import PHONE, link, run_to_rest
 from tests.sandbox_control import SandboxControl
 
@@ -78,7 +76,7 @@ def vendor() -> Iterator[Vendor]:
 
 
 def row(number: int, **more: object) -> dict[str, object]:
-    sent = datetime.now(UTC) - timedelta(minutes=10 * number)
+    sent = START - timedelta(minutes=10 * number)
     return {
         "sid": f"SM{number:032d}",
         "direction": "inbound",
@@ -91,7 +89,7 @@ def row(number: int, **more: object) -> dict[str, object]:
 
 
 def test_backfill_takes_in_what_no_webhook_brought(
-    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock, vendor: Vendor
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock, vendor: Vendor, cli: Cli
 ) -> None:
     services = build(TWILIO_API_BASE_URL=vendor.url, TWILIO_AUTH_TOKENS="old-token,new-token", TWILIO_ACCOUNT_SID="AC1")
     sandbox.enable("u")
@@ -117,17 +115,17 @@ def test_backfill_takes_in_what_no_webhook_brought(
 
     vendor.answers = answers
     words = ["twilio", "backfill", "--since", "2h", "--json"]
-    dry = CliRunner().invoke(main, [*words, "--dry-run"])
+    dry = cli(*words, "--dry-run")
     assert json.loads(dry.stdout)["listed"] == 6, dry.output
     assert services.inbox.count() == 0
-    found = json.loads(CliRunner().invoke(main, words).stdout)
+    found = json.loads(cli(*words).stdout)
     assert {name: found[name] for name in ("listed", "taken in", "already here", "for nobody")} == {
         "listed": 6,
         "taken in": 5,
         "already here": 0,
         "for nobody": 1,
     }
-    again = json.loads(CliRunner().invoke(main, words).stdout)
+    again = json.loads(cli(*words).stdout)
     assert (again["taken in"], again["already here"]) == (0, 5)
     run_to_rest(services, clock)
     said = "\n".join(sandbox.texts("u"))
@@ -135,7 +133,7 @@ def test_backfill_takes_in_what_no_webhook_brought(
     assert "STOP" not in said
     assert "[Attachment: image/jpeg]" in said
     query = parse_qs(urlsplit(vendor.asked[0][0]).query)
-    assert query["DateSent>"] == [f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d}"]
+    assert query["DateSent>"] == [f"{START - timedelta(hours=2):%Y-%m-%d}"]
 
 
 @pytest.mark.parametrize(
@@ -143,22 +141,22 @@ def test_backfill_takes_in_what_no_webhook_brought(
     [((500, {}), 1, "answers 500"), ((401, {}), 1, "answers 401"), ((200, b"<html>"), 1, "not JSON")],
 )
 def test_backfill_says_what_is_wrong(
-    build: Callable[..., Services], vendor: Vendor, answer: tuple[int, Any], code: int, sentence: str
+    build: Callable[..., Services], vendor: Vendor, answer: tuple[int, Any], code: int, sentence: str, cli: Cli
 ) -> None:
     build(TWILIO_API_BASE_URL=vendor.url)
     vendor.answers = lambda path, headers: answer
-    result = CliRunner().invoke(main, ["twilio", "backfill", "--since", "1d"])
+    result = cli("twilio", "backfill", "--since", "1d")
     assert (result.exit_code, sentence in result.stderr) == (code, True), result.output
 
 
 @pytest.mark.parametrize("since", ["yesterday", "60d"])
-def test_backfill_wants_a_time_that_it_can_keep_apart(services: Services, since: str) -> None:
-    assert CliRunner().invoke(main, ["twilio", "backfill", "--since", since]).exit_code == 2
+def test_backfill_wants_a_time_that_it_can_keep_apart(services: Services, since: str, cli: Cli) -> None:
+    assert cli("twilio", "backfill", "--since", since).exit_code == 2
 
 
-def test_only_providers_with_a_list_have_the_command() -> None:
-    assert CliRunner().invoke(main, ["postmark", "backfill"]).exit_code == 2
-    assert "twilio" in CliRunner().invoke(main, ["--help"]).stdout
+def test_only_providers_with_a_list_have_the_command(cli: Cli) -> None:
+    assert cli("postmark", "backfill").exit_code == 2
+    assert "twilio" in cli("--help").stdout
 
 
 # --- Amazon SNS -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -20,10 +20,9 @@ class SesSender(Sender):
         self._topic = env["SES_SNS_TOPIC_ARNS"].split(",")[0].strip()
         self._key = env.get("SES_SNS_SENDER_KEY", "")
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         if not self._key:
             raise ValueError("only Amazon can sign for a topic of Amazon's; this needs a stack on this machine")
-        now = datetime.now(UTC)
         mail = EmailMessage()
         mail["From"], mail["To"] = f"Ana Pérez <{message.sender}>", message.to
         mail["Subject"], mail["Date"] = message.subject or "", format_datetime(now)

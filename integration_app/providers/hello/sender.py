@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 
@@ -13,7 +14,7 @@ class HelloSender(Sender):
     def __init__(self, env: Mapping[str, str]) -> None:
         self._token = env["HELLO_TOKENS"].split(",")[0]
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         event_id = message.event_id or secrets.token_hex(8)
         return OutgoingRequest(
             path="/webhooks/hello",

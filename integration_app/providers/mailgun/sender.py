@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
-from email.utils import format_datetime, localtime
+from datetime import datetime
+from email.utils import format_datetime
 from urllib.parse import urlencode
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
@@ -17,11 +17,11 @@ class MailgunSender(Sender):
     def __init__(self, env: Mapping[str, str]) -> None:
         self._key = env["MAILGUN_SIGNING_KEYS"].split(",")[0].strip()
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
-        now, token = str(int(time.time())), secrets.token_hex(25)
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
+        stamp, token = str(int(now.timestamp())), secrets.token_hex(25)
         headers = [
             ["Message-Id", message.event_id or f"<{secrets.token_hex(8)}@example.com>"],
-            ["Date", format_datetime(localtime())],
+            ["Date", format_datetime(now)],
             ["Subject", message.subject or ""],
         ]
         if message.in_reply_to:
@@ -35,9 +35,9 @@ class MailgunSender(Sender):
             "body-html": message.html or "",
             "stripped-text": message.text,
             "message-headers": json.dumps(headers),
-            "timestamp": now,
+            "timestamp": stamp,
             "token": token,
-            "signature": sign(self._key, now, token),
+            "signature": sign(self._key, stamp, token),
         }
         return OutgoingRequest(
             path="/webhooks/mailgun",

@@ -6,7 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
@@ -18,7 +18,7 @@ class PostmarkSender(Sender):
     def __init__(self, env: Mapping[str, str]) -> None:
         self._credentials = env["POSTMARK_WEBHOOK_USERS"].split(",")[0]
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         reply = message.in_reply_to
         mail = {
             "MessageID": message.event_id or str(uuid.uuid4()),
@@ -34,7 +34,7 @@ class PostmarkSender(Sender):
             "OriginalRecipient": message.to,
             "MailboxHash": "",
             "Subject": message.subject or "",
-            "Date": format_datetime(datetime.now(UTC)),
+            "Date": format_datetime(now),
             "TextBody": message.text,
             "HtmlBody": message.html or "",
             "StrippedTextReply": "",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
+from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, localtime, make_msgid
+from email.utils import format_datetime, make_msgid
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.providers.raw_mail.signature import sign
@@ -16,14 +16,14 @@ class RawMailSender(Sender):
     def __init__(self, env: Mapping[str, str]) -> None:
         self._token = env["RAW_MAIL_TOKENS"].split(",")[0].strip()
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         mail = EmailMessage()
         mail["From"], mail["To"] = message.sender, message.to
         mail["Subject"] = message.subject or ""
-        mail["Date"] = format_datetime(localtime())
+        mail["Date"] = format_datetime(now)
         mail["Message-ID"] = message.event_id or make_msgid(domain="example.com")
         mail.set_content(message.text)
-        body, identifier, now = mail.as_bytes(), secrets.token_hex(12), int(time.time())
+        body, identifier, stamp = mail.as_bytes(), secrets.token_hex(12), int(now.timestamp())
         return OutgoingRequest(
             path="/webhooks/raw-mail",
             headers={
@@ -31,8 +31,8 @@ class RawMailSender(Sender):
                 "X-Envelope-From": message.sender,
                 "X-Envelope-To": message.to,
                 "webhook-id": identifier,
-                "webhook-timestamp": str(now),
-                "webhook-signature": sign(self._token, identifier, now, body),
+                "webhook-timestamp": str(stamp),
+                "webhook-signature": sign(self._token, identifier, stamp, body),
             },
             body=body,
         )

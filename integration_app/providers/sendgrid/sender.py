@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
-from email.utils import format_datetime, localtime
+from datetime import datetime
+from email.utils import format_datetime
 
 from integration_app.providers import basic_auth
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
@@ -21,12 +21,12 @@ class SendGridSender(Sender):
         self._user = env.get("SENDGRID_WEBHOOK_USERS", "").split(",")[0].strip()
         self._key = env.get("SENDGRID_SENDER_KEY", "")
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         headers = [
             f"From: Ana Pérez <{message.sender}>",
             f"To: {message.to}",
             f"Subject: {message.subject or ''}",
-            f"Date: {format_datetime(localtime())}",
+            f"Date: {format_datetime(now)}",
             f"Message-ID: {message.event_id or f'<{secrets.token_hex(8)}@example.com>'}",
         ]
         if message.in_reply_to:
@@ -45,7 +45,7 @@ class SendGridSender(Sender):
         }
         if message.html:
             fields["html"] = message.html.encode("iso-8859-1", "xmlcharrefreplace")
-        boundary, now = "xYzZY", str(int(time.time()))
+        boundary, stamp = "xYzZY", str(int(now.timestamp()))
         body = b"".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
             for name, value in fields.items()
@@ -55,7 +55,7 @@ class SendGridSender(Sender):
         if self._user:
             sent["Authorization"] = basic_auth.header(self._user)
         if self._key:
-            sent |= {SIGNATURE: sign(self._key, now, body), TIMESTAMP: now}
+            sent |= {SIGNATURE: sign(self._key, stamp, body), TIMESTAMP: stamp}
         return OutgoingRequest(path="/webhooks/sendgrid", headers=sent, body=body)
 
     def samples(self) -> Mapping[str, SampleMessage]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
+from datetime import datetime
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.providers.standard_webhooks.signature import sign
@@ -15,8 +15,9 @@ class StandardSender(Sender):
     def __init__(self, env: Mapping[str, str]) -> None:
         self._secret = env["STANDARD_WEBHOOKS_SECRETS"].split(",")[0].strip()
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
-        identifier, now = message.event_id or f"msg_{secrets.token_hex(12)}", int(time.time())
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
+        identifier = message.event_id or f"msg_{secrets.token_hex(12)}"
+        stamp = int(now.timestamp())
         event = {
             "type": "memories.create" if message.channel == "memories" else "conversation.create",
             "data": {"address": message.to, "text": message.text},
@@ -27,8 +28,8 @@ class StandardSender(Sender):
             headers={
                 "Content-Type": "application/json",
                 "webhook-id": identifier,
-                "webhook-timestamp": str(now),
-                "webhook-signature": sign(self._secret, identifier, now, body),
+                "webhook-timestamp": str(stamp),
+                "webhook-signature": sign(self._secret, identifier, stamp, body),
             },
             body=body,
         )

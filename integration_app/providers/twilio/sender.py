@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlencode
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
@@ -19,7 +20,7 @@ class TwilioSender(Sender):
         self._account_sid = env["TWILIO_ACCOUNT_SID"]
         self._token = env["TWILIO_AUTH_TOKENS"].split(",")[0]
 
-    def compose(self, message: SampleMessage, base_url: str) -> OutgoingRequest:
+    def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
         sid = message.event_id or f"{'MM' if message.media else 'SM'}{secrets.token_hex(16)}"
         prefix = "whatsapp:" if message.channel == "whatsapp" else ""
         fields = {
