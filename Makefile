@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check lint types contracts docs lock clean proof bench bench-quick
+.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -17,6 +17,9 @@ dev: $(VENV)/.local ## Run the whole stack here until Ctrl-C
 
 test: $(VENV)/.dev ## Run all tests
 	$(BIN)/python -m pytest
+
+test-any-day: $(VENV)/.dev ## The tests in which dates matter, on other days, in other time zones and locales
+	$(BIN)/python -m tests.any_day
 
 check: lint types contracts test ## Style, types, import contracts, tests
 
