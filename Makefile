@@ -35,6 +35,7 @@ bench-quick: $(VENV)/.dev ## The same table from fewer rounds
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.lua
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -14,7 +14,11 @@ from rq import Queue
 from benchmarks.harness import ROOT, Row, Size, bench, ended, fill, memory_bytes, ours, percentile, spread
 from benchmarks.rq_job import deliver
 from integration_app import bootstrap
+from integration_app.store import due
 from integration_app.store.due import HINT_REPEAT_MS
+from integration_app.store.scripts import load
+
+HERE = Path(__file__).parent
 
 
 def deliver_cpu(size: Size, latency_ms: float = 50.0) -> list[Row]:
@@ -145,16 +149,12 @@ def promoting(count: int = 100_000) -> Row:
         for number in range(count):
             pipe.zadd("oi:due", {f"p-{number}": past})
         pipe.execute()
-        script = client.register_script(
-            services.due.lua
-            + services.jobs.lua
-            + "for i, uid in ipairs(promote(tonumber(ARGV[1]), 60000, 1000)) do enqueue(uid, ARGV[2] .. i, ARGV[3]) end"
-        )
+        promote = load(client, "promote_and_enqueue", {**due.CONSTANTS, **services.jobs.constants}, HERE)
         began = datetime.now(UTC)
         worst = 0.0
         while services.jobs.length() < count:
             before = datetime.now(UTC)
-            script(args=[int(now.timestamp() * 1000), secrets.token_hex(14), services.jobs.stamp(now)])
+            promote(now_ms=int(now.timestamp() * 1000), salt=secrets.token_hex(14), stamp=services.jobs.stamp(now))
             worst = max(worst, (datetime.now(UTC) - before).total_seconds())
         seconds = (datetime.now(UTC) - began).total_seconds()
         client.close()

@@ -22,7 +22,7 @@ import requests
 from benchmarks.certificates import make
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services, system_clock
-from integration_app.cli.stack import Stack, free_port
+from integration_app.local.stack import Stack, free_port
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage

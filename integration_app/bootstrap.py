@@ -11,25 +11,29 @@ from typing import Any
 from redis import Redis
 
 from integration_app import settings as settings_module
+from integration_app.job_queue import JobQueue
 from integration_app.model import Clock
 from integration_app.omi import DeveloperClient, IntegrationsClient
-from integration_app.pipeline.destination import Destination, ToUsers
-from integration_app.pipeline.drain import Drain
-from integration_app.pipeline.erasure import Erasure
-from integration_app.pipeline.forget import Forget
-from integration_app.pipeline.intake import Intake
-from integration_app.pipeline.outcome import Outcomes
-from integration_app.pipeline.pairing import Pairing
-from integration_app.pipeline.personal import ToOneself
-from integration_app.pipeline.preview import Previews
-from integration_app.pipeline.replay import Replays
+from integration_app.pipeline.delivery.destinations import Destination
+from integration_app.pipeline.delivery.destinations.app import AppDestination
+from integration_app.pipeline.delivery.destinations.personal import PersonalDestination
+from integration_app.pipeline.delivery.drain import Drain
+from integration_app.pipeline.delivery.outcomes import Outcomes
+from integration_app.pipeline.delivery.sending import Sending
+from integration_app.pipeline.delivery.texts import Texts
+from integration_app.pipeline.estimate import Estimates
+from integration_app.pipeline.intake.intake import Intake
+from integration_app.pipeline.intake.pairing import Pairing
 from integration_app.pipeline.rules import Rules
-from integration_app.pipeline.story import Stories
+from integration_app.pipeline.timeline import Timeline
+from integration_app.pipeline.upkeep.erasure import Erasure
+from integration_app.pipeline.upkeep.replay import Replays
+from integration_app.pipeline.upkeep.resume import Resume
+from integration_app.pipeline.upkeep.retention import Retention
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
-from integration_app.queue import JobQueue
 from integration_app.settings import Reader, Settings
-from integration_app.store.arrivals import Arrivals
+from integration_app.store.auth import Auth
 from integration_app.store.connections import connect
 from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
@@ -37,13 +41,31 @@ from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
+from integration_app.store.ingest import Ingest
 from integration_app.store.installations import Installations
-from integration_app.store.looks import Looks
 from integration_app.store.outbox import Outbox
-from integration_app.store.people import People
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
-from integration_app.store.traffic import Traffic
+from integration_app.store.rate_limiter import RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that is kept in Redis."""
+
+    ingest: Ingest
+    inbox: Inbox
+    outbox: Outbox
+    installations: Installations
+    due: DueSet
+    deliveries: Deliveries
+    dead_letters: DeadLetters
+    quarantine: Quarantine
+    auth: Auth
+    quotas: Quotas
+    gates: Gates
+    health: Health
+    limiter: RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +77,13 @@ class Services:
     providers_off: Mapping[str, int]
     intake: Intake
     drain: Drain
-    stories: Stories
+    timeline: Timeline
     replays: Replays
-    previews: Previews
-    forget: Forget
-    arrivals: Arrivals
+    estimates: Estimates
+    retention: Retention
+    erasure: Erasure
+    resume: Resume
+    ingest: Ingest
     inbox: Inbox
     outbox: Outbox
     installations: Installations
@@ -67,8 +91,7 @@ class Services:
     deliveries: Deliveries
     dead_letters: DeadLetters
     quarantine: Quarantine
-    people: People
-    erasure: Erasure
+    auth: Auth
     quotas: Quotas
     gates: Gates
     health: Health
@@ -91,119 +114,78 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def build(*, connections: int = 16, clock: Clock | None = None, patience: float | None = None) -> Services:
-    """Wire everything from the environment. `connections`: how many calls to Omi may run at once; `patience`:
-    seconds that somebody who waits for a page can wait for one.
+def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_max: float | None = None) -> Services:
+    """Wire everything from the environment. `connections`: how many calls to Omi may run at once; `read_timeout_max`:
+    seconds that a caller who waits for a page can wait for one.
 
     Opens no connection yet.
     """
     settings, providers = read_settings()
-    clock = clock or system_clock
-    redis = connect(settings.redis_url, decode=True)
     queue_connection = connect(settings.redis_url, decode=False)
-    rules = _rules(settings)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
-    text_retention = timedelta(days=settings.text_retention_days)
-    inbox, arrivals = Inbox(redis, text_retention), Arrivals(redis, text_retention, jobs)
-    outbox, installations = Outbox(redis), Installations(redis)
-    due, gates, health = DueSet(redis, settings.lease_seconds), Gates(redis), Health(redis)
-    traffic = Traffic(
-        redis,
-        requests_per_minute=settings.omi_max_requests_per_minute,
-        request_seconds=settings.request_timeout_seconds,
-    )
-    deliveries = Deliveries(
-        redis,
-        due=due,
-        traffic=traffic,
-        settle=timedelta(seconds=settings.omi_settle_seconds),
-        text_retention=text_retention,
-        parked_retention=timedelta(days=settings.dead_letter_retention_days),
-    )
-    people = People(redis, settings.secret_key, codes_per_hour=settings.login_codes_per_hour)
-    quotas, dead_letters = Quotas(redis), DeadLetters(redis)
-    quarantine = Quarantine(redis, text_retention=text_retention)
+    stores = _stores(settings, connect(settings.redis_url, decode=True), jobs)
+    rules = _rules(settings)
+    omi = _destination(settings, connections, read_timeout_max)
+    has_tasks = omi.is_personal
+    estimates = Estimates(inbox=stores.inbox, outbox=stores.outbox, rules=rules, clock=clock, has_tasks=has_tasks)
     erasure = Erasure(
-        inbox=inbox,
-        installations=installations,
-        people=people,
-        outbox=outbox,
-        deliveries=deliveries,
-        quarantine=quarantine,
-        due=due,
-        gates=gates,
-        quotas=quotas,
+        inbox=stores.inbox,
+        installations=stores.installations,
+        auth=stores.auth,
+        outbox=stores.outbox,
+        deliveries=stores.deliveries,
+        quarantine=stores.quarantine,
+        due=stores.due,
+        gates=stores.gates,
+        quotas=stores.quotas,
         secret=settings.secret_key,
         clock=clock,
     )
-    previews = Previews(
-        inbox=inbox,
-        outbox=outbox,
-        installations=installations,
-        gates=gates,
-        traffic=traffic,
-        rules=rules,
-        clock=clock,
-        has_tasks=settings.omi_developer_key is not None,
-    )
-    omi = _destination(settings, connections, patience)
     return Services(
         settings=settings,
         providers=providers,
         providers_off=registry.off(providers),
         intake=Intake(
-            arrivals=arrivals,
-            installations=installations,
-            pairing=Pairing(people=people, installations=installations, clock=clock),
+            ingest=stores.ingest,
+            installations=stores.installations,
+            pairing=Pairing(link_codes=stores.auth.link_codes, installations=stores.installations, clock=clock),
             rules=rules,
             clock=clock,
         ),
-        drain=Drain(
-            omi=omi,
-            inbox=inbox,
-            looks=Looks(redis, due),
-            due=due,
-            deliveries=deliveries,
-            traffic=traffic,
-            outcomes=Outcomes(
-                deliveries=deliveries,
-                gates=gates,
-                installations=installations,
-                health=health,
-                traffic=traffic,
-                quotas=quotas,
-                clock=clock,
-            ),
-            rules=rules,
-            clock=clock,
-            chance=random.random,
-        ),
-        replays=Replays(dead_letters=dead_letters, gates=gates, quotas=quotas, clock=clock),
-        previews=previews,
-        forget=Forget(
-            inbox=inbox,
-            deliveries=deliveries,
-            quarantine=quarantine,
-            installations=installations,
+        drain=_drain(stores, omi, rules, clock),
+        timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
+        replays=Replays(dead_letters=stores.dead_letters, gates=stores.gates, quotas=stores.quotas, clock=clock),
+        estimates=estimates,
+        retention=Retention(
+            inbox=stores.inbox,
+            deliveries=stores.deliveries,
+            quarantine=stores.quarantine,
+            installations=stores.installations,
             erasure=erasure,
             rules=rules,
-            text_retention=text_retention,
+            text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
         ),
-        stories=Stories(inbox=inbox, previews=previews, clock=clock),
-        arrivals=arrivals,
-        inbox=inbox,
-        outbox=outbox,
-        installations=installations,
-        due=due,
-        deliveries=deliveries,
-        dead_letters=dead_letters,
-        quarantine=quarantine,
-        people=people,
         erasure=erasure,
-        quotas=quotas,
-        gates=gates,
-        health=health,
+        resume=Resume(
+            installations=stores.installations,
+            gates=stores.gates,
+            outbox=stores.outbox,
+            due=stores.due,
+            clock=clock,
+        ),
+        ingest=stores.ingest,
+        inbox=stores.inbox,
+        outbox=stores.outbox,
+        installations=stores.installations,
+        due=stores.due,
+        deliveries=stores.deliveries,
+        dead_letters=stores.dead_letters,
+        quarantine=stores.quarantine,
+        auth=stores.auth,
+        quotas=stores.quotas,
+        gates=stores.gates,
+        health=stores.health,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -211,17 +193,82 @@ def build(*, connections: int = 16, clock: Clock | None = None, patience: float 
     )
 
 
-def _destination(settings: Settings, connections: int, patience: float | None) -> Destination:
+def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
+    text_retention = timedelta(days=settings.text_retention_days)
+    due = DueSet(redis, settings.lease_seconds)
+    limiter = RateLimiter(
+        redis,
+        requests_per_minute=settings.omi_max_requests_per_minute,
+        request_seconds=settings.request_timeout_seconds,
+    )
+    return Stores(
+        ingest=Ingest(redis, text_retention, jobs),
+        inbox=Inbox(redis, text_retention),
+        outbox=Outbox(redis, due),
+        installations=Installations(redis),
+        due=due,
+        deliveries=Deliveries(
+            redis,
+            due=due,
+            limiter=limiter,
+            settle=timedelta(seconds=settings.omi_settle_seconds),
+            text_retention=text_retention,
+            parked_retention=timedelta(days=settings.dead_letter_retention_days),
+        ),
+        dead_letters=DeadLetters(redis),
+        quarantine=Quarantine(redis, text_retention=text_retention),
+        auth=Auth.of(redis, settings.secret_key, codes_per_hour=settings.login_codes_per_hour),
+        quotas=Quotas(redis),
+        gates=Gates(redis),
+        health=Health(redis),
+        limiter=limiter,
+    )
+
+
+def _drain(stores: Stores, omi: Destination, rules: Rules, clock: Clock) -> Drain:
+    outcomes = Outcomes(
+        deliveries=stores.deliveries,
+        gates=stores.gates,
+        installations=stores.installations,
+        health=stores.health,
+        limiter=stores.limiter,
+        quotas=stores.quotas,
+        clock=clock,
+    )
+    sending = Sending(
+        omi=omi,
+        deliveries=stores.deliveries,
+        limiter=stores.limiter,
+        outcomes=outcomes,
+        rules=rules,
+        lease_ms=stores.due.lease_ms,
+        clock=clock,
+        chance=random.random,
+    )
+    return Drain(
+        outbox=stores.outbox,
+        due=stores.due,
+        deliveries=stores.deliveries,
+        limiter=stores.limiter,
+        texts=Texts(stores.inbox, clock, has_tasks=omi.is_personal),
+        sending=sending,
+        outcomes=outcomes,
+        rules=rules,
+        clock=clock,
+    )
+
+
+def _destination(settings: Settings, connections: int, read_timeout_max: float | None) -> Destination:
     """One person's own key, or the app's."""
     how: dict[str, Any] = {
         "base_url": settings.omi_base_url,
         "connect_timeout": settings.omi_connect_timeout_seconds,
-        "read_timeout": min(settings.omi_read_timeout_seconds, patience or settings.omi_read_timeout_seconds),
+        "read_timeout": min(settings.omi_read_timeout_seconds, read_timeout_max or settings.omi_read_timeout_seconds),
         "connections": connections,
     }
     if settings.omi_developer_key:
-        return ToOneself(DeveloperClient(settings.omi_developer_key, **how))
-    return ToUsers(IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how))
+        return PersonalDestination(DeveloperClient(settings.omi_developer_key, **how))
+    return AppDestination(IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how))
 
 
 def _rules(settings: Settings) -> Rules:

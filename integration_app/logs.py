@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
 
@@ -62,3 +63,11 @@ def masked(address: str | None) -> str:
     if at:
         return f"{local[:1]}…@{domain}"
     return f"{address[:5]}…{address[-2:]}" if len(address) > 8 else "…"
+
+
+def crash(where: str, error: BaseException) -> str:
+    """Log a crash and name it: its type and place, never its text, which may repeat a message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
+    get(__name__).error("crash", where=where, error=type(error).__name__, place=place)
+    return f"crash in {where}: {type(error).__name__} at {place}"

@@ -16,7 +16,7 @@ from redis import Redis
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.cli import main
-from integration_app.cli.stack import Stack, known_names
+from integration_app.local.stack import Stack, known_names
 from integration_app.providers.registry import specs
 from integration_app.store.connections import connect
 from tests.sandbox_control import SandboxControl
@@ -128,7 +128,7 @@ def build(
     def make(*, real_time: bool = False, **changed: str) -> Services:
         for name, value in changed.items():
             monkeypatch.setenv(name, value)
-        made.append(bootstrap.build(clock=None if real_time else clock))
+        made.append(bootstrap.build(clock=bootstrap.system_clock if real_time else clock))
         return made[-1]
 
     yield make

@@ -27,7 +27,7 @@ from integration_app.omi import (
     UnexpectedAnswer,
     Unreachable,
 )
-from integration_app.pipeline.policy import Situation, decide, look_failed
+from integration_app.pipeline.delivery.policy import Situation, decide, read_back_failed
 from integration_app.pipeline.rules import Rules
 from tests.conftest import REPO
 from tests.write_docs import coverage_page, providers_page
@@ -123,7 +123,7 @@ def test_the_policy_table_says_what_the_policy_does(happened: str) -> None:
 
 def test_the_policy_table_has_no_other_rows() -> None:
     assert set(policy_table()) == {*CASES, "outcome unknown, and the app may not read"}
-    decision: Decision = look_failed(AppMisconfigured("", capability=True), at(Kind.CONVERSATION), RULES)
+    decision: Decision = read_back_failed(AppMisconfigured("", capability=True), at(Kind.CONVERSATION), RULES)
     assert isinstance(decision, Park)
     assert decision.alarm
 

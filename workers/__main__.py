@@ -27,8 +27,8 @@ from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
 from workers import jobs
-from workers.caretaker import Caretaker
 from workers.concurrent import ConcurrentWorker
+from workers.maintenance import Maintenance
 
 log = logs.get("workers")
 
@@ -70,7 +70,7 @@ def run(services: Services, slots: int, grace: float) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    caretaker = threading.Thread(target=Caretaker(services, name, stop).run, name="caretaker")
+    caretaker = threading.Thread(target=Maintenance(services, name, stop).run, name="caretaker")
     caretaker.start()
     log.info("worker ready", slots=slots, name=name)
     while not stop.is_set():

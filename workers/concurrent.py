@@ -21,23 +21,23 @@ from rq.serializers import JSONSerializer
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from workers.bookkeeping import Bookkeeper
-from workers.turn import Taken, Turn, Turns
+from workers.rq_protocol import Batch, ClaimedJob, RqProtocol
+from workers.rq_worker import RqWorker
 
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.2
 """The longest time between two looks into the due set."""
 GATHER_SECONDS = 0.002
-"""While jobs wait for a free slot: how long more ends are waited for, so that one turn serves several."""
-RING_SECONDS = 1
+"""While jobs wait for a free slot: how long more ends are waited for, so that one batch serves several."""
+LISTEN_SECONDS = 1
 OUTAGE_PAUSE_SECONDS = 1.0
 WORKER_TTL_SECONDS = 90
 HEARTBEAT_SECONDS = 20
 MAINTENANCE_SECONDS = 30
 
 
-class ConcurrentWorker(Bookkeeper):
+class ConcurrentWorker(RqWorker):
     """`slots` jobs at a time until `stop` is set; then it finishes what it runs, for `grace` seconds at the most.
 
     What takes longer is given back to the queue while its thread goes on: its lease keeps others away from it.
@@ -57,13 +57,15 @@ class ConcurrentWorker(Bookkeeper):
         self._slots = slots
         self._grace = grace
         self._stop = stop
-        self._turns = Turns(services, services.queue_connection, self.key, name)
-        self._work: SimpleQueue[Taken | None] = SimpleQueue()
-        self._done: deque[tuple[Taken, float, bool]] = deque()  # slots put here what has ended, whoever turns notes it
-        self._turning = threading.Lock()  # the dispatcher and the doorbell both turn: this guards the next three
-        self._ended: list[Taken] = []  # noted, not yet put down
+        self._protocol = RqProtocol(services, services.queue_connection, self.key, self.executions_key, name)
+        self._work: SimpleQueue[ClaimedJob | None] = SimpleQueue()
+        self._done: deque[tuple[ClaimedJob, float, bool]] = (
+            deque()
+        )  # slots put here what has ended, whoever turns notes it
+        self._dispatching = threading.Lock()  # the dispatcher and the doorbell both batch: this guards the next three
+        self._ended: list[ClaimedJob] = []  # noted, not yet put down
         self._worked = 0.0
-        self._running: dict[str, Taken] = {}
+        self._running: dict[str, ClaimedJob] = {}
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._wants_ends = True
         self._burst = False
@@ -77,20 +79,18 @@ class ConcurrentWorker(Bookkeeper):
         """Run jobs until `stop`; with `burst`, until there is none left. Returns whether there was any."""
         self._burst = burst
         self.register_birth()  # type: ignore[no-untyped-call]
-        hands = [self._thread(self._hand, f"slot-{number}") for number in range(self._slots)]
-        helpers = (
-            [] if burst else [self._thread(self._doorbell, "doorbell"), self._thread(self._supervise, "supervisor")]
-        )
+        slots = [self._thread(self._run_slot, f"slot-{number}") for number in range(self._slots)]
+        helpers = [] if burst else [self._thread(self._listen, "listener"), self._thread(self._supervise, "supervisor")]
         worked = False
         try:
             while not self._stop.is_set():
-                turn = self._take()
+                batch = self._take()
                 worked = worked or bool(self._running)
-                if burst and turn is not None and not (turn.taken or turn.special or self._running):
+                if burst and batch is not None and not (batch.claimed or batch.dependents or self._running):
                     break
-                self._wait(turn)
+                self._wait(batch)
         finally:
-            self._go_home(hands, helpers)
+            self._shut_down(slots, helpers)
         return worked
 
     def _thread(self, target: Any, name: str) -> threading.Thread:
@@ -98,36 +98,38 @@ class ConcurrentWorker(Bookkeeper):
         made.start()
         return made
 
-    def _take(self) -> Turn | None:
-        """One turn: put down what has ended, take what there is room for. None while Redis is away, and at the end."""
-        with self._turning:
+    def _take(self) -> Batch | None:
+        """One batch: put down what has ended, take what there is room for. None while Redis is away, and at the end."""
+        with self._dispatching:
             if self._over.is_set():
                 return None
             try:
-                turn = self._turn(self._slots)
+                batch = self._dispatch(self._slots)
             except (RedisError, OSError) as error:
                 log.warning("Redis is away", error=type(error).__name__)
                 return None
-            for job in turn.taken:
+            for job in batch.claimed:
                 self._running[job.execution_id] = job
                 self._work.put(job)
-            return turn
+            return batch
 
-    def _turn(self, free: int) -> Turn:
+    def _dispatch(self, free: int) -> Batch:
         self._note_ends()
         ended = self._ended
-        turn = self._turns.take(ended, self._worked, free=min(free, self._slots - len(self._running)), now=self._now())
+        batch = self._protocol.dispatch(
+            ended, self._worked, free=min(free, self._slots - len(self._running)), now=self._now()
+        )
         self._ended, self._worked = [], 0.0
         for done in ended:
-            if done.job_id in turn.special:
+            if done.job_id in batch.dependents:
                 try:
-                    self.succeeded(self.job(done))
+                    self.succeeded(*self.start(done))
                 except Exception as error:  # noqa: BLE001 - RQ finds it abandoned, and its dependents with it
                     log.error("a job could not be put down", error=type(error).__name__)
-        return turn
+        return batch
 
     def _still_running(self) -> bool:
-        with self._turning:
+        with self._dispatching:
             self._note_ends()
             return bool(self._running)
 
@@ -142,52 +144,52 @@ class ConcurrentWorker(Bookkeeper):
             if well:
                 self._ended.append(job)
 
-    def _wait(self, turn: Turn | None) -> None:
+    def _wait(self, batch: Batch | None) -> None:
         """Until something comes due, a tick has passed, or the doorbell asks; while jobs wait, until slots are free."""
-        pause = self._pause(turn)
+        pause = self._pause(batch)
         if self._wants_ends and self._done:
             pause = 0.0  # it ended before anybody wanted to know
         try:
             self._wakes.get(timeout=pause)
-            if turn is not None and turn.left:
+            if batch is not None and batch.left:
                 time.sleep(GATHER_SECONDS)
             while True:
                 self._wakes.get_nowait()
         except Empty:
             return
 
-    def _pause(self, turn: Turn | None) -> float:
+    def _pause(self, batch: Batch | None) -> float:
         self._wants_ends = True
-        if turn is None:
+        if batch is None:
             return OUTAGE_PAUSE_SECONDS
-        if turn.suspended or len(self._running) >= self._slots:
+        if batch.suspended or len(self._running) >= self._slots:
             return TICK_SECONDS
-        if turn.left:
+        if batch.left:
             return 0.0
-        self._wants_ends = self._burst  # there is room: ends are put down with the next turn, whenever it comes
+        self._wants_ends = self._burst  # there is room: ends are put down with the next batch, whenever it comes
         self._waits_for_jobs.set()
-        return TICK_SECONDS if turn.until_due is None else min(TICK_SECONDS, turn.until_due)
+        return TICK_SECONDS if batch.until_due is None else min(TICK_SECONDS, batch.until_due)
 
-    def _doorbell(self) -> None:
+    def _listen(self) -> None:
         """Sleep in Redis until there is a job, without taking it: the head of the queue is moved onto itself."""
         queue = self._services.jobs.rq.key
         while not self._over.is_set():
-            if not self._waits_for_jobs.wait(RING_SECONDS):
+            if not self._waits_for_jobs.wait(LISTEN_SECONDS):
                 continue
             try:
-                if not self.connection.blmove(queue, queue, RING_SECONDS, "LEFT", "LEFT"):
+                if not self.connection.blmove(queue, queue, LISTEN_SECONDS, "LEFT", "LEFT"):
                     continue
             except (RedisError, OSError):
                 self._over.wait(OUTAGE_PAUSE_SECONDS)
                 continue
-            turn = None if self._stop.is_set() else self._take()
-            if turn is None or turn.left or turn.suspended or not turn.taken:
+            batch = None if self._stop.is_set() else self._take()
+            if batch is None or batch.left or batch.suspended or not batch.claimed:
                 self._waits_for_jobs.clear()
                 self._wakes.put(None)
 
     # --- one job ------------------------------------------------------------------------------------------
 
-    def _hand(self) -> None:
+    def _run_slot(self) -> None:
         while (job := self._work.get()) is not None:
             began = time.monotonic()
             try:
@@ -199,17 +201,17 @@ class ConcurrentWorker(Bookkeeper):
             if self._wants_ends:
                 self._wakes.put(None)
 
-    def _run(self, taken: Taken) -> bool:
+    def _run(self, claimed: ClaimedJob) -> bool:
         """Run one job. True when it ended well and is still to be put down."""
-        uid = taken.fields.get(b"data") == self._services.jobs.call and taken.fields.get(b"meta")
+        uid = claimed.fields.get(b"data") == self._services.jobs.call and claimed.fields.get(b"meta")
         if not uid:
-            self.perform(taken)
+            self.perform(claimed)
             return False
         try:
             self._services.drain.run(json.loads(uid)["uid"])
         except Exception as error:  # noqa: BLE001 - whatever it is, RQ's registry of failed jobs gets it
             log.warning("a drain failed", error=type(error).__name__)
-            self.failed(self.job(taken), error)
+            self.failed(*self.start(claimed), error)
             return False
         return True
 
@@ -219,7 +221,7 @@ class ConcurrentWorker(Bookkeeper):
         """Heartbeats for the worker and all it runs, and RQ's maintenance, until the end."""
         while not self._ended_all.wait(HEARTBEAT_SECONDS):
             try:
-                if not self._turns.heartbeat(
+                if not self._protocol.heartbeat(
                     list(self._running.values()), worker_ttl=WORKER_TTL_SECONDS + 60, now=self._now()
                 ):
                     self.connection.delete(self.key)
@@ -231,24 +233,24 @@ class ConcurrentWorker(Bookkeeper):
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _go_home(self, hands: list[threading.Thread], helpers: list[threading.Thread]) -> None:
+    def _shut_down(self, slots: list[threading.Thread], helpers: list[threading.Thread]) -> None:
         """Finish what runs, for the grace period; put it down; give the rest back."""
         deadline = time.monotonic() + self._grace
         self._wants_ends = True
-        with self._turning:
+        with self._dispatching:
             self._over.set()  # nothing is taken from here on
         while self._still_running() and time.monotonic() < deadline:
             with suppress(Empty):
                 self._wakes.get(timeout=min(1.0, max(0.01, deadline - time.monotonic())))
         self._ended_all.set()
-        for _ in hands:
+        for _ in slots:
             self._work.put(None)
         for thread in helpers:
-            thread.join(RING_SECONDS)
+            thread.join(LISTEN_SECONDS)
         try:
-            self._turn(0)
+            self._dispatch(0)
             if self._running:
-                given = self._turns.give_back(list(self._running.values()))
+                given = self._protocol.give_back(list(self._running.values()))
                 log.warning("not finished in time, given back", jobs=given)
             self.register_death()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:

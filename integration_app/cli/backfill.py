@@ -15,10 +15,9 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, fail, services
 from integration_app.errors import DoorError, VendorError
 from integration_app.model import InboundMessage
-from integration_app.pipeline.intake import Receipt
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
-from integration_app.store.arrivals import DEDUPE_TTL
+from integration_app.store.ingest import DEDUPE_TTL, Receipt
 
 _OLDEST = DEDUPE_TTL - timedelta(days=1)
 """What came in earlier may have been forgotten here, and would be taken for new."""
@@ -77,7 +76,7 @@ def _take_in(found: Services, listed: Iterable[InboundMessage], *, dry_run: bool
     for message in reversed(list(listed)):
         counts["listed"] += 1
         if dry_run:
-            here = found.arrivals.knows(message.dedupe_keys)
+            here = found.ingest.knows(message.dedupe_keys)
             somebody = message.control or found.installations.with_phone(message.sender)
             counts["already here" if here else would if somebody else "for nobody"] += 1
             continue

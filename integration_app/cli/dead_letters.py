@@ -11,8 +11,8 @@ import click
 
 from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
-from integration_app.model import Delivery
-from integration_app.pipeline.replay import DEFAULT_RATE, Cost, Selection
+from integration_app.model import Delivery, Settled
+from integration_app.pipeline.upkeep.replay import DEFAULT_RATE, Cost, Selection
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"])
 
@@ -44,7 +44,7 @@ def show(delivery_id: str, want_json: bool) -> None:
         if delivery is None or parked_at is None:
             fail(f"no dead letter {delivery_id}", NOT_FOUND)
         row = _row(found, delivery, parked_at)
-        row["messages"] = [story for name in delivery.message_ids if (story := found.stories.show(name))]
+        row["messages"] = [story for name in delivery.message_ids if (story := found.timeline.show(name))]
     if want_json:
         as_json(row)
         return
@@ -163,7 +163,8 @@ def _list(want_json: bool) -> None:
 
 def _row(found: Services, delivery: Delivery, parked_at: datetime) -> dict[str, Any]:
     story = found.inbox.story(delivery.message_ids[0]) if delivery.message_ids else None
-    attempts = [event for event in (story.events if story else ()) if event.get("uid") == delivery.uid]
+    events = story.events if story else ()
+    attempts = [event for event in events if isinstance(event, Settled) and event.uid == delivery.uid]
     return {
         "id": delivery.id,
         "uid": delivery.uid,
@@ -171,7 +172,7 @@ def _row(found: Services, delivery: Delivery, parked_at: datetime) -> dict[str, 
         "count": len(delivery.message_ids),
         "parked_at": parked_at.isoformat(),
         "age": _age((found.clock() - parked_at).total_seconds()),
-        "attempts": sum(event.get("status") is not None for event in attempts),
+        "attempts": sum(event.status is not None for event in attempts),
         "reason": delivery.reason,
     }
 

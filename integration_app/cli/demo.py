@@ -24,8 +24,8 @@ from integration_app.bootstrap import Services
 from integration_app.cli.dev import redis_option
 from integration_app.cli.output import fail
 from integration_app.cli.samples import send
-from integration_app.cli.stack import OPERATOR_PASSWORD, Stack, StackError
-from integration_app.cli.visitor import Visitor
+from integration_app.local.stack import OPERATOR_PASSWORD, Stack, StackError
+from integration_app.local.visitor import Visitor
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 
@@ -153,7 +153,7 @@ class _Demo:
         statuses = [self._send(message).status_code for _ in range(2)]
         self._until(lambda: len(self._memories(BOB)) > before, "the memory sent twice")
         time.sleep(1.0)
-        stored = [row for row in self._services.stories.latest(limit=50) if row["event_id"] == message.event_id]
+        stored = [row for row in self._services.timeline.latest(limit=50) if row["event_id"] == message.event_id]
         self._same((len(stored), len(self._memories(BOB)) - before), (1, 1), "messages stored, memories held")
         _line(f"the same webhook delivered twice (answers {statuses})", "stored once, held once")
 
@@ -193,7 +193,7 @@ class _Demo:
         state = self._until(
             lambda: [row for row in self._services.installations.all() if row.left_at], "the refused uid"
         )[0]
-        waiting = self._services.stories.latest(limit=1, uid=NOT_ENABLED)[0]["recipients"][0]
+        waiting = self._services.timeline.latest(limit=1, uid=NOT_ENABLED)[0]["recipients"][0]
         self._same(len(self._conversations(NOT_ENABLED)), 0, "conversations of a uid that is not enabled")
         _line(
             "a text for a uid that has not enabled the app",

@@ -13,7 +13,7 @@ import click
 import requests
 
 from integration_app.cli.output import STACK_FILE, fail, local_stack
-from integration_app.cli.stack import EMBEDDED, OPERATOR_PASSWORD, REDIS_CHOICES, Stack, StackError
+from integration_app.local.stack import EMBEDDED, OPERATOR_PASSWORD, REDIS_CHOICES, Stack, StackError
 
 UID, PHONE = "demo-user", "+15550001111"
 

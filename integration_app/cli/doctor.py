@@ -8,8 +8,8 @@ from dataclasses import asdict
 import click
 
 from integration_app import logs
-from integration_app.checks import from_nothing
 from integration_app.cli.output import FAILED, as_json, clock, use_local_stack
+from integration_app.operations.checks import from_nothing
 
 
 @click.command()

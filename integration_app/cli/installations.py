@@ -11,7 +11,6 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services, table
 from integration_app.logs import masked
 from integration_app.model import Installation
-from integration_app.pipeline import resume as pipeline_resume
 
 ONESELF = "me"
 """The uid of the one person whose key is used in personal mode."""
@@ -101,21 +100,14 @@ def resume(uid: str | None, everybody: bool) -> None:
             found.gates.open_all()
             uids = list(found.installations.uids())
         if uid:
-            pipeline_resume.resume(
-                uid,
-                installations=found.installations,
-                gates=found.gates,
-                outbox=found.outbox,
-                due=found.due,
-                now=found.clock(),
-            )
+            found.resume(uid)
         waiting = {name: size for name in uids if (size := found.outbox.size(name))}
         for name in waiting:
             found.due.set(name, found.clock())
         click.echo(f"{sum(waiting.values())} waiting for {len(waiting)} uids; looked at now", err=True)
         for gate in found.gates.of_all().values():
             if gate.until > found.clock():
-                click.echo(f"everybody still waits until {gate.until:%H:%M:%S} UTC: {gate.reason}", err=True)
+                click.echo(f"everybody still waits until {gate.until:%H:%M:%S} UTC: {gate.why}", err=True)
 
 
 def _row(found: Services, installation: Installation) -> dict[str, Any]:
@@ -136,7 +128,7 @@ def _held_up(found: Services, uid: str) -> str | None:
     if not closed:
         return None
     gate = max(closed, key=lambda row: row.until)
-    return f"{gate.reason}, until {gate.until:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{gate.why}, until {gate.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _inbox_address(found: Services, installation: Installation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from integration_app import desk
+from integration_app import operations
 from integration_app.cli.output import as_json, services
 
 
@@ -13,7 +13,7 @@ from integration_app.cli.output import as_json, services
 def overview(want_json: bool) -> None:
     """Show how it stands, as the operator's first page does."""
     with services() as found:
-        stands = desk.overview(found)
+        stands = operations.overview(found)
     if want_json:
         as_json(stands)
         return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 
 from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
 from integration_app.logs import masked
+from integration_app.model import Received
 
 
 @click.group(invoke_without_command=True)
@@ -28,7 +28,7 @@ def quarantine(context: click.Context, uid: str | None, want_json: bool) -> None
             story = found.inbox.story(message_id)
             if story is None:
                 continue
-            trust: dict[str, Any] = next((event["trust"] for event in story.events if "trust" in event), {})
+            trust = next((event.trust or {} for event in story.events if isinstance(event, Received)), {})
             why = trust.get(whose, {}).get("why", ())
             rows.append(
                 {

@@ -19,11 +19,11 @@ import binascii
 from dataclasses import replace
 
 from integration_app.mail.automatic import automatic_cause
-from integration_app.mail.clean import clean
 from integration_app.mail.forwards import Forward, forward_of
 from integration_app.mail.mime import CALENDAR_TYPES, Mail, choose_body, read_mail, zone_of
 from integration_app.mail.replies import is_forward, is_forward_subject, is_reply_subject, strip_history
 from integration_app.model import Content
+from integration_app.text.clean import clean
 
 __all__ = ["Forward", "Mail", "clean", "mail_of"]
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from integration_app.mail.clean import one_line
+from integration_app.text.clean import one_line
 
 _LOOKED_AT_MAX = 200_000
 _FOLD = re.compile(r"\r?\n[ \t]")

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
 
-from integration_app.mail.clean import one_line
 from integration_app.mail.dates import read_date
 from integration_app.mail.replies import FORWARD_LINES_MAX, is_forward_line
+from integration_app.text.clean import one_line
 
 _LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")

@@ -17,14 +17,14 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
-from integration_app.charsets import decode
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
-from integration_app.mail.clean import one_line
 from integration_app.mail.forwards import Forward
 from integration_app.mail.html import html_to_text
 from integration_app.mail.replies import is_forward, is_reply_subject
 from integration_app.model import Attachment
+from integration_app.text.charsets import decode
+from integration_app.text.clean import one_line
 
 TEXT_MAX = 1_000_000
 """Characters of text taken out of one mail."""

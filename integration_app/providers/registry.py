@@ -19,7 +19,7 @@ def specs() -> Mapping[str, ProviderSpec]:
     """Every provider folder, by name: a package below this one with a `SPEC`."""
     found = {}
     for module in pkgutil.iter_modules(providers.__path__):
-        if module.ispkg:
+        if module.ispkg and module.name != "common":
             spec: ProviderSpec = importlib.import_module(f"{providers.__name__}.{module.name}").SPEC
             found[spec.name] = spec
     return dict(sorted(found.items()))

@@ -22,8 +22,8 @@ from integration_app.sandbox import (
     seed,
 )
 from integration_app.sandbox.developer import Developer
+from integration_app.sandbox.fault_injection import Dropped, Faulty
 from integration_app.sandbox.faults import Faults
-from integration_app.sandbox.faulty import Dropped, Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import Call, State
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration_app.sandbox import understanding, webhooks
+from integration_app.sandbox import extraction, webhooks
 from integration_app.sandbox.state import State
 
 
 def create(state: State, uid: str, conversation: dict[str, Any], text: str, *, keep: bool = True) -> dict[str, Any]:
     """Store a conversation with all that is made of it. `keep` False: it is discarded, and nothing is made."""
     now = state.now()
-    understood = understanding.understand(text, conversation["started_at"])
+    understood = extraction.understand(text, conversation["started_at"])
     stored = state.add_conversation(
         uid, {"discarded": not keep, "status": "completed", **conversation, "structured": understood.structured}
     )
@@ -21,7 +21,7 @@ def create(state: State, uid: str, conversation: dict[str, Any], text: str, *, k
         with state.lock:
             known = list(state.user(uid).action_items.values())
         for item in understood.action_items:
-            if not understanding.is_repeated(item["description"], now, known):
+            if not extraction.is_repeated(item["description"], now, known):
                 state.add_action_item(uid, action_item(now, **item, conversation_id=stored["id"]))
         for content in understood.memories:
             state.add_memory(uid, memory(now, content, category="interesting", conversation_id=stored["id"]))

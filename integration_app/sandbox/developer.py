@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_app.sandbox.answers import Refused, bearer, rate_limited
-from integration_app.sandbox.faulty import Faulty
+from integration_app.sandbox.fault_injection import Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import READ_ONLY, DeveloperKey, State
 from integration_app.sandbox.validation import Checker

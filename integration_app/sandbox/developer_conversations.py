@@ -19,9 +19,9 @@ from integration_app.sandbox.developer import (
     rows_of,
     text_of,
 )
+from integration_app.sandbox.extraction import is_worth_keeping
 from integration_app.sandbox.integrations_api import CONVERSATION_SOURCES
 from integration_app.sandbox.state import DeveloperKey
-from integration_app.sandbox.understanding import is_worth_keeping
 from integration_app.sandbox.validation import Checker
 
 SOURCES = (

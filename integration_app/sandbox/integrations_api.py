@@ -13,10 +13,10 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from integration_app.sandbox.answers import BAD_DATE, Refused, bearer, bound, plain, rate_limited
 from integration_app.sandbox.creation import create, memory
-from integration_app.sandbox.faulty import Faulty
+from integration_app.sandbox.extraction import memories_from
+from integration_app.sandbox.fault_injection import Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import State, digest
-from integration_app.sandbox.understanding import memories_from
 from integration_app.sandbox.validation import Checker, parse_bound
 
 CONVERSATION_SOURCES = ("audio_transcript", "message", "other_text")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from integration_app.model import Content, InboundMessage, Kind, Route, WaitingMessage
-from integration_app.pipeline import group
-from integration_app.pipeline.prepare import prepare
+from integration_app.pipeline.delivery import group
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.pipeline.rules import Rules
 from integration_app.simulation.trace import Arrival
 

@@ -11,6 +11,8 @@ from integration_app.model import (
     Attachment,
     Content,
     Delivery,
+    DeliveryState,
+    Event,
     Evidence,
     Hints,
     InboundMessage,
@@ -19,6 +21,7 @@ from integration_app.model import (
     Preferences,
     PreparedText,
     Route,
+    Verdict,
 )
 
 
@@ -41,6 +44,16 @@ def from_ms(value: str | float) -> datetime:
 
 def moment(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value) if value else None
+
+
+def dump_event(event: Event) -> str:
+    """With `"uid":null` where it concerns all: a script may put a uid there."""
+    return dumps({"at": event.at, "uid": event.uid} | event.as_dict())
+
+
+def dump_verdict(verdict: Verdict) -> str:
+    """As the story tells it."""
+    return dumps({"level": verdict.trust, "why": verdict.why})
 
 
 def dump_envelope(message: InboundMessage) -> str:
@@ -122,7 +135,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "started_at": datetime.fromisoformat(values["started_at"]),
         "begun_at": datetime.fromisoformat(values["begun_at"]),
         "first_tried_at": datetime.fromisoformat(values["first_tried_at"]),
-        "state": raw.get("state", "sending"),
+        "state": DeliveryState(raw.get("state", "sending")),
         "look_at": moment(raw.get("look_at")),
         "reason": raw.get("reason"),
     }

@@ -6,106 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
 from redis import Redis
 
 from integration_app.errors import LeaseLost
-from integration_app.model import Delivery, MessageState, PreparedText
-from integration_app.store import codec, keys, lua
+from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, Settled
+from integration_app.store import codec, keys
 from integration_app.store.due import DueSet, Lease
-from integration_app.store.quota import USED
-from integration_app.store.traffic import Traffic
-
-_BEGIN = """
--- KEYS: lease, due, delivery, open, settling · ARGV: uid, token, lease ms, now ms, delivery id, data, seq, now iso,
---       message prefix, settling ms, settled iso, anew 0/1 (the horizon begins with this try), kind to be admitted or
---       '', number of messages, then their ids, then for each its prepared text, or '' where it is kept already
-if redis.call('GET', KEYS[1]) ~= ARGV[2] then return -1 end
--- ours already: the first answer was lost on the way, and the client asks again
-if redis.call('ZSCORE', KEYS[4], ARGV[5]) then return 0 end
-if ARGV[13] ~= '' then
-  local later = admitted(ARGV[1], ARGV[13], tonumber(ARGV[4]))
-  if later > 0 then return later end
-end
-local count = tonumber(ARGV[14])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('ZADD', KEYS[2], string.format('%d', ARGV[4] + ARGV[3]), ARGV[1])
-redis.call('HSET', KEYS[3], 'data', ARGV[6], 'state', 'sending', 'uid', ARGV[1],
-  'ids', table.concat(ARGV, ' ', 15, 14 + count))
-if tonumber(ARGV[10]) > 0 then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[10]) end
-redis.call('ZADD', KEYS[4], ARGV[7], ARGV[5])
-for i = 15, 14 + count do
-  local message = ARGV[9] .. ARGV[i]
-  redis.call('HSET', message, 'state:' .. ARGV[1], 'sending', 'last:' .. ARGV[1], ARGV[4])
-  if ARGV[12] == '1' then redis.call('HDEL', message, 'tried:' .. ARGV[1]) end
-  redis.call('HSETNX', message, 'tried:' .. ARGV[1], ARGV[8])
-  if ARGV[i + count] ~= '' and redis.call('HSETNX', message, 'prepared', ARGV[i + count]) == 1 then
-    redis.call('HSET', message, 'parts', 1)
-    redis.call('HDEL', message, 'content')
-  end
-end
-return 0
-"""
-
-_SETTLE = f"""
--- KEYS: lease, delivery, open, outbox, parked, settling, counters of these minutes, used · ARGV: uid, token,
---       delivery id, delivery state, message state,
---       reason, look at iso or '', final 0/1, ttl s, now ms, story event, message prefix, story prefix,
---       untried 0/1 (the time so far does not count against the retry horizon), settling ms, now iso,
---       settled iso, aftermath: names counted (each with a space behind it), a call was used 0/1,
---       Omi answered 0/1, newest seq seen or '' (then the lease is kept); then message ids
-if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
-if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 1 end
-redis.call('HSET', KEYS[2], 'state', ARGV[4], 'reason', ARGV[6], 'look_at', ARGV[7])
-if ARGV[4] == 'unknown' and redis.call('HSETNX', KEYS[2], 'unknown_at', ARGV[16]) == 1 and tonumber(ARGV[15]) > 0 then
-  redis.call('SET', KEYS[6], ARGV[17], 'PX', ARGV[15])
-end
-if ARGV[4] ~= 'unknown' then
-  redis.call('ZREM', KEYS[3], ARGV[3])
-  if ARGV[4] == 'withdrawn' then redis.call('DEL', KEYS[2]) else redis.call('EXPIRE', KEYS[2], ARGV[9]) end
-end
-if ARGV[4] == 'parked' then redis.call('ZADD', KEYS[5], ARGV[10], ARGV[3]) end
-for i = 22, #ARGV do
-  local message, story = ARGV[12] .. ARGV[i], ARGV[13] .. ARGV[i]
-  redis.call('HSET', message, 'state:' .. ARGV[1], ARGV[5])
-  redis.call('RPUSH', story, ARGV[11])
-  if ARGV[14] == '1' then redis.call('HDEL', message, 'tried:' .. ARGV[1]) end
-  if ARGV[8] == '1' then
-    redis.call('ZREM', KEYS[4], ARGV[i])
-    local keep = math.max(tonumber(redis.call('HGET', message, 'keep') or 0), tonumber(ARGV[9]))
-    redis.call('HSET', message, 'keep', keep)  -- the longest that any of its recipients needs
-    if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
-      redis.call('EXPIRE', message, keep)
-      redis.call('EXPIRE', story, keep)
-    end
-  end
-end
-for name in string.gmatch(ARGV[18], '(%S+) ') do count('{keys.COUNTERS}', KEYS[7], name) end
-if ARGV[19] == '1' then used(KEYS[8]) end
-if ARGV[20] == '1' then answered() end
-if ARGV[21] ~= '' then
-  local left = redis.call('EXISTS', KEYS[3], KEYS[4])
-  release(ARGV[1], left > 0 and ARGV[10] or '', ARGV[21], ARGV[10])
-end
-return 1
-"""
-
-_STATES = {
-    "done": (MessageState.DONE, True),
-    "parked": (MessageState.PARKED, True),
-    "dropped": (MessageState.DROPPED, True),
-    "withdrawn": (MessageState.WAITING, False),
-    "unknown": (MessageState.SENDING, False),
-}
-"""Delivery state → state of its messages, and whether they leave the outbox."""
+from integration_app.store.rate_limiter import RateLimiter
+from integration_app.store.scripts import load
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
+class SideEffects:
     """What else is to be written in the step that settles a delivery.
 
-    `used`: a call of the uid's quota was used up. `answered`: Omi took a write, so a row of failures has ended.
+    `used`: a call of the uid's quota was used up. `answered`: Omi took a write, so a streak of failures has ended.
     `last_seq`: give the outbox back, due again if anything is left in it or newer than this.
     """
 
@@ -115,18 +31,16 @@ class Aftermath:
     last_seq: int | None = None
 
 
-NOTHING_ELSE = Aftermath()
+NO_SIDE_EFFECTS = SideEffects()
 
 
 class Deliveries:
-    """`due` and `traffic` lend their Lua: a delivery is begun, and ended, in one step with what goes along with it."""
-
     def __init__(
         self,
         redis: Redis,
         *,
         due: DueSet,
-        traffic: Traffic,
+        limiter: RateLimiter,
         settle: timedelta,
         text_retention: timedelta,
         parked_retention: timedelta,
@@ -136,8 +50,8 @@ class Deliveries:
         self._settle_pause = settle
         self._text_retention = text_retention
         self._parked_retention = parked_retention
-        self._begin = redis.register_script(traffic.lua + _BEGIN)
-        self._settle = redis.register_script(lua.COUNT + USED + due.lua + traffic.lua + _SETTLE)
+        self._begin = load(redis, "begin", limiter.constants)
+        self._settle = load(redis, "settle")
 
     def begin(
         self,
@@ -154,29 +68,27 @@ class Deliveries:
         A time instead of None: no call may be made before it, and nothing is written (only where a call is to be made,
         `calls`). `prepared`: texts by message id that are not kept yet.
         """
+        event = Begun(at=now, uid=lease.uid, delivery=delivery.id, kind=delivery.lane.kind)
         later = self._begin(
-            keys=[
-                keys.lease(lease.uid),
-                keys.DUE,
-                keys.delivery(delivery.id),
-                keys.open_deliveries(lease.uid),
-                keys.settling(delivery.id),
-            ],
-            args=[
-                lease.uid,
-                lease.token,
-                self._lease_ms,
-                codec.ms(now),
-                delivery.id,
-                codec.dump_delivery(delivery),
-                seq,
-                now.isoformat(),
-                keys.MESSAGE,
-                int(self._settle_pause.total_seconds() * 1000),
-                (now + self._settle_pause).isoformat(),
-                int(delivery.first_tried_at == now),
-                delivery.lane.kind.value if calls else "",
-                len(delivery.message_ids),
+            lease=keys.lease(lease.uid),
+            delivery=keys.delivery(delivery.id),
+            open=keys.open_deliveries(lease.uid),
+            settling=keys.settling(delivery.id),
+            uid=lease.uid,
+            token=lease.token,
+            lease_ms=self._lease_ms,
+            now_ms=codec.ms(now),
+            id=delivery.id,
+            data=codec.dump_delivery(delivery),
+            seq=seq,
+            now_iso=now.isoformat(),
+            settling_ms=int(self._settle_pause.total_seconds() * 1000),
+            settled_iso=(now + self._settle_pause).isoformat(),
+            is_anew=int(delivery.first_tried_at == now),
+            kind=delivery.lane.kind.value if calls else "",
+            event=codec.dump_event(event) if calls else "",
+            count=len(delivery.message_ids),
+            more=[
                 *delivery.message_ids,
                 *(codec.dump_prepared(prepared[name]) if name in prepared else "" for name in delivery.message_ids),
             ],
@@ -194,57 +106,48 @@ class Deliveries:
         self,
         lease: Lease,
         delivery: Delivery,
-        state: str,
+        event: Settled,
         *,
-        reason: str,
-        event: dict[str, Any],
-        now: datetime,
         look_at: datetime | None = None,
         untried: bool = False,
         settles: bool = True,
-        aftermath: Aftermath = NOTHING_ELSE,
+        effects: SideEffects = NO_SIDE_EFFECTS,
     ) -> None:
         """Record what became of a delivery, in it and in the story of each of its messages. Raises `LeaseLost`.
 
         `settles`: a call has just ended, so the settling pause begins now. `untried`: the wait was not Omi's doing, so
         the retry horizon of the messages begins anew.
         """
-        message_state, final = _STATES[state]
+        state, now = event.state, event.at
+        retention = self._parked_retention if state is DeliveryState.PARKED else self._text_retention
         done = self._settle(
-            keys=[
-                keys.lease(lease.uid),
-                keys.delivery(delivery.id),
-                keys.open_deliveries(lease.uid),
-                keys.outbox(lease.uid),
-                keys.PARKED,
-                keys.settling(delivery.id),
-                keys.rates_at(now),
-                keys.used(lease.uid, delivery.lane.kind.value),
-            ],
-            args=[
-                lease.uid,
-                lease.token,
-                delivery.id,
-                state,
-                message_state,
-                reason,
-                look_at.isoformat() if look_at else "",
-                int(final),
-                int((self._parked_retention if state == "parked" else self._text_retention).total_seconds()),
-                codec.ms(now),
-                codec.dumps({"at": now, "uid": lease.uid, "delivery": delivery.id, **event}),
-                keys.MESSAGE,
-                keys.STORY,
-                int(untried),
-                int(self._settle_pause.total_seconds() * 1000) if settles else 0,
-                now.isoformat(),
-                (now + self._settle_pause).isoformat(),
-                "".join(f"{name} " for name in (f"deliveries:{state}", *aftermath.counts)),
-                int(aftermath.used),
-                int(aftermath.answered),
-                "" if aftermath.last_seq is None else aftermath.last_seq,
-                *delivery.message_ids,
-            ],
+            lease=keys.lease(lease.uid),
+            delivery=keys.delivery(delivery.id),
+            open=keys.open_deliveries(lease.uid),
+            settling=keys.settling(delivery.id),
+            rates=keys.rates_at(now),
+            quota=keys.used(lease.uid, delivery.lane.kind.value),
+            uid=lease.uid,
+            token=lease.token,
+            id=delivery.id,
+            state=state.value,
+            message_state=state.message_state.value,
+            reason=event.reason,
+            cause=event.cause,
+            look_at=look_at.isoformat() if look_at else "",
+            is_final=int(state.message_state.is_final),
+            keep=int(retention.total_seconds()),
+            now_ms=codec.ms(now),
+            event=codec.dump_event(event),
+            is_untried=int(untried),
+            settling_ms=int(self._settle_pause.total_seconds() * 1000) if settles else 0,
+            now_iso=now.isoformat(),
+            settled_iso=(now + self._settle_pause).isoformat(),
+            counts="".join(f"{name} " for name in (f"deliveries:{state}", *effects.counts)),
+            is_used=int(effects.used),
+            is_answered=int(effects.answered),
+            last_seq="" if effects.last_seq is None else effects.last_seq,
+            ids=delivery.message_ids,
         )
         if not done:
             raise LeaseLost(f"the lease of {lease.uid} was lost before an outcome was recorded")
@@ -254,7 +157,7 @@ class Deliveries:
         return codec.load_delivery(raw) if raw else None
 
     def erase(self, uid: str) -> int:
-        """Forget what is in the air for a uid, and its dead letters. Returns how many there were."""
+        """Forget the deliveries of a uid that are in flight or parked. Returns how many there were."""
         ids = set(map(str, self._redis.zrange(keys.open_deliveries(uid), 0, -1)))
         for delivery_id in map(str, self._redis.zrange(keys.PARKED, 0, -1)):
             if self._redis.hget(keys.delivery(delivery_id), "uid") == uid:

@@ -7,32 +7,18 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
-from integration_app.model import Gate, GateScope, Kind
+from integration_app.model import Gate, GateScope, Kind, Reason, Retry, why
 from integration_app.store import codec, keys
+from integration_app.store.scripts import load
 
 _REMEMBER = timedelta(hours=1)
 """How long an opened gate is remembered: messages that it held up are still grouped by it, and `tries` goes on."""
-
-_CLOSE = """
--- KEYS: gate · ARGV: until iso, reason, ttl s, until ms, now ms
-local before = tonumber(redis.call('HGET', KEYS[1], 'until_ms') or 0)
--- what comes back from a call that began before the gate closed counts no further try and opens it no earlier
-if before > tonumber(ARGV[5]) then
-  if before >= tonumber(ARGV[4]) then return tonumber(redis.call('HGET', KEYS[1], 'tries')) end
-else
-  redis.call('HINCRBY', KEYS[1], 'tries', 1)
-end
-local tries = tonumber(redis.call('HGET', KEYS[1], 'tries'))
-redis.call('HSET', KEYS[1], 'until', ARGV[1], 'reason', ARGV[2], 'until_ms', ARGV[4])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return tries
-"""
 
 
 class Gates:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._close = redis.register_script(_CLOSE)
+        self._close = load(redis, "close_gate")
 
     def of(self, uid: str) -> dict[str, Gate]:
         """The gates that concern a uid, closed or lately opened: `all`, `uid`, per kind `<kind>` and `all:<kind>`."""
@@ -42,15 +28,18 @@ class Gates:
             pipe.hgetall(keys.gate(scope))
         return as_gates(zip(names, pipe.execute(), strict=True))
 
-    def close(
-        self, scope: GateScope, uid: str, kind: Kind | None, *, until: datetime, reason: str, now: datetime
-    ) -> int:
-        """Close a gate until `until`. Returns how many times in a row it has been closed."""
-        ttl = max(timedelta(0), until - now) + _REMEMBER
+    def close(self, scope: GateScope, uid: str, kind: Kind | None, decision: Retry, *, now: datetime) -> int:
+        """Close a gate until `decision.at`. Returns how many times in a row it has been closed."""
+        ttl = max(timedelta(0), decision.at - now) + _REMEMBER
         return int(
             self._close(
-                keys=[keys.gate(_scope(scope, uid, kind))],
-                args=[until.isoformat(), reason, int(ttl.total_seconds()) + 1, codec.ms(until), codec.ms(now)],
+                gate=keys.gate(_scope(scope, uid, kind)),
+                until_iso=decision.at.isoformat(),
+                reason=why(decision),
+                cause=decision.reason.key,
+                ttl=int(ttl.total_seconds()) + 1,
+                until_ms=codec.ms(decision.at),
+                now_ms=codec.ms(now),
             )
         )
 
@@ -63,7 +52,7 @@ class Gates:
         return {name: gate for name, gate in self.of("").items() if name.startswith("all")}
 
     def open_everybody(self) -> None:
-        """Omi has taken our key from somebody: nothing holds up everybody any more, missing capabilities aside."""
+        """Omi accepted our key, so the gate for everybody opens; those of missing capabilities stay."""
         self._redis.delete(keys.gate(_scope(GateScope.ALL, "", None)))
 
     def open_all(self) -> None:
@@ -72,7 +61,7 @@ class Gates:
         self._redis.delete(*(keys.gate(name) for name in names))
 
     def open(self, uid: str) -> None:
-        """Forget every gate of one uid (an operator's hand, or the user is back)."""
+        """Forget every gate of one uid (an operator asked for it, or the user is back)."""
         names = [_scope(GateScope.UID, uid, None), *(_scope(GateScope.KIND, uid, kind) for kind in Kind)]
         self._redis.delete(*(keys.gate(name) for name in names))
 
@@ -91,7 +80,14 @@ def scopes(uid: str) -> dict[str, str]:
 
 def as_gates(rows: Iterable[tuple[str, dict[str, str]]]) -> dict[str, Gate]:
     return {
-        name: Gate(datetime.fromisoformat(raw["until"]), raw["reason"], int(raw["tries"])) for name, raw in rows if raw
+        name: Gate(
+            datetime.fromisoformat(raw["until"]),
+            Reason.read(raw.get("cause"), raw["reason"]),
+            raw["reason"],
+            int(raw["tries"]),
+        )
+        for name, raw in rows
+        if raw
     }
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from integration_app.store import codec, keys, lua
+from integration_app.store import codec, keys
+from integration_app.store.scripts import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class RedisFacts:
         None means that the server does not tell (a managed one may forbid CONFIG): nothing is claimed then.
         """
         found: list[str] = []
-        if tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < (6, 2):
-            found.append(f"Redis {self.version} is too old: 6.2 or newer, or Valkey, is needed")
+        if tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < (7, 0):
+            found.append(f"Redis {self.version} is too old: 7.0 or newer, or Valkey, is needed")
         if self.eviction_policy and self.eviction_policy != "noeviction" and self.max_memory != 0:
             found.append(
                 f"maxmemory-policy is {self.eviction_policy}: under memory pressure this Redis throws messages away; "
@@ -47,7 +48,7 @@ class RedisFacts:
 class Health:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._count = redis.register_script(lua.COUNT + "count(KEYS[1], KEYS[2], ARGV[1])")
+        self._count = load(redis, "count")
 
     def write_and_read_back(self) -> bool:
         """Prove that Redis takes a write: a full or read-only one still answers PING."""
@@ -75,7 +76,7 @@ class Health:
 
     def count(self, name: str, *, now: datetime) -> None:
         """Count it for ever, and in its five minutes of the last day."""
-        self._count(keys=[keys.COUNTERS, keys.rates_at(now)], args=[name])
+        self._count(rates=keys.rates_at(now), name=name)
 
     def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
         """How often such names were counted, in each of the last five-minute slots, oldest first."""

@@ -10,43 +10,19 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.model import Content, MessageState, PreparedText, Story
+from integration_app.model import (
+    AnyEvent,
+    Content,
+    DroppedByOperator,
+    MessageState,
+    PartMade,
+    PreparedText,
+    Story,
+    read_event,
+)
 from integration_app.store import codec, keys
 from integration_app.store.installations import inbox_tokens
-
-_PREPARED = """
--- KEYS: message, seq, messages, quarantine · ARGV: id, prepared, outbox prefix, message prefix, story prefix, now ms,
---       story event of a part, prefix of the lists by uid, then the prepared texts of the other parts
-local known = redis.call('HGET', KEYS[1], 'prepared')
-if known then return known end
-local envelope = redis.call('HGET', KEYS[1], 'envelope')
-if not envelope then return ARGV[2] end
-redis.call('HSET', KEYS[1], 'prepared', ARGV[2], 'parts', #ARGV - 7)
-redis.call('HDEL', KEYS[1], 'content')
-local fields = redis.call('HGETALL', KEYS[1])
-for part = 9, #ARGV do
-  local id, pending = ARGV[1] .. 'p' .. (part - 7), 0
-  local seq = redis.call('INCR', KEYS[2])
-  for i = 1, #fields, 2 do
-    local uid = string.match(fields[i], '^state:(.*)')
-    if uid and fields[i + 1] == 'waiting' then
-      redis.call('HSET', ARGV[4] .. id, fields[i], 'waiting')
-      redis.call('ZADD', ARGV[3] .. uid, seq, id)
-      redis.call('ZADD', ARGV[8] .. uid, seq, id)
-      pending = pending + 1
-    elseif uid and fields[i + 1] == 'quarantined' then
-      redis.call('HSET', ARGV[4] .. id, fields[i], 'quarantined')
-      redis.call('ZADD', KEYS[4], ARGV[6], id .. ' ' .. uid)
-      redis.call('ZADD', ARGV[8] .. uid, seq, id)
-      pending = pending + 1
-    end
-  end
-  redis.call('HSET', ARGV[4] .. id, 'envelope', envelope, 'prepared', ARGV[part], 'seq', seq, 'pending', pending)
-  redis.call('RPUSH', ARGV[5] .. id, ARGV[7])
-  redis.call('ZADD', KEYS[3], ARGV[6], id)
-end
-return ARGV[2]
-"""
+from integration_app.store.scripts import load
 
 LISTED_MAX = 5000
 """Messages that are listed for one uid; older ones are delivered all the same."""
@@ -56,10 +32,11 @@ class Inbox:
     def __init__(self, redis: Redis, text_retention: timedelta) -> None:
         self._redis = redis
         self._retention = text_retention
-        self._prepared = redis.register_script(_PREPARED)
+        self._prepare = load(redis, "prepare")
+        self._end = load(redis, "end_for_uid")
 
-    def said(self, message_id: str) -> PreparedText | Content | None:
-        """What was said: prepared, or still as it came; None when it has expired or was erased.
+    def text(self, message_id: str) -> PreparedText | Content | None:
+        """Its text: prepared, or still as it came; None when it has expired or was erased.
 
         Both are read at once: a drain for another uid may prepare the same message, and drop its content, meanwhile.
         """
@@ -73,19 +50,13 @@ class Inbox:
 
         Further parts become messages of their own, for everybody for whom this one waits.
         """
-        kept = self._prepared(
-            keys=[keys.message(message_id), keys.SEQ, keys.MESSAGES, keys.QUARANTINE],
-            args=[
-                message_id,
-                codec.dump_prepared(parts[0]),
-                keys.OUTBOX,
-                keys.MESSAGE,
-                keys.STORY,
-                codec.ms(now),
-                codec.dumps({"at": now, "event": "part", "of": message_id}),
-                keys.OF,
-                *map(codec.dump_prepared, parts[1:]),
-            ],
+        kept = self._prepare(
+            message=keys.message(message_id),
+            id=message_id,
+            prepared=codec.dump_prepared(parts[0]),
+            now_ms=codec.ms(now),
+            event=codec.dump_event(PartMade(at=now, of=message_id)),
+            others=list(map(codec.dump_prepared, parts[1:])),
         )
         return codec.load_prepared(str(kept))
 
@@ -101,12 +72,12 @@ class Inbox:
             id=message_id,
             message=codec.load_message(raw["envelope"], None),
             states=_states(raw),
-            events=tuple(json.loads(event) for event in events),
+            events=tuple(read_event(codec.loads(event)) for event in events),
         )
 
-    def note(self, message_id: str, event: dict[str, Any], *, now: datetime) -> None:
+    def note(self, message_id: str, event: AnyEvent) -> None:
         """Add to a message's story, if there still is one."""
-        self._redis.rpushx(keys.story(message_id), codec.dumps({"at": now, **event}))
+        self._redis.rpushx(keys.story(message_id), codec.dump_event(event))
 
     def latest(self, limit: int = 50) -> Iterator[Story]:
         """The newest messages first, up to `limit`."""
@@ -146,11 +117,13 @@ class Inbox:
             ids = list(dict.fromkeys([*ids, *(key.removeprefix(keys.MESSAGE) for key in more)]))
         return ids
 
-    def erase(self, message_id: str, uid: str, tokens: Sequence[str] = ()) -> None:
-        """Forget that this uid had this message, and its addresses in it; the message itself, when nobody else has
+    def erase(self, message_id: str, uid: str, tokens: Sequence[str] = (), *, now: datetime) -> None:
+        """Forget that this uid had this message, and its addresses in it; the message itself, when no other uid has
         it.
         """
         key, story = keys.message(message_id), keys.story(message_id)
+        event = codec.dump_event(DroppedByOperator(at=now, uid=uid, by="erased"))
+        self._end(message=key, id=message_id, uid=uid, keep=int(self._retention.total_seconds()), event=event)
 
         def forget(pipe: Any) -> None:
             raw = {str(name): str(value) for name, value in pipe.hgetall(key).items()}
@@ -176,11 +149,6 @@ class Inbox:
                 pipe.rpush(story, *kept)
             if lives > 0:
                 pipe.pexpire(story, lives)
-            if raw.get(f"state:{uid}") in (MessageState.WAITING, MessageState.SENDING):
-                pipe.hincrby(key, "pending", -1)
-                if int(raw.get("pending", 0)) <= 1:  # this was the last one that it was kept for
-                    pipe.expire(key, self._retention)
-                    pipe.expire(story, self._retention)
 
         self._redis.transaction(forget, key, story)
 
@@ -197,9 +165,9 @@ class Inbox:
         return int(self._redis.zcard(keys.MESSAGES))
 
 
-def _states(raw: dict[str, str]) -> dict[str, str]:
+def _states(raw: dict[str, str]) -> dict[str, MessageState]:
     marks = {name.removeprefix("state:"): state for name, state in raw.items() if name.startswith("state:")}
-    return {uid: MessageState(state).value for uid, state in sorted(marks.items())}
+    return {uid: MessageState(state) for uid, state in sorted(marks.items())}
 
 
 def _without(event: dict[str, Any], uid: str) -> dict[str, Any]:

@@ -10,55 +10,15 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
-from integration_app.addresses import normal
 from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
+from integration_app.store.scripts import load
+from integration_app.text.addresses import normal
 
 TOKEN_BYTES = 10  # 80 bits: an inbox address is a capability and must not be guessable
 TOKEN_LENGTH = 16  # in base32
 
 UID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-_ADD = """
--- KEYS: installation, installations, inbox · ARGV: uid, token, now iso
-if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then
-  redis.call('HSET', KEYS[1], 'inbox_token', ARGV[2], 'state', 'enabled', 'created_at', ARGV[3])
-  redis.call('SADD', KEYS[2], ARGV[1])
-  redis.call('SET', KEYS[3], ARGV[1])
-end
-return redis.call('HGETALL', KEYS[1])
-"""
-
-_CHANGE = """
--- KEYS: installation · ARGV: field and value, and so on; a value of "" takes the field away
--- Only where there is one: what comes late, behind an erasure, must not make half of an installation.
-if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then return 0 end
-for i = 1, #ARGV, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
-  elseif string.sub(ARGV[i], 1, 1) == '?' then redis.call('HSETNX', KEYS[1], string.sub(ARGV[i], 2), ARGV[i + 1])
-  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-end
-return 1
-"""
-
-_BIND = """
--- KEYS: installation, uids of the phone, phones of the uid · ARGV: uid, phone
-if redis.call('HEXISTS', KEYS[1], 'created_at') == 0 then return 0 end
-redis.call('SADD', KEYS[2], ARGV[1])
-redis.call('SADD', KEYS[3], ARGV[2])
-return 1
-"""
-
-_MOVE = """
--- KEYS: installation, inbox of the new token, inbox of the one before · ARGV: uid, new token, token before, seconds
-if redis.call('HGET', KEYS[1], 'inbox_token') ~= ARGV[3] then return 0 end
-local moved = (redis.call('HGET', KEYS[1], 'moved') or '') .. ARGV[3] .. ' '
-redis.call('EXPIRE', KEYS[3], ARGV[4])
-redis.call('SET', KEYS[2], ARGV[1])
-redis.call('HSET', KEYS[1], 'inbox_token', ARGV[2], 'moved', string.sub(moved, -3400))
-return 1
-"""
-
 
 _AT_ONCE = 500
 
@@ -66,10 +26,10 @@ _AT_ONCE = 500
 class Installations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._add = redis.register_script(_ADD)
-        self._change = redis.register_script(_CHANGE)
-        self._bind = redis.register_script(_BIND)
-        self._move = redis.register_script(_MOVE)
+        self._add = load(redis, "add_installation")
+        self._change = load(redis, "change_installation")
+        self._bind = load(redis, "bind_phone")
+        self._move = load(redis, "move_inbox")
 
     def add(self, uid: str, *, now: datetime) -> Installation:
         """The installation of `uid`, made now if there is none yet, with a private inbox address."""
@@ -77,8 +37,7 @@ class Installations:
             raise ValueError("a uid is 1 to 128 letters, digits, - and _")
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
         self._add(
-            keys=[keys.installation(uid), keys.INSTALLATIONS, keys.inbox(token)],
-            args=[uid, token, now.isoformat()],
+            installation=keys.installation(uid), inbox=keys.inbox(token), uid=uid, token=token, now_iso=now.isoformat()
         )
         found = self.get(uid)
         assert found is not None  # noqa: S101 - it has just been written
@@ -125,8 +84,8 @@ class Installations:
         """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""
         senders = "".join(f"{normal(entry)}\n" for entry in preferences.senders)
         self._change(
-            keys=[keys.installation(uid)],
-            args=["preferences", codec.dump_preferences(preferences), "senders", senders and f"\n{senders}"],
+            installation=keys.installation(uid),
+            changes=["preferences", codec.dump_preferences(preferences), "senders", senders and f"\n{senders}"],
         )
 
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:
@@ -135,8 +94,13 @@ class Installations:
         before = self._redis.hget(keys.installation(uid), "inbox_token")
         if before:
             self._move(
-                keys=[keys.installation(uid), keys.inbox(token), keys.inbox(str(before))],
-                args=[uid, token, str(before), int(keep.total_seconds())],
+                installation=keys.installation(uid),
+                new_inbox=keys.inbox(token),
+                old_inbox=keys.inbox(str(before)),
+                uid=uid,
+                new_token=token,
+                old_token=str(before),
+                keep=int(keep.total_seconds()),
             )
         return token
 
@@ -160,7 +124,13 @@ class Installations:
 
     def link_phone(self, uid: str, number: str) -> None:
         """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""
-        self._bind(keys=[keys.installation(uid), keys.phone(number), keys.phones(uid)], args=[uid, number])
+        self._bind(
+            installation=keys.installation(uid),
+            phone_uids=keys.phone(number),
+            uid_phones=keys.phones(uid),
+            uid=uid,
+            number=number,
+        )
 
     def unlink_phone(self, uid: str, number: str) -> bool:
         """Take a phone away from a uid. False when it was not linked."""
@@ -182,14 +152,16 @@ class Installations:
     def mark_left(self, uid: str, *, now: datetime) -> None:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
         left = InstallationState.LEFT.value
-        changed = self._change(keys=[keys.installation(uid)], args=["state", left, "?left_at", now.isoformat()])
+        changed = self._change(
+            installation=keys.installation(uid), changes=["state", left, "?left_at", now.isoformat()]
+        )
         if changed:
             self._redis.zadd(keys.LEFT, {uid: codec.ms(now)}, nx=True)
 
     def mark_enabled(self, uid: str) -> None:
         """Omi accepts writes for this uid (again)."""
         enabled = InstallationState.ENABLED.value
-        self._change(keys=[keys.installation(uid)], args=["state", enabled, "left_at", ""])
+        self._change(installation=keys.installation(uid), changes=["state", enabled, "left_at", ""])
         self._redis.zrem(keys.LEFT, uid)
 
 

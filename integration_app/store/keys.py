@@ -71,6 +71,23 @@ STORY = f"{PREFIX}story:"
 OUTBOX = f"{PREFIX}outbox:"
 OF = f"{PREFIX}of:"
 INSTALLATION = f"{PREFIX}installation:"
+LEASE = f"{PREFIX}lease:"
+OPEN = f"{PREFIX}open:"
+DELIVERY = f"{PREFIX}delivery:"
+POKE = f"{PREFIX}poke:"
+PHONES = f"{PREFIX}phones:"
+GATE = f"{PREFIX}gate:"
+THROTTLE = f"{PREFIX}throttle"
+
+TABLE = {
+    "seq": SEQ, "fence": FENCE, "messages": MESSAGES, "parked": PARKED, "quarantine": QUARANTINE, "due": DUE,
+    "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
+    "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
+    "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
+    "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
+    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": f"{GATE}uid:",
+}  # fmt: skip
+"""What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
 RATE_SLOT = timedelta(minutes=5)
 
@@ -97,15 +114,15 @@ def of(uid: str) -> str:
 
 
 def open_deliveries(uid: str) -> str:
-    return f"{PREFIX}open:{uid}"
+    return f"{OPEN}{uid}"
 
 
 def delivery(delivery_id: str) -> str:
-    return f"{PREFIX}delivery:{delivery_id}"
+    return f"{DELIVERY}{delivery_id}"
 
 
 def lease(uid: str) -> str:
-    return f"{PREFIX}lease:{uid}"
+    return f"{LEASE}{uid}"
 
 
 def settling(delivery_id: str) -> str:
@@ -113,11 +130,11 @@ def settling(delivery_id: str) -> str:
 
 
 def poke(uid: str) -> str:
-    return f"{PREFIX}poke:{uid}"
+    return f"{POKE}{uid}"
 
 
 def gate(scope: str) -> str:
-    return f"{PREFIX}gate:{scope}"
+    return f"{GATE}{scope}"
 
 
 def replay(replay_id: str) -> str:
@@ -141,7 +158,7 @@ def installation(uid: str) -> str:
 
 
 def phones(uid: str) -> str:
-    return f"{PREFIX}phones:{uid}"
+    return f"{PHONES}{uid}"
 
 
 def phone(number: str) -> str:

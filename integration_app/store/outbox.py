@@ -1,58 +1,66 @@
-"""One uid's outbox: the messages that wait for it, in the order of arrival."""
+"""One uid at one moment, in one script: what waits, what is in flight, gates, installation; with or without a lease."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
 
-from integration_app.model import Delivery, WaitingMessage
+from integration_app.model import Delivery, Gate, Installation, WaitingMessage
 from integration_app.store import codec, keys
+from integration_app.store.due import DueSet, Lease
+from integration_app.store.gates import as_gates, scopes
+from integration_app.store.installations import as_installation
+from integration_app.store.scripts import load
 
 BATCH = 1000
-"""Messages looked at in one go; what lies behind them waits for the next look."""
+"""Messages of one snapshot; those behind them wait for the next."""
+CONTENT_MAX = 512 * 1024
+"""Bytes of raw contents in one snapshot; what is larger is fetched when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxView:
-    """`last_seq` is the newest message seen: whatever is newer arrived after this look."""
+class Snapshot:
+    """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen: what is
+    newer arrived later. `booked`: the uid's place in the fleet's budget.
+    """
 
     waiting: tuple[WaitingMessage, ...]
     open: tuple[Delivery, ...]
+    gates: dict[str, Gate]
+    installation: Installation | None
+    booked: datetime | None
     last_seq: int
     more: bool
 
 
 class Outbox:
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, due: DueSet) -> None:
         self._redis = redis
+        self._lease_ms = due.lease_ms
+        self._snapshot = load(redis, "snapshot")
 
-    def view(self, uid: str, *, after: int = 0) -> OutboxView:
-        """What waits behind `after` in the order of arrival, and what is in the air.
+    def claim(self, uid: str, *, now: datetime, salt: str) -> tuple[Lease, Snapshot] | None:
+        """Take the lease and look; None while another worker holds it. `salt` as in `DueSet.claim`."""
+        found = self._take(uid, now_ms=codec.ms(now), salt=salt, after=0, content_max=CONTENT_MAX)
+        return (Lease(uid, found[0]), found[1]) if found else None
 
-        Messages of an open delivery are not among the waiting ones. Contents stay behind: they may be large.
-        """
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.zrangebyscore(keys.outbox(uid), f"({after}", "+inf", start=0, num=BATCH, withscores=True)
-        pipe.zrange(keys.open_deliveries(uid), 0, -1)
-        entries, open_ids = pipe.execute()
-        pipe = self._redis.pipeline(transaction=False)
-        for message_id, _ in entries:
-            names = ("envelope", "prepared", f"tried:{uid}", f"last:{uid}")
-            pipe.hmget(keys.message(message_id), names)
-        for delivery_id in open_ids:
-            pipe.hgetall(keys.delivery(delivery_id))
-        rows = pipe.execute()
-        waiting = [(message_id, seq, *row, None) for (message_id, seq), row in zip(entries, rows, strict=False)]
-        return as_view(waiting, rows[len(entries) :], after)
+    def refresh(self, lease: Lease, *, after: int = 0) -> Snapshot:
+        """Look again as the holder of the lease, at what waits behind the seq `after`."""
+        return self._look(lease.uid, after=after, content_max=CONTENT_MAX)
+
+    def peek(self, uid: str) -> Snapshot:
+        """Look without a lease. Raw contents stay behind: they may be large."""
+        return self._look(uid, after=0, content_max=0)
 
     def size(self, uid: str) -> int:
         return int(self._redis.zcard(keys.outbox(uid)))
 
     def sizes(self, uids: Sequence[str]) -> dict[str, int]:
-        """How much waits for each of them, in one round trip."""
+        """How many messages wait for each of them, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
         for uid in uids:
             pipe.zcard(keys.outbox(uid))
@@ -61,27 +69,52 @@ class Outbox:
     def erase(self, uid: str) -> None:
         self._redis.delete(keys.outbox(uid))
 
+    def _look(self, uid: str, *, after: int, content_max: int) -> Snapshot:
+        found = self._take(uid, now_ms=0, salt="", after=after, content_max=content_max)
+        assert found is not None  # noqa: S101 - only taking a lease can fail
+        return found[1]
 
-def as_view(rows: Sequence[Sequence[Any]], open_rows: Sequence[dict[str, str]], after: int) -> OutboxView:
-    """From rows of id, seq, envelope, prepared, tried, last, content, each of the last five possibly None."""
-    deliveries = tuple(codec.load_delivery(raw) for raw in open_rows if raw)
-    flying = {message_id for delivery in deliveries for message_id in delivery.message_ids}
-    waiting = tuple(
-        WaitingMessage(
-            id=message_id,
-            seq=int(seq),
-            message=codec.load_message(envelope, None),
-            prepared=codec.load_prepared(prepared) if prepared else None,
-            content=codec.load_content(content) if content else None,
-            first_tried_at=codec.moment(tried),
-            tried_at=codec.from_ms(last) if last else None,
+    def _take(self, uid: str, *, now_ms: int, salt: str, after: int, content_max: int) -> tuple[str, Snapshot] | None:
+        names = scopes(uid)
+        found = self._snapshot(
+            uid=uid,
+            now_ms=now_ms,
+            lease_ms=self._lease_ms,
+            salt=salt,
+            after=after,
+            limit=BATCH,
+            content_max=content_max,
+            gate_keys=[keys.gate(scope) for scope in names.values()],
         )
-        for message_id, seq, envelope, prepared, tried, last, content in rows
-        if envelope and message_id not in flying
+        if found is None:
+            return None
+        token, rows, open_rows, gates, installation, phones, booked = found
+        deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
+        in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
+        return token, Snapshot(
+            waiting=tuple(_waiting(row) for row in rows if row[2] and row[0] not in in_flight),
+            open=deliveries,
+            gates=as_gates((name, _mapping(flat)) for name, flat in zip(names, gates, strict=True)),
+            installation=as_installation(uid, _mapping(installation), phones),
+            booked=codec.from_ms(booked) if booked else None,
+            last_seq=int(rows[-1][1]) if rows else after,
+            more=len(rows) == BATCH,
+        )
+
+
+def _waiting(row: Sequence[Any]) -> WaitingMessage:
+    """From id, seq, envelope, prepared, tried, last, content; the last four may be None."""
+    message_id, seq, envelope, prepared, tried, last, content = row
+    return WaitingMessage(
+        id=message_id,
+        seq=int(seq),
+        message=codec.load_message(envelope, None),
+        prepared=codec.load_prepared(prepared) if prepared else None,
+        content=codec.load_content(content) if content else None,
+        first_tried_at=codec.moment(tried),
+        tried_at=codec.from_ms(last) if last else None,
     )
-    return OutboxView(
-        waiting=waiting,
-        open=deliveries,
-        last_seq=int(rows[-1][1]) if rows else after,
-        more=len(rows) == BATCH,
-    )
+
+
+def _mapping(flat: Sequence[Any]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -9,15 +9,9 @@ from redis import Redis
 
 from integration_app.model import Kind
 from integration_app.store import codec, keys
+from integration_app.store.scripts import load
 
 WINDOW = timedelta(hours=1)
-
-USED = f"""
-local function used(key)
-  if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, {int(WINDOW.total_seconds())}) end
-end
-"""
-"""Lua: count one call under the key of a uid and a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +33,11 @@ class Quota:
 class Quotas:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._used = redis.register_script(f"{USED} used(KEYS[1])")
+        self._used = load(redis, "use_quota")
 
     def called(self, uid: str, kind: Kind) -> None:
         """One call that counts."""
-        self._used(keys=[keys.used(uid, kind.value)])
+        self._used(quota=keys.used(uid, kind.value))
 
     def learn(self, uid: str, kind: Kind, limit: int, *, now: datetime) -> None:
         """Omi named its limit."""

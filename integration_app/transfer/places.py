@@ -20,7 +20,7 @@ from integration_app.omi import (
     NewSegmentsConversation,
     Segment,
 )
-from integration_app.pipeline.compose import split
+from integration_app.pipeline.delivery.compose import split
 from integration_app.transfer.items import ConversationItem, Item, MemoryItem, TaskItem, kind_of
 
 _SECONDS_PER_WORD = 0.4

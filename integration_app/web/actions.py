@@ -13,8 +13,8 @@ from flask import request, session
 
 from integration_app.bootstrap import Services
 from integration_app.model import Kind
-from integration_app.web import words
-from integration_app.web.guard import end_here
+from integration_app.web import labels
+from integration_app.web.security import end_here
 
 KEEP_OLD_ADDRESS = timedelta(hours=24)
 _SENDER = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}\.[a-z0-9-]{2,63}")
@@ -27,7 +27,7 @@ def nothing(services: Services, uid: str) -> None:
 
 
 def _link_code(services: Services, uid: str) -> None:
-    session["link"] = services.people.new_link_code(uid)
+    session["link"] = services.auth.link_codes.new(uid)
 
 
 def _new_address(services: Services, uid: str) -> None:
@@ -66,7 +66,7 @@ def _preferences(services: Services, uid: str) -> None:
         services,
         uid,
         import_as=kind,
-        language=spoken if spoken in words.SPOKEN else None,
+        language=spoken if spoken in labels.LANGUAGES else None,
         senders=senders,
         automatic=asked.get("automatic") == "yes",
         time_zone=zone,
@@ -90,16 +90,16 @@ def _drop(services: Services, uid: str) -> None:
 
 
 def _end_session(services: Services, uid: str) -> None:
-    services.people.end_session(uid, request.form.get("session", "")[:80])
+    services.auth.sessions.end(uid, request.form.get("session", "")[:80])
 
 
 def _sign_out(services: Services, uid: str) -> None:
-    services.people.end_session(uid, services.people.session_id(str(session.get("key"))))
+    services.auth.sessions.end(uid, services.auth.sessions.id_of(str(session.get("key"))))
     end_here()
 
 
 def _sign_out_everywhere(services: Services, uid: str) -> None:
-    services.people.end_sessions(uid)
+    services.auth.sessions.end_all(uid)
     end_here()
 
 

@@ -15,13 +15,13 @@ from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.web import (
     errors,
-    guard,
     health,
     language,
     operator,
     operator_api,
+    request_timeout,
+    security,
     setup,
-    stalling,
     tools,
     webhooks,
 )
@@ -41,14 +41,14 @@ FORM_MEMORY_MAX = 50_000_000
 
 def create_app(services: Services | None = None) -> Flask:
     if services is None:
-        services = bootstrap.build(patience=PATIENCE_SECONDS)
+        services = bootstrap.build(read_timeout_max=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
     app = _application()
     app.secret_key = services.settings.secret_key
     app.register_blueprint(health.blueprint(services))
     if token := services.settings.operator_api_token:
         app.register_blueprint(operator_api.blueprint(services, token))
-    limiter = guard.install(app, services)
+    limiter = security.install(app, services)
     if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
         app.register_blueprint(setup.blueprint(services, limiter))
     if password_hash := services.settings.operator_password_hash:
@@ -73,7 +73,7 @@ def _application() -> Flask:
     # a redirect would lose the body of a POST
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    stalling.install(app)  # before anything that reads a body
+    request_timeout.install(app)  # before anything that reads a body
     errors.install(app)
     language.install(app)
     return app

@@ -42,7 +42,7 @@ def _ready(services: Services) -> dict[str, Any]:
     if not workers:
         problems.append("no worker was seen in the last minute")
     problems += [
-        f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.reason}"
+        f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}"
         for gate in services.gates.of_all().values()
         if gate.until > now
     ]

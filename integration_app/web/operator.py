@@ -9,10 +9,12 @@ from flask_limiter import Limiter
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
-from integration_app import desk, logs
+from integration_app import logs, operations
 from integration_app.bootstrap import Services
-from integration_app.model import MessageState
-from integration_app.web.guard import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
+from integration_app.model import MessageState, read_event
+from integration_app.operations.checks import every
+from integration_app.operations.events import sentences
+from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
 log = logs.get(__name__)
 
@@ -34,7 +36,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         idle, old = now.timestamp() - seen, now.timestamp() - since
         key = str(session.get("operator_key") or "")
         too_late = idle > OPERATOR_IDLE.total_seconds() or old > OPERATOR_LONGEST.total_seconds()
-        if too_late or not services.people.has_session(OPERATOR, key, now=now):
+        if too_late or not services.auth.sessions.has(OPERATOR, key, now=now):
             _end()
             return redirect(url_for("operator.login"), 303)
         if "X-Live" not in request.headers:  # a page that lies open is nobody at work
@@ -53,28 +55,28 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         _end()  # nothing of before survives: no fixed session
         now = services.clock()
         session["operator_seen"] = session["operator_since"] = now.timestamp()
-        session["operator_key"] = services.people.begin_session(OPERATOR, device(), now=now)
+        session["operator_key"] = services.auth.sessions.begin(OPERATOR, device(), now=now)
         log.info("operator signed in")
         return redirect(url_for("operator.overview"), 303)
 
     @pages.post("/logout")
     @page()
     def logout() -> AnyResponse:
-        services.people.end_session(OPERATOR, services.people.session_id(str(session.get("operator_key"))))
+        services.auth.sessions.end(OPERATOR, services.auth.sessions.id_of(str(session.get("operator_key"))))
         _end()
         return redirect(url_for("operator.login"), 303)
 
     @pages.get("")
     @page()
     def overview() -> str:
-        return render_template("operator/overview.html", **desk.overview(services), bars=bars)
+        return render_template("operator/overview.html", **operations.overview(services), bars=bars)
 
     @pages.get("/messages")
     @page()
     def messages() -> str:
         wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
-        since = desk.moment(request.args.get("since", ""))
-        rows = desk.messages(services, limit=100, since=since, **wanted)
+        since = operations.moment(request.args.get("since", ""))
+        rows = operations.messages(services, limit=100, since=since, **wanted)
         states = [*(state.value for state in MessageState), "recorded"]
         return render_template(
             "operator/messages.html", rows=rows, wanted=wanted, states=states, providers=list(services.providers)
@@ -83,16 +85,17 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @pages.route("/messages/<message_id>", methods=["GET", "POST"])
     @page()
     def message(message_id: str) -> str | tuple[str, int]:
-        text = desk.text_of(services, message_id, by=BY) if request.method == "POST" else None
-        story = services.stories.show(message_id)
+        text = operations.text_of(services, message_id, by=BY) if request.method == "POST" else None
+        story = services.timeline.show(message_id)
         if story is None:
             return render_template("operator/gone.html"), 404
-        return render_template("operator/message.html", story=story, text=text)
+        told = [(event["at"], sentences(read_event(event))) for event in story["events"]]
+        return render_template("operator/message.html", story=story, told=told, text=text)
 
     @pages.get("/dead-letters")
     @page()
     def dead_letters() -> str:
-        rows = desk.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
+        rows = operations.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
         running = services.replays.status(request.args.get("replay", ""))
         return render_template("operator/dead_letters.html", rows=rows, running=running)
 
@@ -101,7 +104,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     def act_on_dead_letters() -> str | AnyResponse:
         ids, what = request.form.getlist("id"), request.form.get("what")
         if what == "replay" and request.form.get("sure") == "yes":
-            made = desk.replay(services, ids, by=BY, rate=RATE)
+            made = operations.replay(services, ids, by=BY, rate=RATE)
             return redirect(url_for("operator.dead_letters", replay=made), 303)
         if what == "cancel":
             services.replays.cancel(request.form.get("replay", ""))
@@ -110,13 +113,15 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
             for delivery_id in ids:
                 services.replays.drop(delivery_id, by=BY)
             return redirect(url_for("operator.dead_letters"), 303)
-        return render_template("operator/cost.html", cost=desk.cost(services, ids, RATE), ids=ids, what=what, rate=RATE)
+        return render_template(
+            "operator/cost.html", cost=operations.cost(services, ids, RATE), ids=ids, what=what, rate=RATE
+        )
 
     @pages.get("/quarantine")
     @page()
     def quarantine() -> str:
         rows = [
-            {"id": row[0], "uid": row[1], "at": row[2], "story": services.stories.show(row[0])}
+            {"id": row[0], "uid": row[1], "at": row[2], "story": services.timeline.show(row[0])}
             for row in services.quarantine.held(limit=200)
         ]
         return render_template("operator/quarantine.html", rows=rows)
@@ -134,26 +139,39 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @pages.get("/installations")
     @page()
     def installations() -> str:
-        return render_template("operator/installations.html", rows=desk.installations(services))
+        return render_template("operator/installations.html", rows=operations.installations(services))
+
+    @pages.get("/outboxes")
+    @page()
+    def outboxes() -> str:
+        return render_template("operator/outboxes.html", rows=operations.outboxes(services))
+
+    @pages.get("/outboxes/<uid>")
+    @page()
+    def outbox(uid: str) -> str | tuple[str, int]:
+        found = operations.outbox(services, uid)
+        if found is None:
+            return render_template("operator/gone.html"), 404
+        return render_template("operator/outbox.html", box=found)
 
     @pages.get("/providers")
     @page()
     def providers() -> str:
         uids = services.installations.uids()[:200]
         said = session.pop("said", None)
-        return render_template("operator/providers.html", rows=desk.providers(services), uids=uids, said=said)
+        return render_template("operator/providers.html", rows=operations.providers(services), uids=uids, said=said)
 
     @pages.post("/providers/<name>/test")
     @limiter.limit("30/minute")
     @page()
     def test(name: str) -> AnyResponse:
-        session["said"] = f"{name}: {desk.send_test(services, name, request.form.get('uid', ''))}"
+        session["said"] = f"{name}: {operations.send_test(services, name, request.form.get('uid', ''))}"
         return redirect(url_for("operator.providers"), 303)
 
     @pages.get("/health")
     @page()
     def health() -> str:
-        return render_template("operator/health.html", checks=list(desk.health(services)))
+        return render_template("operator/health.html", checks=list(every(services)))
 
     return pages
 

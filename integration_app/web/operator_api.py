@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
-from integration_app import desk
+from integration_app import operations
 from integration_app.bootstrap import Services
-from integration_app.pipeline.replay import DEFAULT_RATE
+from integration_app.operations.checks import every
+from integration_app.pipeline.upkeep.replay import DEFAULT_RATE
 
 BY = "operator (API)"
 
@@ -34,33 +36,33 @@ def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a li
 
     @api.get("/overview")
     def overview() -> Response:
-        return jsonify(desk.overview(services))
+        return jsonify(operations.overview(services))
 
     @api.get("/messages")
     def messages() -> Response:
         asked = request.args
         return jsonify(
-            messages=desk.messages(
+            messages=operations.messages(
                 services,
                 uid=asked.get("uid", ""),
                 state=asked.get("state", ""),
                 provider=asked.get("provider", ""),
                 sender=asked.get("sender", ""),
-                since=desk.moment(asked.get("since", "")),
+                since=operations.moment(asked.get("since", "")),
                 limit=min(max(asked.get("limit", 50, type=int), 1), 1000),
             )
         )
 
     @api.get("/messages/<message_id>")
     def message(message_id: str) -> Response:
-        found = services.stories.show(message_id)
+        found = services.timeline.show(message_id)
         if found is None:
             raise NotFound
         return jsonify(found)
 
     @api.get("/messages/<message_id>/text")
     def text(message_id: str) -> Response:
-        found = desk.text_of(services, message_id, by=BY)
+        found = operations.text_of(services, message_id, by=BY)
         if found is None:
             raise NotFound
         return jsonify(text=found)
@@ -68,17 +70,17 @@ def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a li
     @api.get("/dead-letters")
     def dead_letters() -> Response:
         uid, reason = request.args.get("uid", ""), request.args.get("reason", "")
-        return jsonify(dead_letters=desk.dead_letters(services, uid=uid, reason=reason))
+        return jsonify(dead_letters=operations.dead_letters(services, uid=uid, reason=reason))
 
     @api.post("/dead-letters/cost")
     def cost() -> Response:
         asked = _json()
-        return jsonify(desk.cost(services, _ids(asked), _rate(asked)))
+        return jsonify(operations.cost(services, _ids(asked), _rate(asked)))
 
     @api.post("/dead-letters/replay")
     def replay() -> tuple[Response, int]:
         asked = _json()
-        made = desk.replay(services, _ids(asked), by=BY, rate=_rate(asked))
+        made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked))
         return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
 
     @api.delete("/dead-letters/<delivery_id>")
@@ -117,19 +119,30 @@ def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a li
 
     @api.get("/installations")
     def installations() -> Response:
-        return jsonify(installations=desk.installations(services))
+        return jsonify(installations=operations.installations(services))
+
+    @api.get("/outboxes")
+    def outboxes() -> Response:
+        return jsonify(outboxes=operations.outboxes(services))
+
+    @api.get("/outboxes/<uid>")
+    def outbox(uid: str) -> Response:
+        found = operations.outbox(services, uid)
+        if found is None:
+            raise NotFound
+        return jsonify(found)
 
     @api.get("/providers")
     def providers() -> Response:
-        return jsonify(providers=desk.providers(services))
+        return jsonify(providers=operations.providers(services))
 
     @api.post("/providers/<name>/test")
     def test(name: str) -> Response:
-        return jsonify(outcome=desk.send_test(services, name, str(_json().get("uid", ""))))
+        return jsonify(outcome=operations.send_test(services, name, str(_json().get("uid", ""))))
 
     @api.get("/health")
     def health() -> Response:
-        return jsonify(checks=list(desk.health(services)))
+        return jsonify(checks=[asdict(check) for check in every(services)])
 
     return api
 
@@ -203,6 +216,8 @@ def openapi() -> dict[str, Any]:
                 "post": operation("release or drop", path("message_id"), path("what"), body={"uid": text})
             },
             "/operator/api/installations": {"get": operation("the linked uids")},
+            "/operator/api/outboxes": {"get": operation("the outboxes in which messages wait")},
+            "/operator/api/outboxes/{uid}": {"get": operation("one outbox: lease, deliveries, gates", path("uid"))},
             "/operator/api/providers": {"get": operation("the doors")},
             "/operator/api/providers/{name}/test": {
                 "post": operation("a signed test", path("name"), body={"uid": text})

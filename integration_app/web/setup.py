@@ -17,10 +17,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
-from integration_app.pipeline.resume import resume
 from integration_app.store.installations import UID_PATTERN
-from integration_app.web import actions, language, words
-from integration_app.web.guard import asking, begin, caller, end_here, page, signed_in, to_start
+from integration_app.web import actions, labels, language
+from integration_app.web.security import asking, begin, caller, end_here, page, signed_in, to_start
 
 log = logs.get(__name__)
 
@@ -29,7 +28,7 @@ MESSAGES_SHOWN = 12
 
 def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 - a list of routes
     pages = Blueprint("setup", __name__)
-    people, settings = services.people, services.settings
+    auth, settings = services.auth, services.settings
 
     # --- for everybody ------------------------------------------------------------------------------------
 
@@ -56,7 +55,7 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         """As Omi asks it before it enables the app: unsigned, always 200, and it tells nothing else."""
         uid = _uid(request.args.get("uid"))
         try:
-            done = bool(uid) and people.has_opened(uid)
+            done = bool(uid) and auth.login_codes.has_opened(uid)
         except Exception:  # noqa: BLE001 - Omi shows an error page for anything but 200
             done = False
         return jsonify(is_setup_completed=done)
@@ -72,7 +71,7 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
             return to_start()
         if signed_in(services) == uid:
             return redirect(url_for("setup.me"), 303)
-        people.opened(uid)
+        auth.login_codes.opened(uid)
         step = "type" if request.args.get("step") == "type" else "ask"
         return render_template("setup.html", uid=uid, step=step)
 
@@ -83,21 +82,21 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         uid = _uid(request.form.get("uid"))
         if not uid:
             return to_start()
-        if not people.may_send(uid, caller()):
+        if not auth.login_codes.may_send(uid, caller()):
             return render_template("setup.html", uid=uid, step="ask", problem="too many")
         try:
-            code = people.make_code()
-            services.omi.notify(uid, words.code_message(code))
+            code = auth.login_codes.make_code()
+            services.omi.notify(uid, labels.code_message(code))
         except AppNotEnabled:
-            people.was_not_sent(uid, caller())
+            auth.login_codes.was_not_sent(uid, caller())
             return render_template("setup.html", uid=uid, step="ask", problem="not enabled")
         except RateLimited:
             return render_template("setup.html", uid=uid, step="ask", problem="too many")
         except OmiError as error:
             log.warning("no code sent", why=error.reason)
-            people.was_not_sent(uid, caller())
+            auth.login_codes.was_not_sent(uid, caller())
             return render_template("setup.html", uid=uid, step="ask", problem="omi")
-        people.keep_code(uid, asking(), code)
+        auth.login_codes.keep_code(uid, asking(), code)
         return redirect(url_for("setup.setup", uid=uid, step="type"), 303)
 
     @pages.post("/setup/verify")
@@ -108,17 +107,10 @@ def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 
         digits = "".join(sign for sign in code if sign.isdigit())
         if not uid:
             return to_start()
-        if not people.take_code(uid, asking(), digits):
+        if not auth.login_codes.take_code(uid, asking(), digits):
             return render_template("setup.html", uid=uid, step="type", problem="wrong code")
         services.installations.add(uid, now=services.clock())
-        resume(  # Omi has just shown them something: whoever had left is back
-            uid,
-            installations=services.installations,
-            gates=services.gates,
-            outbox=services.outbox,
-            due=services.due,
-            now=services.clock(),
-        )
+        services.resume(uid)  # Omi has just shown them a code: a user who had left is back
         begin(services, uid)
         return redirect(url_for("setup.me"), 303)
 
@@ -171,7 +163,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     installation = services.installations.get(uid)
     assert installation is not None  # noqa: S101 - asked before
     preferences = installation.preferences
-    stories = services.stories.latest(limit=MESSAGES_SHOWN, uid=uid)
+    stories = services.timeline.latest(limit=MESSAGES_SHOWN, uid=uid)
     number, code = services.settings.inbox_phone, _link(services, uid)
     sms = f"sms:{number}?&body={code}" if number and code else None
     return {
@@ -183,14 +175,14 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "link": code,
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
-        "messages": [words.row(story, uid, preferences) | _sender(services, story["id"]) for story in stories],
-        "quotas": words.quotas(services.quotas.of(uid)),
+        "messages": [labels.row(story, uid, preferences) | _sender(services, story["id"]) for story in stories],
+        "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
-        "sessions": services.people.sessions(uid),
-        "this_session": services.people.session_id(str(session.get("key"))),
-        "zones": words.zones(preferences.time_zone),
-        "spoken": words.SPOKEN,
-        "local": lambda moment: words.local(moment, preferences.time_zone),
+        "sessions": services.auth.sessions.list(uid),
+        "this_session": services.auth.sessions.id_of(str(session.get("key"))),
+        "zones": labels.zones(preferences.time_zone),
+        "spoken": labels.LANGUAGES,
+        "local": lambda moment: labels.local(moment, preferences.time_zone),
         "when": lambda moment: format_datetime(moment, "d MMM HH:mm", locale=language.chosen()),
         "left": installation.left_at is not None,
     }
@@ -205,7 +197,7 @@ def _sender(services: Services, message_id: str) -> dict[str, str]:
 def _link(services: Services, uid: str) -> str | None:
     """The code that this browser was shown, while it still works."""
     code = session.get("link")
-    return str(code) if code and services.people.has_link_code(uid, str(code)) else None
+    return str(code) if code and services.auth.link_codes.has(uid, str(code)) else None
 
 
 def _uid(value: str | None) -> str:

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.store.installations import UID_PATTERN
-from integration_app.web import actions, words
-from integration_app.web.signed import is_tool_genuine, is_webhook_genuine
+from integration_app.web import actions, labels
+from integration_app.web.omi_signature import is_tool_genuine, is_webhook_genuine
 
 log = logs.get(__name__)
 
@@ -91,7 +91,7 @@ def blueprint(services: Services) -> Blueprint:
         if name not in TOOLS:
             return jsonify(result="There is no such tool.")
         try:
-            if not services.people.is_new_delivery(delivery):
+            if not services.auth.login_codes.is_new_delivery(delivery):
                 return jsonify(result="This call was answered before.")
             return jsonify(result=_answer(services, name, body))
         except (RedisError, OSError):
@@ -106,7 +106,7 @@ def blueprint(services: Services) -> Blueprint:
         if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
             return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
         try:
-            seen = services.stories.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
+            seen = services.timeline.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
         except (RedisError, OSError):
             return jsonify(status="ignored")
         return jsonify(status="ok", ours=seen)
@@ -124,7 +124,7 @@ def _answer(services: Services, name: str, body: bytes) -> str:
         if not number:
             return "This inbox takes e-mail only."
         services.installations.add(uid, now=services.clock())  # a signed call: Omi vouches for the uid
-        return f"Text {services.people.new_link_code(uid)} to {number} from the phone to link, within 15 minutes."
+        return f"Text {services.auth.link_codes.new(uid)} to {number} from the phone to link, within 15 minutes."
     installation = services.installations.get(uid)
     if installation is None:
         return "The inbox is not set up yet: open the app in Omi and follow its first page."
@@ -144,20 +144,20 @@ def _status(services: Services, uid: str) -> str:
     waiting = services.outbox.size(uid)
     if installation and installation.preferences.paused:
         return f"The inbox is paused; waiting: {waiting}."
-    landings = services.previews.of(uid)
+    landings = services.estimates.of(uid)
     if not landings:
         return "Nothing waits."
     zone = installation.preferences.time_zone if installation else "UTC"
-    return f"Waiting: {waiting}; the next one goes at {words.local(landings[0].at, zone):%H:%M}: {landings[0].why}."
+    return f"Waiting: {waiting}; the next one goes at {labels.local(landings[0].at, zone):%H:%M}: {landings[0].why}."
 
 
 def _recent(services: Services, uid: str, count: Any) -> str:
     limit = min(max(count if isinstance(count, int) else 5, 1), 10)
-    rows = services.stories.latest(limit=limit, uid=uid)
+    rows = services.timeline.latest(limit=limit, uid=uid)
     installation = services.installations.get(uid)
     if not rows or installation is None:
         return "Nothing has arrived yet."
-    shown = [words.row(story, uid, installation.preferences) for story in rows]
+    shown = [labels.row(story, uid, installation.preferences) for story in rows]
     return "; ".join(
         f"{row['when']:%d %b %H:%M} {row['channel']} from {row['sender']}: {row['words']}" for row in shown
     )

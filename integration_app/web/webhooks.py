@@ -13,8 +13,8 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.errors import BadSignature, DoorError, MalformedPayload, UnknownRecipient, VendorError
-from integration_app.pipeline.intake import Receipt
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
+from integration_app.store.ingest import Receipt
 
 log = logs.get(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 from integration_app.bootstrap import Services
 from integration_app.model import GateScope
 from tests.conftest import Cli, Clock
-from tests.integration.drive import link, run_to_rest, text
+from tests.integration.helpers import link, refusal, run_to_rest, text
 from tests.sandbox_control import SandboxControl
 
 
@@ -93,7 +93,7 @@ def test_resume_sends_at_once_what_waits(services: Services, sandbox: SandboxCon
 def test_resume_does_not_promise_what_it_cannot_keep(services: Services, clock: Clock, cli: Cli) -> None:
     link(services, "u")
     until = services.clock() + timedelta(days=3650)
-    services.gates.close(GateScope.ALL, "u", None, until=until, reason="Omi refused our API key", now=clock())
+    services.gates.close(GateScope.ALL, "u", None, refusal(until, "Omi refused our API key"), now=clock())
     assert "everybody still waits" in cli("resume", "--uid", "u").stderr
     assert "everybody still waits" not in cli("resume", "--everybody").stderr
 

@@ -9,9 +9,9 @@ import pytest
 
 from integration_app.bootstrap import Services
 from integration_app.model import GateScope, Kind
-from integration_app.pipeline.replay import Selection
+from integration_app.pipeline.upkeep.replay import Selection
 from tests.conftest import Cli, Clock
-from tests.integration.drive import link, run_due, run_to_rest, state, text
+from tests.integration.helpers import link, refusal, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 
@@ -56,11 +56,11 @@ def test_one_is_sent_again_by_choice(
     assert state(services, parked[0], "u") == "done"
     assert "Me: text 0" in sandbox.texts("u")
     assert cli("dead-letters", "replay", rows[0]["id"]).exit_code == 3, "only once"
-    story = services.stories.show(parked[0])
+    story = services.timeline.show(parked[0])
     assert story is not None
     events = [event["event"] for event in story["events"]]
-    assert events == ["received", "unknown", "parked", "replayed", "done"]
-    replayed = story["events"][3]
+    assert events == ["received", "begun", "unknown", "parked", "replayed", "begun", "done"]
+    replayed = story["events"][4]
     assert replayed["uid"] == "u"
     assert "dead-letters replay" in replayed["by"]
     assert "dead-letters replay" in cli("messages", "show", parked[0]).stdout
@@ -83,7 +83,7 @@ def test_the_cost_knows_the_quota_once_omi_has_named_it(
     assert services.replays.cost(deliveries).over_quota == ()
     services.quotas.learn("u", Kind.CONVERSATION, 6, now=clock())
     assert services.replays.cost(deliveries).over_quota == ("u",), "five of six are used, five more are wanted"
-    services.gates.close(GateScope.UID, "u", None, until=clock() + timedelta(1), reason="x", now=clock())
+    services.gates.close(GateScope.UID, "u", None, refusal(clock() + timedelta(1), "x"), now=clock())
     assert services.replays.cost(deliveries).held_up == ("u",)
 
 
@@ -134,7 +134,7 @@ def test_dropping_lets_go_of_the_text(services: Services, parked: list[str], cli
     assert cli("dead-letters", "drop", row["id"]).exit_code != 0, "it asks first"
     assert cli("dead-letters", "drop", row["id"], "--yes").exit_code == 0
     assert state(services, parked[0], "u") == "dropped"
-    assert services.inbox.said(parked[0]) is None
+    assert services.inbox.text(parked[0]) is None
     assert len(services.dead_letters.list()) == 4
 
 
@@ -146,18 +146,18 @@ def test_a_preview_says_when_it_will_land_and_why_then(
     first = text(services, "one")
     clock.pass_time(seconds=10)
     second = text(services, "two")
-    (landing,) = services.previews.of("u")
+    (landing,) = services.estimates.of("u")
     assert landing.message_ids == (first, second)
     assert (landing.at - clock()).total_seconds() == pytest.approx(20)
     assert landing.why == "waiting for more"
     sandbox.fault("429", retry_after=600)
     clock.pass_time(seconds=21)
     run_due(services, clock)
-    (landing,) = services.previews.of("u")
+    (landing,) = services.estimates.of("u")
     assert (landing.at - clock()).total_seconds() == pytest.approx(600, abs=1)
     assert landing.why == "Omi's rate limit"
     run_to_rest(services, clock)
-    assert services.previews.of("u") == []
+    assert services.estimates.of("u") == []
 
 
 def test_limits_are_learned_from_headers_and_calls_are_counted(

@@ -12,19 +12,30 @@ from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.errors import LeaseLost, MalformedPayload, UnknownRecipient
-from integration_app.model import Content, Delivery, GateScope, InstallationState, Kind, Lane, Route
-from integration_app.pipeline import destination as destination_module
-from integration_app.pipeline import drain as drain_module
-from integration_app.pipeline.compose import compose
-from integration_app.pipeline.group import Group
-from integration_app.pipeline.intake import Receipt
+from integration_app.model import (
+    Content,
+    Delivery,
+    DeliveryState,
+    GateScope,
+    InstallationState,
+    Kind,
+    Lane,
+    Route,
+    Settled,
+)
+from integration_app.pipeline.delivery import texts as texts_module
+from integration_app.pipeline.delivery.compose import compose
+from integration_app.pipeline.delivery.destinations import app as destination_module
+from integration_app.pipeline.delivery.group import Group
+from integration_app.pipeline.delivery.sending import Sending
 from integration_app.store import keys
 from integration_app.store import outbox as outbox_module
-from integration_app.store.looks import Looks
+from integration_app.store.ingest import Receipt
+from integration_app.store.outbox import Outbox
 from tests.conftest import Clock
-from tests.integration.drive import PHONE, link, run_due, run_to_rest, state, text
+from tests.integration.helpers import PHONE, link, refusal, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
-from tests.unit.making import message
+from tests.unit.factories import message
 
 
 @pytest.fixture(autouse=True)
@@ -59,16 +70,16 @@ def test_two_uids_may_prepare_the_same_message_at_once(
     link(services, "v")
     text(services, "hello")
     clock.pass_time(seconds=21)
-    real = Looks.take
+    real = Outbox.claim
 
-    def interrupted(self: Looks, uid: str, **more: Any) -> object:
+    def interrupted(self: Outbox, uid: str, **more: Any) -> object:
         seen = real(self, uid, **more)
         if uid == "u":
-            monkeypatch.setattr(Looks, "take", real)
+            monkeypatch.setattr(Outbox, "claim", real)
             services.drain.run("v")
         return seen
 
-    monkeypatch.setattr(Looks, "take", interrupted)
+    monkeypatch.setattr(Outbox, "claim", interrupted)
     services.drain.run("u")
     assert (sandbox.texts("u"), sandbox.texts("v")) == (["Me: hello"], ["Me: hello"])
 
@@ -250,7 +261,7 @@ def test_a_closed_gate_for_conversations_lets_memories_pass(
     services: Services, sandbox: SandboxControl, clock: Clock
 ) -> None:
     services.gates.close(
-        GateScope.KIND, "u", Kind.CONVERSATION, until=clock() + timedelta(hours=1), reason="x", now=clock()
+        GateScope.KIND, "u", Kind.CONVERSATION, refusal(clock() + timedelta(hours=1), "x"), now=clock()
     )
     text(services, "hello")
     text(services, "remember: tea")
@@ -313,7 +324,7 @@ def test_more_than_one_look_can_hold_waits_without_spinning(
 ) -> None:
     monkeypatch.setattr(outbox_module, "BATCH", 5)
     until = clock() + timedelta(hours=1)
-    services.gates.close(GateScope.KIND, "u", Kind.CONVERSATION, until=until, reason="x", now=clock())
+    services.gates.close(GateScope.KIND, "u", Kind.CONVERSATION, refusal(until, "x"), now=clock())
     for number in range(12):
         text(services, f"text {number}")
     text(services, "remember: behind them all")
@@ -350,7 +361,7 @@ def test_a_body_that_omi_refuses_is_parked_and_blocks_nobody(
 def test_a_poison_message_is_parked_and_blocks_nobody(
     services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    module = {"prepare": drain_module, "compose": destination_module}[stage]
+    module = {"prepare": texts_module, "compose": destination_module}[stage]
     real = getattr(module, stage)
 
     def poisoned(what: object, **_: object) -> object:
@@ -365,7 +376,7 @@ def test_a_poison_message_is_parked_and_blocks_nobody(
     ((dead, _),) = services.dead_letters.list()
     assert dead.reason is not None
     assert "RuntimeError" in dead.reason
-    assert "secret words" not in str(services.stories.show(bad))
+    assert "secret words" not in str(services.timeline.show(bad))
 
 
 def test_a_message_with_nothing_readable_is_dropped_on_record(services: Services, clock: Clock) -> None:
@@ -388,7 +399,7 @@ def test_a_user_who_is_not_enabled_is_held_up_alone_and_served_on_return(
     assert found is not None
     assert found.state is InstallationState.LEFT
     assert state(services, message_id, "u") == "waiting"
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
     assert story["recipients"][0]["why"] == "not enabled in Omi"
     calls = len(sandbox.calls("create_conversation"))
@@ -578,9 +589,9 @@ def test_stored_and_not_told_is_confirmed_by_reading_back(
     run_to_rest(services, clock)
     assert sandbox.texts("u") == ["Me: hello"]
     assert state(services, message_id, "u") == "done"
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
-    assert [event["event"] for event in story["events"]] == ["received", "unknown", "done"]
+    assert [event["event"] for event in story["events"]] == ["received", "begun", "unknown", "done"]
     assert story["events"][-1]["reason"] == "confirmed by read-back"
 
 
@@ -714,12 +725,12 @@ def test_an_outcome_is_not_recorded_without_the_lease(services: Services, redis:
     lease = services.due.claim("u", now=clock(), salt="a")
     assert lease is not None
     redis.delete(keys.lease("u"))
-    (item,) = services.outbox.view("u").waiting
+    (item,) = services.outbox.peek("u").waiting
     delivery = Delivery("d1", "u", Lane("sms", PHONE, Kind.CONVERSATION), (item.id,), {}, clock(), clock(), clock())
     with pytest.raises(LeaseLost):
         services.deliveries.begin(lease, delivery, seq=1, now=clock())
     with pytest.raises(LeaseLost):
-        services.deliveries.settle(lease, delivery, "done", reason="", event={}, now=clock())
+        services.deliveries.settle(lease, delivery, Settled(at=clock(), state=DeliveryState.DONE))
 
 
 def test_a_message_that_arrives_during_a_drain_is_not_forgotten(
@@ -728,7 +739,7 @@ def test_a_message_that_arrives_during_a_drain_is_not_forgotten(
     text(services, "remember: one")
     lease = services.due.claim("u", now=clock(), salt="a")
     assert lease is not None
-    seen = services.outbox.view("u").last_seq
+    seen = services.outbox.peek("u").last_seq
     text(services, "remember: two")
     services.due.release(lease, next_at=None, last_seq=seen, now=clock())
     assert services.due.at("u") == clock().replace(microsecond=123000)
@@ -746,7 +757,7 @@ def test_a_delivery_that_a_dead_worker_left_behind_is_looked_up_first(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(drain_module.Drain, "_call", die)
+        patch.setattr(Sending, "_call", die)
         with pytest.raises(KeyboardInterrupt):
             services.drain.run("u")
     assert state(services, message_id, "u") == "sending"
@@ -774,9 +785,9 @@ def test_the_story_tells_everything_but_the_text(services: Services, sandbox: Sa
     sandbox.fault("429", retry_after=5)
     message_id = text(services, "my private words")
     run_to_rest(services, clock)
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
-    assert [event["event"] for event in story["events"]] == ["received", "withdrawn", "done"]
+    assert [event["event"] for event in story["events"]] == ["received", "begun", "withdrawn", "begun", "done"]
     withdrawn = story["events"][1]
     assert (withdrawn["status"], withdrawn["uid"]) == (429, "u")
     assert datetime.fromisoformat(withdrawn["until"]) > datetime.fromisoformat(withdrawn["tried_at"])
@@ -790,7 +801,7 @@ def test_messages_are_listed_by_uid_and_state(services: Services, clock: Clock) 
     first = text(services, "one")
     run_to_rest(services, clock)
     second = text(services, "two", sender="+15550002222")
-    rows = services.stories.latest(limit=10)
+    rows = services.timeline.latest(limit=10)
     assert [row["id"] for row in rows] == [second, first]
-    assert [row["id"] for row in services.stories.latest(limit=10, uid="v")] == [second]
-    assert [row["id"] for row in services.stories.latest(limit=10, state="done")] == [first]
+    assert [row["id"] for row in services.timeline.latest(limit=10, uid="v")] == [second]
+    assert [row["id"] for row in services.timeline.latest(limit=10, state="done")] == [first]

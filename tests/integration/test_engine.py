@@ -11,16 +11,16 @@ from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from integration_app.bootstrap import Services
-from integration_app.model import Content, GateScope, Kind
+from integration_app.model import Content, Delivery, GateScope, Kind
 from integration_app.omi import RateLimited
-from integration_app.pipeline import drain as drain_module
-from integration_app.pipeline.look import Look
-from integration_app.pipeline.policy import Situation, decide
+from integration_app.pipeline.delivery.drain_pass import DrainPass
+from integration_app.pipeline.delivery.policy import Situation, decide
+from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.rules import Rules
 from integration_app.store import keys
 from integration_app.store.inbox import Inbox
 from tests.conftest import Clock
-from tests.integration.drive import link, run_due, run_to_rest, state, text
+from tests.integration.helpers import link, refusal, run_due, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 
@@ -114,7 +114,7 @@ def test_a_redis_that_stumbles_parks_no_good_message(
         raise RedisTimeoutError("once")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Inbox, "said", stumble)
+        patch.setattr(Inbox, "text", stumble)
         with pytest.raises(RedisTimeoutError):
             run_due(services, clock)
     assert state(services, message_id, "u") == "waiting"
@@ -127,13 +127,13 @@ def test_a_worker_that_stalls_before_its_call_does_not_make_it(
     services: Services, sandbox: SandboxControl, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text(services, "remember: tea")
-    real = drain_module.Drain._call
+    real = Sending._call
 
-    def stalled(self: drain_module.Drain, look: Look, delivery: object) -> None:
-        look.held_since -= 1000  # it was asleep for a quarter of an hour
-        real(self, look, delivery)  # type: ignore[arg-type]
+    def stalled(self: Sending, run: DrainPass, delivery: Delivery) -> object:
+        run.held_since -= 1000  # it was asleep for a quarter of an hour
+        return real(self, run, delivery)
 
-    monkeypatch.setattr(drain_module.Drain, "_call", stalled)
+    monkeypatch.setattr(Sending, "_call", stalled)
     run_due(services, clock)
     assert sandbox.calls("create_memories") == []
 
@@ -220,7 +220,7 @@ def test_time_behind_somebody_elses_gate_does_not_count_against_the_horizon(
     message_id = text(services, "remember: tea")
     run_due(services, clock)
     until = clock() + timedelta(hours=25)
-    services.gates.close(GateScope.ALL, "u", None, until=until, reason="our key", now=clock())
+    services.gates.close(GateScope.ALL, "u", None, refusal(until, "our key"), now=clock())
     sandbox.fault("429", route="create_memories", retry_after=5)
     run_to_rest(services, clock)
     assert state(services, message_id, "u") == "done"
@@ -232,7 +232,7 @@ def test_heads_of_mails_count_when_mails_are_joined(services: Services, sandbox:
     found = services.installations.get("u")
     assert found is not None
     services.gates.close(
-        GateScope.KIND, "u", Kind.CONVERSATION, until=clock() + timedelta(minutes=5), reason="x", now=clock()
+        GateScope.KIND, "u", Kind.CONVERSATION, refusal(clock() + timedelta(minutes=5), "x"), now=clock()
     )
     for number in range(10):
         text(
@@ -257,7 +257,7 @@ def test_places_that_nobody_took_during_an_outage_are_booked_anew(build: Callabl
     uids = [f"w{number}" for number in range(300)]
 
     def admitted() -> int:
-        return sum(traffic_of(traffic).admit(uid, Kind.MEMORIES, now=clock()) is None for uid in uids)
+        return sum(limiter_of(traffic).acquire(uid, Kind.MEMORIES, now=clock()) is None for uid in uids)
 
     assert admitted() <= 10
     clock.pass_time(minutes=8)  # all places lie in the past now, and nobody has come
@@ -265,13 +265,13 @@ def test_places_that_nobody_took_during_an_outage_are_booked_anew(build: Callabl
 
 
 def test_never_more_requests_in_a_minute_than_allowed(build: Callable[..., Services], clock: Clock) -> None:
-    traffic = traffic_of(build(OMI_MAX_REQUESTS_PER_MINUTE="100"))
+    traffic = limiter_of(build(OMI_MAX_REQUESTS_PER_MINUTE="100"))
     waiting = {f"w{number}": clock() for number in range(400)}
     gone = 0
     for _ in range(60):
         for uid, at in list(waiting.items()):
             if at <= clock():
-                again = traffic.admit(uid, Kind.MEMORIES, now=clock())
+                again = traffic.acquire(uid, Kind.MEMORIES, now=clock())
                 if again is None:
                     del waiting[uid]
                     gone += 1
@@ -282,11 +282,11 @@ def test_never_more_requests_in_a_minute_than_allowed(build: Callable[..., Servi
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_fleet(build: Callable[..., Services], clock: Clock) -> None:
-    traffic = traffic_of(build(OMI_MAX_REQUESTS_PER_MINUTE="100"))
+    traffic = limiter_of(build(OMI_MAX_REQUESTS_PER_MINUTE="100"))
     for number in range(5):
-        traffic.admit(f"w{number}", Kind.MEMORIES, now=clock())
+        traffic.acquire(f"w{number}", Kind.MEMORIES, now=clock())
     clock.pass_time(hours=-1)
-    at = traffic.admit("x", Kind.MEMORIES, now=clock())
+    at = traffic.acquire("x", Kind.MEMORIES, now=clock())
     assert at is None or at - clock() < timedelta(seconds=10)
 
 
@@ -314,7 +314,7 @@ def test_a_probe_that_only_reads_is_over_when_it_is_answered(
     text(services, "hello")
     clock.pass_time(seconds=21)
     run_due(services, clock)
-    services.gates.close(GateScope.ALL, "u", None, until=clock(), reason="our key", now=clock())
+    services.gates.close(GateScope.ALL, "u", None, refusal(clock(), "our key"), now=clock())
     sandbox.disable("u")
     clock.pass_time(seconds=31)
     run_due(services, clock)
@@ -326,7 +326,7 @@ def test_any_proof_of_our_key_opens_the_gate_for_everybody(
 ) -> None:
     """A user who has left is no success, but Omi looked at our key first."""
     sandbox.disable("u")
-    services.gates.close(GateScope.ALL, "u", None, until=clock(), reason="our key", now=clock())
+    services.gates.close(GateScope.ALL, "u", None, refusal(clock(), "our key"), now=clock())
     text(services, "remember: tea")
     clock.pass_time(seconds=1)
     run_due(services, clock)
@@ -335,8 +335,8 @@ def test_any_proof_of_our_key_opens_the_gate_for_everybody(
 
 def test_a_gate_is_not_shortened_by_what_began_before_it_closed(services: Services, clock: Clock) -> None:
     long, short = clock() + timedelta(minutes=15), clock() + timedelta(seconds=10)
-    assert services.gates.close(GateScope.ALL, "u", None, until=long, reason="our key", now=clock()) == 1
-    assert services.gates.close(GateScope.ALL, "v", None, until=short, reason="Omi", now=clock()) == 1
+    assert services.gates.close(GateScope.ALL, "u", None, refusal(long, "our key"), now=clock()) == 1
+    assert services.gates.close(GateScope.ALL, "v", None, refusal(short, "Omi"), now=clock()) == 1
     assert services.gates.of_all()["all"].until == long
 
 
@@ -344,7 +344,7 @@ def test_opening_gates_reaches_a_drain_that_is_under_way(services: Services, clo
     text(services, "hello")
     lease = services.due.claim("u", now=clock(), salt="a")
     assert lease is not None
-    seen = services.outbox.view("u").last_seq
+    seen = services.outbox.peek("u").last_seq
     services.due.set("u", clock())
     services.due.release(lease, next_at=clock() + timedelta(hours=6), last_seq=seen, now=clock())
     due = services.due.at("u")
@@ -352,8 +352,8 @@ def test_opening_gates_reaches_a_drain_that_is_under_way(services: Services, clo
     assert due <= clock()
 
 
-def traffic_of(services: Services):  # type: ignore[no-untyped-def]
-    return services.drain._traffic
+def limiter_of(services: Services):  # type: ignore[no-untyped-def]
+    return services.drain._limiter
 
 
 def test_a_begin_whose_answer_was_lost_is_begun_once_and_called(

@@ -11,7 +11,7 @@ from integration_app.providers.base import SampleMessage
 from integration_app.providers.standard_webhooks.signature import sign
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.drive import link, ready, run_due, text
+from tests.integration.helpers import link, ready, run_due, text
 from tests.sandbox_control import SandboxControl
 
 

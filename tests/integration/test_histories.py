@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from tests.proof.histories import Histories
 
 

@@ -12,11 +12,11 @@ from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import OPERATOR_PASSWORD
+from integration_app.local.stack import OPERATOR_PASSWORD
 from integration_app.web.app import create_app
 from integration_app.web.operator_api import openapi
 from tests.conftest import Cli, Clock
-from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.helpers import link, run_to_rest, state, text
 from tests.integration.test_dead_letters import parked  # noqa: F401 - a fixture
 from tests.integration.web_client import BASE, Browser
 from tests.sandbox_control import SandboxControl
@@ -141,7 +141,7 @@ def test_words_are_shown_on_demand_only_and_looking_is_noted(
     browser.get(f"/operator/messages/{message_id}")
     browser.post(f"/operator/messages/{message_id}")
     assert "my &lt;b&gt;secret&lt;/b&gt; words" in browser.page
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
     assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator"]
     assert "secret" not in capsys.readouterr().out
@@ -338,7 +338,7 @@ def test_the_command_line_shows_what_the_pages_show(services: Services, clock: C
     assert "rates" in cli("overview", "--json").stdout
     said = cli("messages", "text", message_id)
     assert said.stdout == "only on demand\n"
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
     assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator (command line)"]
     assert cli("messages", "text", "nothing").exit_code == 3

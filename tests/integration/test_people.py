@@ -20,7 +20,7 @@ from integration_app.model import Content, InboundMessage, Preferences, Route
 from integration_app.store import keys
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.helpers import link, run_to_rest, state, text
 from tests.integration.web_client import Browser
 from tests.sandbox_control import SandboxControl
 
@@ -243,10 +243,10 @@ def test_whoever_left_long_ago_is_erased(services: Services, clock: Clock, redis
     link(services, "leaver-uid")
     services.installations.mark_left("leaver-uid", now=clock())
     clock.pass_time(days=29)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert services.installations.get("leaver-uid") is not None
     clock.pass_time(days=2)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert [key for key in redis.scan_iter("*") if "leaver-uid" in _everything(redis, str(key))] == []
 
 
@@ -260,10 +260,12 @@ def test_every_sentence_is_translated() -> None:
     from babel.messages.extract import extract_from_dir
     from babel.messages.pofile import read_po
 
+    from integration_app.model import Reason
     from integration_app.web.language import FOLDER
 
     methods = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-    found = {row[2] for row in extract_from_dir(str(FOLDER.parent), methods, keywords={"_": None})}
+    found = {row[2] for row in extract_from_dir(str(FOLDER.parent), methods, keywords={"_": None, "gettext": None})}
+    found |= {reason.label for reason in Reason}
     for file in FOLDER.glob("*/messages.po"):
         with file.open("rb") as lines:
             known = {row.id for row in read_po(lines) if row.id and row.string}
@@ -350,7 +352,7 @@ def test_a_session_ends_after_thirty_days(app: Flask, clock: Clock, sandbox: San
 def test_one_cannot_end_the_session_of_another(app: Flask, services: Services, sandbox: SandboxControl) -> None:
     mine, theirs = sign_in(app, sandbox, "me"), sign_in(app, sandbox, "them")
     with theirs.client.session_transaction(base_url="https://inbox.example.com") as held:
-        theirs_id = services.people.session_id(held["key"])
+        theirs_id = services.auth.sessions.id_of(held["key"])
     mine.get("/me")
     mine.post("/me/end-session", session=theirs_id)
     assert is_signed_in(theirs)
@@ -821,12 +823,13 @@ def test_a_list_of_senders_is_taken_as_it_is_meant_or_not_at_all(
 
 def test_a_session_that_ends_meanwhile_stays_ended(services: Services, clock: Clock, redis: Redis) -> None:
     services.installations.add("u", now=clock())
-    key = services.people.begin_session("u", "phone", now=clock())
+    key = services.auth.sessions.begin("u", "phone", now=clock())
     clock.pass_time(hours=1)
-    services.people._touch(keys=[keys.sessions("u")], args=["0" * 40, "{}"])
+    touch = services.auth.sessions._touch
+    touch(sessions=keys.sessions("u"), id="0" * 40, row="{}")
     assert redis.hlen(keys.sessions("u")) == 1
-    services.people.end_sessions("u")
-    services.people._touch(keys=[keys.sessions("u")], args=[services.people.session_id(key), "{}"])
+    services.auth.sessions.end_all("u")
+    touch(sessions=keys.sessions("u"), id=services.auth.sessions.id_of(key), row="{}")
     assert redis.exists(keys.sessions("u")) == 0
 
 

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from integration_app.bootstrap import Services
-from integration_app.pipeline.due_dates import due_at
+from integration_app.pipeline.delivery.due_dates import due_at
 from tests.conftest import Cli, Clock
-from tests.integration.drive import PHONE, link, run_to_rest, state, text
+from tests.integration.helpers import PHONE, link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 

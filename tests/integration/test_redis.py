@@ -15,10 +15,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
-from integration_app.cli import stack as stack_module
+from integration_app.local import stack as stack_module
 from integration_app.store import keys
 from tests.conftest import Clock
-from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 CANARY = "canary-in-the-text"
@@ -70,7 +70,7 @@ def test_text_is_gone_a_week_after_delivery(
     days_pass_in_redis(redis, 0.2)
     assert CANARY not in everything_in(redis)
     clock.pass_time(days=7.1)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert redis.zcard(keys.MESSAGES) == 0
 
 
@@ -91,7 +91,7 @@ def test_dead_letters_and_dedupe_keys_are_gone_after_thirty_days(
     assert CANARY not in everything_in(redis)
     assert not list(redis.scan_iter(f"{keys.PREFIX}seen:*"))
     clock.pass_time(days=30.1)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert redis.zcard(keys.PARKED) == 0
 
 

@@ -14,7 +14,7 @@ from integration_app.cli import main
 from integration_app.pipeline.rules import Rules
 from integration_app.simulation import run, trace
 from tests.conftest import Clock
-from tests.integration.drive import link, run_due, text
+from tests.integration.helpers import link, run_due, text
 from tests.sandbox_control import SandboxControl
 
 TRACES = Path(__file__).resolve().parents[2] / "benchmarks" / "traces"

@@ -16,7 +16,7 @@ from integration_app.bootstrap import Services
 from integration_app.sandbox.webhooks import sign_v1, sign_v2
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.drive import link, run_to_rest, text
+from tests.integration.helpers import link, run_to_rest, text
 from tests.sandbox_control import SandboxControl
 
 TOOLS = {"inbox_status", "link_phone", "recent_messages", "my_inbox_address", "pause"}
@@ -162,7 +162,7 @@ def created(omi: Omi, services: Services, words: str, *, app_id: str | None = No
 
 
 def events(services: Services, message_id: str) -> list[str]:
-    story = services.stories.show(message_id)
+    story = services.timeline.show(message_id)
     assert story is not None
     return [event["event"] for event in story["events"]]
 

@@ -15,9 +15,9 @@ from integration_app.bootstrap import Services
 from integration_app.model import Content, Evidence, Kind, Preferences, Route
 from integration_app.store import keys
 from tests.conftest import Cli, Clock
-from tests.integration.drive import link, run_to_rest, state, text
+from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
-from tests.unit.making import message
+from tests.unit.factories import message
 
 FORGED = Evidence(dmarc="fail", policy="reject")
 _numbers = itertools.count(1)
@@ -91,11 +91,11 @@ def test_one_mail_is_held_for_one_and_delivered_to_the_other(
 def test_what_nobody_releases_is_dropped_after_seven_days(services: Services, redis: Redis, clock: Clock) -> None:
     held = mail(services, "x", address(services, "u"), evidence=FORGED)
     clock.pass_time(days=6.9)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert state(services, held, "u") == "quarantined"
     assert redis.ttl(keys.message(held)) == -1, "a held message does not expire"
     clock.pass_time(days=0.2)
-    services.forget.sweep(clock())
+    services.retention.sweep(clock())
     assert state(services, held, "u") == "dropped"
     assert redis.ttl(keys.message(held)) > 0
     assert not services.quarantine.release(held, "u", by="test", now=clock())

@@ -14,6 +14,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from integration_app.web.app import create_app
 from tests.conftest import Clock
+from tests.integration.helpers import refusal
 
 BASE = "https://inbox.example.com"
 
@@ -42,7 +43,7 @@ def test_readyz_says_when_no_worker_is_alive(services: Services, clock: Clock) -
 def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> None:
     services.health.beat("w1", now=clock())
     until = clock() + timedelta(minutes=1)
-    services.gates.close(GateScope.ALL, "u", None, until=until, reason="Omi refused our API key", now=clock())
+    services.gates.close(GateScope.ALL, "u", None, refusal(until, "Omi refused our API key"), now=clock())
     problems = create_app(services).test_client().get("/readyz").get_json()["problems"]
     assert problems == ["everybody waits until 08:01:00 UTC: Omi refused our API key"]
 

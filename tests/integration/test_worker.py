@@ -23,21 +23,22 @@ from rq.serializers import JSONSerializer
 from rq.utils import as_text, utcparse
 
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import free_port
+from integration_app.job_queue import QUEUE_NAME
+from integration_app.local.stack import free_port
+from integration_app.model import Trust, Verdict
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
-from integration_app.queue import QUEUE_NAME
 from integration_app.store import codec, connections, keys
-from integration_app.store.arrivals import Opinion
 from integration_app.store.connections import connect
+from integration_app.store.ingest import Receipt
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.drive import PHONE, link, text
+from tests.integration.helpers import PHONE, link, text
 from tests.sandbox_control import SandboxControl
-from tests.unit.making import message
-from workers import concurrent, jobs, turn
+from tests.unit.factories import message
+from workers import concurrent, jobs, rq_protocol
 from workers.concurrent import ConcurrentWorker
-from workers.turn import Turns
+from workers.rq_protocol import RqProtocol
 
 
 @pytest.fixture
@@ -180,15 +181,11 @@ def test_what_comes_due_is_begun_at_once_and_never_early(now: Services, sandbox:
         time.sleep(0.3)
         due = now.clock() + timedelta(seconds=0.5)
         arrived = message("hello", sender=PHONE, dedupe_keys=("due",), received_at=now.clock())
-        accepted = now.arrivals.accept("m1", arrived, _nobody_minds(), due=due, now=now.clock(), event={})
-        assert accepted is not None
+        accepted = now.ingest.accept("m1", arrived, (Verdict(Trust.ALLOWED),) * 3, due_at=due, now=now.clock())
+        assert accepted.receipt is Receipt.STORED
         until(lambda: now.due.at("u") is None)
     (call,) = sandbox.calls("create_conversation")
     assert timedelta(0) <= datetime.fromtimestamp(call["at"], UTC) - due < timedelta(seconds=2)
-
-
-def _nobody_minds() -> Any:
-    return (Opinion.of({"level": "allowed", "why": []}, held=False),) * 3
 
 
 def test_a_drain_that_fails_is_in_rqs_registry_without_anybodys_words(
@@ -267,9 +264,11 @@ def test_registries_and_executions_show_what_runs(now: Services, sandbox: Sandbo
         assert (job.get_status(), job.worker_name) == (JobStatus.STARTED, mine.name)
         (execution,) = job.get_executions()
         assert (execution.id, execution.worker_name) == (execution_id, mine.name)
+        assert [row.id for row in mine.get_current_executions(refresh=True)] == [execution_id]
+        assert mine.get_current_executions()[0].job_id == job_id
         before = execution.last_heartbeat
         time.sleep(0.05)
-        assert mine._turns.heartbeat(list(mine._running.values()), worker_ttl=90, now=datetime.now(UTC))
+        assert mine._protocol.heartbeat(list(mine._running.values()), worker_ttl=90, now=datetime.now(UTC))
         execution.refresh()
         assert execution.last_heartbeat > before
         until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
@@ -304,10 +303,10 @@ def _answers(url: str) -> bool:
 def test_a_heartbeat_brings_no_finished_job_back(now: Services) -> None:
     text(now, "hello")
     mine = worker(now)
-    turns = Turns(now, now.queue_connection, mine.key, mine.name)
-    taken = turns.take([], 0, free=5, now=now.clock()).taken
-    turns.take(taken, 0.1, free=0, now=now.clock())
-    turns.heartbeat(taken, worker_ttl=90, now=now.clock())
+    protocol = RqProtocol(now, now.queue_connection, mine.key, mine.executions_key, mine.name)
+    taken = protocol.dispatch([], 0, free=5, now=now.clock()).claimed
+    protocol.dispatch(taken, 0.1, free=0, now=now.clock())
+    protocol.heartbeat(taken, worker_ttl=90, now=now.clock())
     assert not list(now.queue_connection.scan_iter("rq:job:*"))
     assert not list(now.queue_connection.scan_iter("rq:execution*"))
 
@@ -324,8 +323,8 @@ def test_an_abandoned_job_is_taken_for_failed_by_rq_and_its_message_still_arrive
 ) -> None:
     text(now, "hello")
     mine = worker(now)
-    turns = Turns(now, now.queue_connection, mine.key, mine.name)
-    assert len(turns.take([], 0, free=5, now=now.clock()).taken) == 1  # and then it dies
+    protocol = RqProtocol(now, now.queue_connection, mine.key, mine.executions_key, mine.name)
+    assert len(protocol.dispatch([], 0, free=5, now=now.clock()).claimed) == 1  # and then it dies
     wip = StartedJobRegistry(queue=now.jobs.rq)
     wip.cleanup(time.time() + 200)
     assert FailedJobRegistry(queue=now.jobs.rq).count == 1
@@ -412,14 +411,14 @@ def test_signs_of_life_go_on_until_the_last_call_has_ended(
 ) -> None:
     """A worker that Redis has forgotten is registered again; nobody takes its jobs for abandoned while it stops."""
     monkeypatch.setattr(concurrent, "HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr(turn, "EXECUTION_SECONDS", 1)
+    monkeypatch.setattr(rq_protocol, "EXECUTION_SECONDS", 1)
     sandbox.fault("slow", seconds=1.8)
     text(now, "hello")
     wip = StartedJobRegistry(queue=now.jobs.rq)
     with at_work(now) as mine:
         until(lambda: wip.count == 1)
         now.queue_connection.delete(mine.key)
-        now.queue_connection.hset(mine.key, "state", "busy")  # as a turn writes it
+        now.queue_connection.hset(mine.key, "state", "busy")  # as a dispatch writes it
         until(lambda: now.queue_connection.hexists(mine.key, "birth"))
         ends = mine._stop
         ends.set()

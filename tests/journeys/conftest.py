@@ -13,7 +13,7 @@ import requests
 from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
 from integration_app.cli.samples import send
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from tests.sandbox_control import SandboxControl

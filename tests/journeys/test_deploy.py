@@ -14,7 +14,7 @@ import requests
 from honcho.environ import parse_procfile
 
 from integration_app import bootstrap
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from tests.conftest import REPO
 from tests.journeys.conftest import FAST, Journey
 

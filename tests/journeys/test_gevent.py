@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration_app import bootstrap
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from tests.journeys.conftest import FAST, UID, Journey
 
 STALLED = 40
@@ -49,7 +49,7 @@ def test_texts_go_through_while_many_callers_stall(green: Journey) -> None:
 def test_a_worker_with_gevent_finishes_what_is_in_flight(green: Journey) -> None:
     green.sandbox.fault("slow", seconds=1.0)
     green.text("last words")
-    green.until(lambda: green.services.outbox.view(UID).open)
+    green.until(lambda: green.services.outbox.peek(UID).open)
     assert green.stack.stop_one("worker") == 0
     assert green.held() == "Me: last words"
 
@@ -57,7 +57,7 @@ def test_a_worker_with_gevent_finishes_what_is_in_flight(green: Journey) -> None
 def test_a_worker_with_gevent_killed_in_mid_call_loses_nothing_and_doubles_nothing(green: Journey) -> None:
     green.sandbox.fault("slow_after", seconds=1.5)
     assert green.text("in the air").status_code == 200
-    green.until(lambda: green.services.outbox.view(UID).open)
+    green.until(lambda: green.services.outbox.peek(UID).open)
     time.sleep(0.3)
     green.stack.kill("worker")
     green.stack.start("worker")

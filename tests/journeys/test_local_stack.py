@@ -51,7 +51,7 @@ def test_the_demo_ends_with_1_and_the_reason_when_something_differs(tmp_path: Pa
     broken.write_text(
         "import sys\n"
         "if 'gunicorn' in sys.argv[0]:\n"
-        "    from integration_app.pipeline import intake\n"
+        "    from integration_app.pipeline.intake import intake\n"
         "    intake.Intake.accept = lambda self, message: intake.Accepted(intake.Receipt.STORED, 'm0')\n"
     )
     result = subprocess.run(
@@ -131,13 +131,13 @@ def test_dev_says_how_to_talk_to_it_and_stops_everything_it_started(
 
 
 def test_dev_takes_free_ports_when_the_usual_ones_are_taken(tmp_path: Path) -> None:
-    from integration_app.cli.stack import Stack
+    from integration_app.local.stack import Stack
 
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 0))
         squatter.listen()
         taken = squatter.getsockname()[1]
-        from integration_app.cli import stack
+        from integration_app.local import stack
 
         assert stack.free_port(taken) != taken
     ports = {Stack(tmp_path).web_url, Stack(tmp_path).sandbox_url}
@@ -145,7 +145,7 @@ def test_dev_takes_free_ports_when_the_usual_ones_are_taken(tmp_path: Path) -> N
 
 
 def test_dev_outside_a_checkout_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from integration_app.cli import stack
+    from integration_app.local import stack
 
     monkeypatch.setattr(stack, "ROOT", tmp_path)
     with pytest.raises(stack.StackError, match="no Procfile"):

@@ -15,7 +15,7 @@ def test_a_worker_killed_in_mid_call_loses_nothing_and_doubles_nothing(journey: 
     """`slow`: the call is in flight and nothing is stored yet. `slow_after`: stored, and nobody was told."""
     journey.sandbox.fault(fault, seconds=1.5)
     assert journey.text("in the air").status_code == 200
-    journey.until(lambda: journey.services.outbox.view(UID).open)
+    journey.until(lambda: journey.services.outbox.peek(UID).open)
     time.sleep(0.3)
     journey.stack.kill("worker")
     journey.stack.start("worker")
@@ -27,7 +27,7 @@ def test_a_worker_killed_before_its_call_was_stored_sends_it_again(journey: Jour
     """The call reached Omi and Omi lost it: after the lease and the settling pause it is sent once more."""
     journey.sandbox.fault("slow", seconds=600)  # this call never stores anything in our lifetime
     journey.text("lost on the way")
-    journey.until(lambda: journey.services.outbox.view(UID).open)
+    journey.until(lambda: journey.services.outbox.peek(UID).open)
     journey.stack.kill("worker")
     journey.stack.start("worker")
     journey.until(lambda: journey.services.outbox.size(UID) == 0)
@@ -69,7 +69,7 @@ def test_redis_away_for_twenty_seconds(journey: Journey) -> None:
 def test_sigterm_finishes_what_is_in_flight(journey: Journey) -> None:
     journey.sandbox.fault("slow", seconds=1.0)
     journey.text("last words")
-    journey.until(lambda: journey.services.outbox.view(UID).open)
+    journey.until(lambda: journey.services.outbox.peek(UID).open)
     assert journey.stack.stop_one("worker") == 0
     assert journey.held() == "Me: last words"
     assert journey.services.outbox.size(UID) == 0
@@ -79,7 +79,7 @@ def test_a_second_signal_ends_the_worker_at_once(journey: Journey) -> None:
     """What was in the air comes back after its lease, as after any other death."""
     journey.sandbox.fault("slow_after", seconds=10)  # until the read time-out
     journey.text("hurried")
-    journey.until(lambda: journey.services.outbox.view(UID).open)
+    journey.until(lambda: journey.services.outbox.peek(UID).open)
     worker = journey.stack.processes.pop("worker")
     worker.send_signal(signal.SIGTERM)
     time.sleep(1.4)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from integration_app import logs
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from tests.conftest import REPO
 from tests.proof import chaos, fuzz, openapi
 from tests.proof.crash_points import Finding

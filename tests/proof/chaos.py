@@ -21,7 +21,7 @@ import requests
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import system_clock
 from integration_app.cli.samples import send
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage, Sender
 from tests.sandbox_control import SandboxControl

@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 
 from integration_app.errors import BadSignature, DoorError, MalformedPayload, VendorError
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.pipeline.compose import parts_of
-from integration_app.pipeline.prepare import is_empty, prepare
+from integration_app.pipeline.delivery.compose import parts_of
+from integration_app.pipeline.delivery.prepare import is_empty, prepare
 from integration_app.providers import registry
 from integration_app.providers.base import Provider, WebhookRequest
 from integration_app.store import codec

@@ -16,10 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
+from integration_app.model import DeliveryState, Settled
 from integration_app.store import keys
 from tests.conftest import Clock
-from tests.integration.drive import let_settle, link, ready, text
+from tests.integration.helpers import let_settle, link, ready, text
 from tests.sandbox_control import SandboxControl
 
 UIDS = ("u", "v")
@@ -65,7 +66,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.accepted)
     @rule()
     def it_is_delivered_twice(self) -> None:
-        from tests.unit.making import message
+        from tests.unit.factories import message
 
         words = next(reversed(self.accepted))
         story = self.services.inbox.story(self.accepted[words])
@@ -172,7 +173,7 @@ class Histories(RuleBasedStateMachine):
             wait = (at - self.clock()).total_seconds()
             self._pass(max(0.0, wait) + 0.002)
             self._work()
-        waits = {uid: (self.services.due.at(uid), self.services.previews.of(uid)) for uid in UIDS}
+        waits = {uid: (self.services.due.at(uid), self.services.estimates.of(uid)) for uid in UIDS}
         raise AssertionError(f"it never came to rest at {self.clock()}: {waits}")
 
     def _nothing_is_lost_or_doubled(self) -> None:
@@ -186,7 +187,11 @@ class Histories(RuleBasedStateMachine):
                 if state == "done":
                     assert times == 1, f"{words} is done for {uid} and held {times} times"
                 elif state == "parked":
-                    reasons = [event["reason"] for event in story.events if event.get("event") == "parked"]
+                    reasons = [
+                        event.reason
+                        for event in story.events
+                        if isinstance(event, Settled) and event.state is DeliveryState.PARKED
+                    ]
                     unknown = any(reason.startswith("outcome unknown") for reason in reasons)
                     assert times <= 1, f"{words} is parked for {uid} and held {times} times"
                     assert times == 0 or unknown, f"{words} is held, and the ledger does not say that it may be"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
 from tests.sandbox_control import SandboxControl

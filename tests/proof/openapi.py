@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from integration_app.cli.stack import Stack
+from integration_app.local.stack import Stack
 
 
 def run(examples: int) -> tuple[int, float, str | None]:

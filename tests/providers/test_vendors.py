@@ -20,15 +20,15 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 
 from integration_app.bootstrap import Services
 from integration_app.errors import BadSignature, VendorError
-from integration_app.providers import basic_auth
 from integration_app.providers.amazon_ses.local import TOPIC, local_env
 from integration_app.providers.amazon_ses.signature import Certificates, check, sign, signed_string
+from integration_app.providers.common import basic_auth
 from integration_app.providers.sendgrid.provider import SPEC as SENDGRID
 from integration_app.providers.sendgrid.signature import is_genuine, read_key
 from integration_app.providers.sendgrid.signature import sign as sendgrid_sign
 from integration_app.web.app import create_app
 from tests.conftest import START, Cli, Clock
-from tests.integration.drive import PHONE, link, run_to_rest
+from tests.integration.helpers import PHONE, link, run_to_rest
 from tests.sandbox_control import SandboxControl
 
 Answers = Callable[[str, dict[str, str]], tuple[int, Any]]

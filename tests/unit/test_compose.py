@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from integration_app.model import Attachment, Content, PreparedText
-from integration_app.pipeline.compose import compose, parts_of, split
-from integration_app.pipeline.group import Group, lane_of, plan
-from integration_app.pipeline.prepare import prepare
+from integration_app.pipeline.delivery.compose import compose, parts_of, split
+from integration_app.pipeline.delivery.group import Group, lane_of, plan
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.pipeline.rules import Rules
-from tests.unit.making import NOW, message, texts, waiting
+from tests.unit.factories import NOW, message, texts, waiting
 
 
 def group_of(*items: object) -> Group:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.pipeline.prepare import prepare
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.providers.base import mail_date
-from integration_app.providers.heads import head_of, top
-from tests.unit.making import NOW
+from integration_app.providers.common.email_headers import head_of, top
+from tests.unit.factories import NOW
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from integration_app.model import Content, Kind, Route
-from integration_app.pipeline.group import plan
+from integration_app.pipeline.delivery.group import plan
 from integration_app.pipeline.rules import Rules
-from tests.unit.making import NOW, message, texts, waiting
+from tests.unit.factories import NOW, message, texts, waiting
 
 RULES = Rules(sms_quiet=timedelta(seconds=20), sms_max_wait=timedelta(seconds=180))
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_app.charsets import decode
 from integration_app.mail import mail_of
-from integration_app.mail.clean import clean, one_line
 from integration_app.mail.html import html_to_text
 from integration_app.mail.mime import choose_body, read_mail
 from integration_app.mail.replies import strip_history
 from integration_app.model import Content
-from integration_app.pipeline.prepare import prepare
-from tests.unit.making import message
+from integration_app.pipeline.delivery.prepare import prepare
+from integration_app.text.charsets import decode
+from integration_app.text.clean import clean, one_line
+from tests.unit.factories import message
 
 REPLIES = {
     "gmail en": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Ana <ana@example.com> wrote:\n\n> old\n> older\n",

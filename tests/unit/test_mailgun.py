@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_app.errors import MalformedPayload
+from integration_app.providers.common.multipart import Part, parts
 from integration_app.providers.mailgun.signature import is_genuine, sign
-from integration_app.providers.multipart import Part, parts
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp()))

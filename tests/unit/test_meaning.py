@@ -13,8 +13,8 @@ from integration_app.mail.calendar import invitation
 from integration_app.mail.dates import read_date
 from integration_app.mail.forwards import forward_of
 from integration_app.model import Attachment, Content, Installation, InstallationState, Kind, Preferences
-from integration_app.pipeline.prepare import for_user, prepare, said_at
-from tests.unit.making import NOW, message
+from integration_app.pipeline.delivery.prepare import for_user, prepare, said_at
+from tests.unit.factories import NOW, message
 
 TOKEN = "abcdefghij234567"
 

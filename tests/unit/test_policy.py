@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integration_app.model import Done, GateScope, Kind, Park, Reconcile, Retry
+from integration_app.model import Done, GateScope, Kind, Park, Reason, Reconcile, Retry, why
 from integration_app.omi import (
     AppMisconfigured,
     AppNotEnabled,
@@ -19,14 +19,14 @@ from integration_app.omi import (
     UnexpectedAnswer,
     Unreachable,
 )
-from integration_app.pipeline.policy import (
+from integration_app.pipeline.delivery.policy import (
     Situation,
     decide,
     is_outage,
     is_too_late,
-    look_failed,
     not_stored,
     outage_gate,
+    read_back_failed,
 )
 from integration_app.pipeline.rules import Rules
 
@@ -95,24 +95,24 @@ def test_memories_with_an_unknown_outcome_are_sent_again() -> None:
 
 def test_a_user_who_left_holds_up_that_user_alone() -> None:
     decision = decide(AppNotEnabled("x"), situation(), RULES)
-    assert decision == Retry(NOW + RULES.left_probe, "not enabled in Omi", GateScope.UID, left=True)
+    assert decision == Retry(NOW + RULES.left_probe, Reason.NOT_ENABLED, GateScope.UID, left=True)
 
 
 @pytest.mark.parametrize("error", [BadCredentials("x"), AppMisconfigured("x")])
 def test_our_own_fault_holds_up_everybody_and_raises_an_alarm(error: OmiError) -> None:
     decision = decide(error, situation(), RULES)
-    assert decision == Retry(NOW + timedelta(minutes=1), "x", GateScope.ALL, alarm=True)
+    assert decision == Retry(NOW + timedelta(minutes=1), Reason.KEY_REFUSED, GateScope.ALL, "x", alarm=True)
     later = decide(error, situation(tries_for_all=9), RULES)
     assert isinstance(later, Retry)
     assert later.at == NOW + timedelta(minutes=15)
 
 
 def test_an_invalid_request_is_parked() -> None:
-    assert decide(InvalidRequest("x", status=422), situation(), RULES) == Park("x")
+    assert decide(InvalidRequest("x", status=422), situation(), RULES) == Park(Reason.REFUSED, "x")
 
 
 def test_an_undocumented_answer_is_parked_with_an_alarm() -> None:
-    assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Park("x", alarm=True)
+    assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Park(Reason.UNEXPECTED, "x", alarm=True)
 
 
 OLD = NOW - RULES.retry_horizon - timedelta(seconds=1)
@@ -133,29 +133,31 @@ def test_what_is_certainly_not_stored_is_sent_again_at_growing_intervals_until_t
 
 def test_a_missing_capability_holds_up_its_kind_alone() -> None:
     decision = decide(AppMisconfigured("x", capability=True), situation(), RULES)
-    assert decision == Retry(NOW + timedelta(minutes=1), "x", GateScope.ALL_OF_KIND, alarm=True)
+    assert decision == Retry(
+        NOW + timedelta(minutes=1), Reason.CAPABILITY_MISSING, GateScope.ALL_OF_KIND, "x", alarm=True
+    )
 
 
 def test_when_reading_back_is_refused_the_outcome_stays_unknown() -> None:
-    limited = look_failed(Unreachable("x"), situation(), RULES)
-    assert limited == Reconcile(NOW + timedelta(seconds=30), "cannot look into Omi: x")
-    refused = look_failed(BadCredentials("x"), situation(), RULES)
+    limited = read_back_failed(Unreachable("x"), situation(), RULES)
+    assert limited == Reconcile(NOW + timedelta(seconds=30), "cannot read back from Omi: x")
+    refused = read_back_failed(BadCredentials("x"), situation(), RULES)
     assert isinstance(refused, Reconcile)
     assert refused.gate is not None
     assert (refused.gate.scope, refused.look_at) == (GateScope.ALL, refused.gate.at)
-    left = look_failed(AppNotEnabled("x"), situation(), RULES)
+    left = read_back_failed(AppNotEnabled("x"), situation(), RULES)
     assert isinstance(left, Reconcile)
     assert left.gate is not None
     assert left.gate.left
 
 
 def test_what_cannot_be_looked_up_is_parked_as_unknown() -> None:
-    assert look_failed(AppMisconfigured("x", capability=True), situation(), RULES) == Park(
-        "outcome unknown: the app may not read conversations", alarm=True
+    assert read_back_failed(AppMisconfigured("x", capability=True), situation(), RULES) == Park(
+        Reason.UNREADABLE_OUTCOME, "outcome unknown: the app may not read conversations", alarm=True
     )
-    late = look_failed(Unreachable("x"), situation(first_tried_at=OLD), RULES)
+    late = read_back_failed(Unreachable("x"), situation(first_tried_at=OLD), RULES)
     assert isinstance(late, Park)
-    assert late.reason.startswith("outcome unknown")
+    assert why(late).startswith("outcome unknown")
 
 
 def test_an_outage_stops_everybody_only_when_several_users_see_it() -> None:

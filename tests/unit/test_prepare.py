@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from integration_app.model import Attachment, Content, Kind
-from integration_app.pipeline.prepare import is_empty, prepare
-from tests.unit.making import message
+from integration_app.pipeline.delivery.prepare import is_empty, prepare
+from tests.unit.factories import message
 
 
 @pytest.mark.parametrize("text", ["remember: milk", "Remember : milk", "  REMEMBER:milk", "remember： milk"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from integration_app.addresses import listings, normal
 from integration_app.model import Evidence, Route, Trust
-from integration_app.pipeline.trust import judge, organisation
-from tests.unit.making import message
+from integration_app.pipeline.intake.trust import judge, organisation
+from integration_app.text.addresses import listings, normal
+from tests.unit.factories import message
 
 
 def _is_listed(sender: str, senders: tuple[str, ...]) -> bool | None:

@@ -22,7 +22,7 @@ from integration_app.providers.amazon_ses.local import local_env
 from integration_app.providers.amazon_ses.sender import SesSender
 from integration_app.providers.amazon_ses.signature import Certificates, check, is_whole, key_of
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, top
+from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, top
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]{4,30}):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 _TOKEN = re.compile(r"[!-~]{1,4096}")

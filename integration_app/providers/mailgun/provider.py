@@ -17,10 +17,19 @@ from environs import Env, ValidationError
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, one_author, own, top
+from integration_app.providers.common.email_headers import (
+    Headers,
+    author,
+    domain_of,
+    head_of,
+    kept,
+    one_author,
+    own,
+    top,
+)
+from integration_app.providers.common.multipart import Part, parts
 from integration_app.providers.mailgun.sender import MailgunSender
 from integration_app.providers.mailgun.signature import is_genuine
-from integration_app.providers.multipart import Part, parts
 
 _PROOF = ("timestamp", "token", "signature")
 

@@ -16,9 +16,19 @@ from marshmallow import ValidationError as Invalid
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
-from integration_app.providers import basic_auth
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import HEAD_MAX, Headers, author, domain_of, head_of, kept, one_author, own, top
+from integration_app.providers.common import basic_auth
+from integration_app.providers.common.email_headers import (
+    HEAD_MAX,
+    Headers,
+    author,
+    domain_of,
+    head_of,
+    kept,
+    one_author,
+    own,
+    top,
+)
 from integration_app.providers.postmark.sender import PostmarkSender
 
 _RECIPIENTS_MAX = 50

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from integration_app.model import Evidence
-from integration_app.providers.heads import Headers, domain_of
+from integration_app.providers.common.email_headers import Headers, domain_of
 
 _NAMES = ("authentication-results", "arc-authentication-results")
 _COMMENT = re.compile(r"\([^()]{0,500}\)")

@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from environs import Env, ValidationError
 
-from integration_app.charsets import decode
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
-from integration_app.providers import basic_auth
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
-from integration_app.providers.heads import Headers, author, domain_of, head_of, kept, one_author, top
-from integration_app.providers.multipart import Part, parts
+from integration_app.providers.common import basic_auth
+from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, one_author, top
+from integration_app.providers.common.multipart import Part, parts
 from integration_app.providers.sendgrid.sender import SendGridSender
 from integration_app.providers.sendgrid.signature import SIGNATURE, TIMESTAMP, is_genuine, read_key
+from integration_app.text.charsets import decode
 
 _RECIPIENTS_MAX = 50
 _DKIM = re.compile(r"@([^\s:{},]{1,253})\s*:\s*([A-Za-z]{1,20})")

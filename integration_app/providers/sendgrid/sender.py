@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 
-from integration_app.providers import basic_auth
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+from integration_app.providers.common import basic_auth
 from integration_app.providers.sendgrid.signature import SIGNATURE, TIMESTAMP, sign
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from integration_app.mail import mail_of
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.pipeline.prepare import prepare
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.transfer.items import ConversationItem, Item, Line, UnreadableFile
 
 _MAIL_MAX = 50_000_000

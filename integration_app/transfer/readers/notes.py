@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
-from integration_app.mail.clean import clean
+from integration_app.text.clean import clean
 from integration_app.transfer.items import ConversationItem, Item, Line, MemoryItem
 
 _FRONT = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from integration_app.mail.clean import clean
+from integration_app.text.clean import clean
 from integration_app.transfer.items import ConversationItem, Line
 
 SPANS = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from integration_app.mail.clean import clean
+from integration_app.text.clean import clean
 from integration_app.transfer.items import ConversationItem, Item, Line, UnreadableFile
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})(?:[.,](\d{1,3}))?"

@@ -1,0 +1,81 @@
+"""The one RQ queue, the dotted name of the one job, and what Lua needs to put such a job into it.
+
+The name is a string so that the web never imports `workers`; a test resolves it. A job only asks for a drain of a uid's
+outbox now: the due set is the truth, so a job that RQ loses costs a moment, never a message.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from redis import Redis
+from rq import Queue
+from rq.defaults import RQ_KEY_PREFIX
+from rq.executions import ExecutionRegistry
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.suspension import WORKERS_SUSPENDED
+from rq.utils import utcformat
+
+QUEUE_NAME = "omi-inbox"
+DRAIN_JOB = "workers.jobs.drain"
+
+_FAILURE_TTL_SECONDS = 24 * 3600
+_OWN = ("created_at", "enqueued_at", "meta")
+"""What differs from one job to the next. All else of the hash is taken from a job that the installed RQ has made."""
+
+
+class JobQueue:
+    """`constants` are what scripts need to write RQ's keys.
+
+    The uid travels in the job's meta, which RQ keeps as plain JSON; the compressed call is then the same for all jobs.
+    """
+
+    def __init__(self, connection: Redis, job_timeout_seconds: float) -> None:
+        # RQ keeps bytes in Redis, so `connection` must not decode responses.
+        self.rq = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, is_async=True)
+        self._timeout = math.ceil(job_timeout_seconds)  # RQ counts whole seconds, and refuses none
+        model = self.job("")
+        self.constants = _constants(self.rq, model)
+        self.call: bytes = model.to_dict()["data"]  # what every such job calls, as RQ keeps it
+
+    def job(self, uid: str) -> Job:
+        """Such a job as RQ itself would make it, not yet in the queue."""
+        job: Job = self.rq.create_job(
+            DRAIN_JOB,
+            timeout=self._timeout,
+            result_ttl=0,
+            failure_ttl=_FAILURE_TTL_SECONDS,
+            description="drain",  # else RQ renders the call
+            meta={"uid": uid},
+            status=JobStatus.QUEUED,
+        )
+        return job
+
+    def stamp(self, moment: datetime) -> str:
+        """A time as RQ writes it."""
+        return str(utcformat(moment))
+
+    def length(self) -> int:
+        return int(self.rq.count)
+
+
+def _constants(queue: Queue, model: Job) -> dict[str, str | int]:
+    fields = {name: value for name, value in model.to_dict().items() if name not in _OWN}
+    fields["origin"] = queue.name
+    return {
+        "rq_queues": _quoted(Queue.redis_queues_keys),
+        "rq_queue": _quoted(queue.key),
+        "rq_job": _quoted(Job.redis_job_namespace_prefix),
+        "rq_fields": ", ".join(f"{_quoted(name)}, {_quoted(value)}" for name, value in fields.items()),
+        "rq_execution": _quoted(f"{RQ_KEY_PREFIX}:execution:"),
+        "rq_executions": _quoted(ExecutionRegistry.key_template.format("")),
+        "rq_suspended": _quoted(WORKERS_SUSPENDED),
+    }
+
+
+def _quoted(value: object) -> str:
+    """Any bytes as a literal of Lua."""
+    raw = value if isinstance(value, bytes) else (value if isinstance(value, str) else str(value)).encode()
+    return "'" + "".join(f"\\{byte:03d}" for byte in raw) + "'"

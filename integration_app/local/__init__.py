@@ -1,0 +1,1 @@
+"""The whole stack on this machine, for demo, dev, tests and benchmarks."""

@@ -1,0 +1,49 @@
+"""Who gets it: the uids that enabled the app, and how they want it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from integration_app.model.messages import Kind
+
+
+class InstallationState(StrEnum):
+    """Whether Omi still accepts writes for a uid. `left` is only ever learned from a refused write."""
+
+    ENABLED = "enabled"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one user wants it. `import_as` None: a message decides by what it says.
+
+    `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
+    knows the private address. `automatic`: mailing lists and automatic mails are wanted too. `paused`: messages wait.
+    `time_zone` as in "Europe/Lisbon".
+    """
+
+    import_as: Kind | None = None
+    language: str | None = None
+    senders: tuple[str, ...] = ()
+    automatic: bool = False
+    paused: bool = False
+    time_zone: str = "UTC"
+
+
+NO_PREFERENCES = Preferences()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One uid that enabled the app in Omi."""
+
+    uid: str
+    state: InstallationState
+    created_at: datetime
+    inbox_token: str
+    phones: tuple[str, ...] = ()
+    left_at: datetime | None = None
+    preferences: Preferences = NO_PREFERENCES

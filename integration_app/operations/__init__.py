@@ -1,0 +1,14 @@
+"""What an operator sees and does, as plain data: pages, JSON API and command line show the same."""
+
+from integration_app.operations.dead_letters import cost as cost
+from integration_app.operations.dead_letters import dead_letters as dead_letters
+from integration_app.operations.dead_letters import replay as replay
+from integration_app.operations.installations import installations as installations
+from integration_app.operations.messages import messages as messages
+from integration_app.operations.messages import moment as moment
+from integration_app.operations.messages import text_of as text_of
+from integration_app.operations.outboxes import outbox as outbox
+from integration_app.operations.outboxes import outboxes as outboxes
+from integration_app.operations.overview import overview as overview
+from integration_app.operations.providers import providers as providers
+from integration_app.operations.providers import send_test as send_test

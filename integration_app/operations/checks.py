@@ -1,0 +1,86 @@
+"""Would this deployment lose messages? Each check is a sentence, the same for `doctor` and the operator's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from redis.exceptions import RedisError
+
+from integration_app import bootstrap
+from integration_app.bootstrap import Services
+from integration_app.errors import SettingsError
+from integration_app.model import Clock, InstallationState
+from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
+
+PROBE_UID = "omi-inbox-doctor"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    ok: bool
+    detail: str
+
+
+def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
+    """Settings first: without them nothing else can be looked at."""
+    try:
+        found = bootstrap.build(clock=clock)
+    except SettingsError as error:
+        for name, what in error.mistakes.items():
+            yield Check(name, False, "; ".join(what))
+        return
+    yield from every(found)
+
+
+def every(found: Services) -> Iterator[Check]:
+    yield Check("settings", True, "complete and free of contradictions")
+    names = ", ".join(found.providers) or "none: nothing can arrive"
+    yield Check("providers", bool(found.providers), f"on: {names}")
+    yield from _redis(found)
+    yield _omi(found)
+
+
+def _redis(found: Services) -> Iterator[Check]:
+    try:
+        written = found.health.write_and_read_back()
+        facts = found.health.facts()
+        now = found.clock()
+        workers = found.health.workers(since=now - timedelta(minutes=1))
+        oldest = found.due.oldest()
+    except (RedisError, OSError) as error:
+        yield Check("redis", False, f"cannot be reached or does not take a write ({type(error).__name__})")
+        return
+    yield Check("redis", written, f"version {facts.version}, takes a write and gives it back")
+    mistakes = facts.mistakes()
+    for sentence in mistakes:
+        yield Check("redis", False, sentence)
+    if not mistakes:
+        told = facts.append_only is not None
+        yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
+        yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
+    for gate in found.gates.of_all().values():
+        if gate.until > now:
+            yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}")
+    yield Check("workers", workers > 0, f"{workers} seen in the last minute")
+    late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    yield Check("due", late < 60, f"the oldest due outbox is {late:.0f} s late")
+
+
+def _omi(found: Services) -> Check:
+    """A read costs no quota. For a uid that nobody has it tells whether the address and the key are right; for one
+    that has enabled the app also whether the app may read.
+    """
+    enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
+    try:
+        said = found.omi.check(enabled[0] if enabled else PROBE_UID)
+    except BadCredentials:
+        key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
+        return Check("omi", False, f"Omi refuses {key}")
+    except AppMisconfigured as error:
+        return Check("omi", False, error.reason)
+    except OmiError as error:
+        return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason}")
+    return Check("omi", True, f"{found.settings.omi_base_url} {said}")

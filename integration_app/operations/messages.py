@@ -1,0 +1,57 @@
+"""Messages: listed, told, shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from integration_app.model import PreparedText, TextShown
+
+log = logs.get(__name__)
+
+
+def messages(
+    services: Services,
+    *,
+    limit: int = 50,
+    uid: str = "",
+    state: str = "",
+    provider: str = "",
+    sender: str = "",
+    since: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """The newest ones that fit; `sender` is a part of the masked one."""
+    found = []
+    looked_at = 5000 if provider or sender or since else limit
+    for row in services.timeline.latest(limit=looked_at, uid=uid or None, state=state or None):
+        if since and datetime.fromisoformat(row["received_at"]) < since:
+            break
+        if (provider and row["provider"] != provider) or (sender and sender not in row["sender"]):
+            continue
+        found.append(row)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def text_of(services: Services, message_id: str, *, by: str) -> str | None:
+    """The text of a message. Showing it is an event of its story, and a line of the log."""
+    text = services.inbox.text(message_id)
+    if text is None:
+        return None
+    services.inbox.note(message_id, TextShown(at=services.clock(), by=by))
+    log.warning("text shown", message=message_id, by=by)
+    if isinstance(text, PreparedText):
+        return f"{text.head}\n\n{text.text}".strip() if text.head else text.text
+    return text.text or text.subject or "(a raw mail, not prepared yet)"
+
+
+def moment(text: str) -> datetime | None:
+    """An ISO time, UTC where it names no zone; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

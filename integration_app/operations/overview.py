@@ -1,0 +1,59 @@
+"""How the deployment stands, in one look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from integration_app.bootstrap import Services
+from integration_app.model import Gate
+
+WORKER_SEEN = timedelta(minutes=1)
+HOUR, DAY = 12, 288
+"""Five-minute slots."""
+
+
+def overview(services: Services) -> dict[str, Any]:
+    """What arrived, what went out, what waits and why, which workers are alive."""
+    now = services.clock()
+    counters = services.health.counters()
+    oldest = services.due.oldest()
+    waiting = services.outbox.sizes(services.installations.uids())
+    return {
+        "accepted": sum(n for name, n in counters.items() if name.endswith(":stored")),
+        "delivered": counters.get("deliveries:done", 0),
+        "refused": sum(n for name, n in counters.items() if _is_refusal(name)),
+        "alarms": counters.get("alarms", 0),
+        "waiting": sum(waiting.values()),
+        "waiting_by_cause": _causes(services, [uid for uid, size in waiting.items() if size]),
+        "quarantined": services.quarantine.size(),
+        "dead_letters": len(services.dead_letters.list()),
+        "oldest_overdue_seconds": round(max(0.0, (now - oldest).total_seconds()), 1) if oldest else 0.0,
+        "gates": [_gate(name, gate) for name, gate in services.gates.of_all().items() if gate.until > now],
+        "workers": services.health.workers(since=now - WORKER_SEEN),
+        "installations": len(waiting),
+        "rates": {
+            "accepted_hour": services.health.rates("webhooks:", ending=":stored", slots=HOUR, now=now),
+            "accepted_day": services.health.rates("webhooks:", ending=":stored", slots=DAY, now=now),
+            "delivered_hour": services.health.rates("deliveries:done", slots=HOUR, now=now),
+            "delivered_day": services.health.rates("deliveries:done", slots=DAY, now=now),
+            "failed_day": services.health.rates("causes:", slots=DAY, now=now),
+        },
+    }
+
+
+def _causes(services: Services, uids: list[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for uid in uids[:200]:  # enough to see what is the matter
+        for estimate in services.estimates.of(uid):
+            found[estimate.why] = found.get(estimate.why, 0) + len(estimate.message_ids)
+    return dict(sorted(found.items(), key=lambda row: -row[1]))
+
+
+def _is_refusal(name: str) -> bool:
+    refusals = ("bad signature", "malformed", "unknown recipient", "too large")
+    return name.startswith("webhooks:") and name.rpartition(":")[2] in refusals
+
+
+def _gate(name: str, gate: Gate) -> dict[str, Any]:
+    return {"name": name, "until": gate.until.isoformat(), "reason": gate.why}

@@ -1,0 +1,70 @@
+"""Providers: which are on, what came through them, a signed test."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import requests
+
+from integration_app.bootstrap import Services
+from integration_app.operations.overview import DAY
+from integration_app.providers import registry
+
+
+def providers(services: Services) -> list[dict[str, Any]]:
+    base, counters = services.settings.public_base_url, services.health.counters()
+    return [
+        {
+            "name": name,
+            "title": spec.provider.title,
+            "on": name in services.providers,
+            "url": f"{base}/webhooks/{name}",
+            "last_event": _last(services, f"webhooks:{name}:"),
+            "outcomes": {
+                key.rpartition(":")[2]: count for key, count in counters.items() if key.startswith(f"webhooks:{name}:")
+            },
+        }
+        for name, spec in registry.specs().items()
+    ]
+
+
+def send_test(services: Services, name: str, uid: str) -> str:
+    """Send a message signed as the vendor signs, through the public door, for one user. Says what came of it."""
+    spec, installation = registry.specs().get(name), services.installations.get(uid)
+    if spec is None or spec.sender is None or name not in services.providers:
+        return "this provider is off"
+    if installation is None:
+        return "no such user"
+    sender = spec.sender(os.environ)
+    sample = next(iter(sender.samples().values()))
+    if "{phone}" in sample.sender and not installation.phones:
+        return "this user has no phone"
+    message = replace(
+        sample,
+        sender=sample.sender.replace("{phone}", installation.phones[0] if installation.phones else ""),
+        to=sample.to.replace("{inbox}", f"{installation.inbox_token}@{services.settings.inbox_domain}"),
+        text="[TEST] A signed test by the operator.",
+        html=None,
+    )
+    base = services.settings.public_base_url
+    try:
+        made = sender.build_request(message, base, services.clock())
+        answer = requests.request(
+            made.method, base + made.path, data=made.body, headers=dict(made.headers), timeout=10, allow_redirects=False
+        )
+    except (ValueError, KeyError) as error:
+        return str(error)
+    except requests.RequestException as error:
+        return f"{base} does not answer ({type(error).__name__})"
+    return f"{answer.status_code}: {answer.headers.get('X-Outcome', 'the answer does not say what became of it')}"
+
+
+def _last(services: Services, prefix: str) -> str | None:
+    """When something was counted last, within a day and to five minutes."""
+    now = services.clock()
+    counts = services.health.rates(prefix, slots=DAY, now=now)
+    ago = next((number for number, count in enumerate(reversed(counts)) if count), None)
+    return None if ago is None else (now - ago * timedelta(minutes=5)).isoformat(timespec="minutes")

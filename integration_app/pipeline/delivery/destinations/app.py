@@ -1,0 +1,68 @@
+"""The integrations API: every uid that enabled the app."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from integration_app.model import Delivery, Kind
+from integration_app.omi import AppNotEnabled, IntegrationsClient
+from integration_app.pipeline.delivery.compose import Request, compose
+from integration_app.pipeline.delivery.group import Group
+
+_WINDOW = timedelta(seconds=2)
+
+
+class AppDestination:
+    is_personal = False
+
+    def __init__(self, client: IntegrationsClient) -> None:
+        self._client = client
+
+    def compose(self, group: Group, *, language: str | None = None) -> Request:
+        return compose(group, language=language)
+
+    def send(self, delivery: Delivery) -> None:
+        if delivery.lane.kind is Kind.MEMORIES:
+            self._client.create_memories(delivery.uid, delivery.body)
+        else:
+            self._client.create_conversation(delivery.uid, delivery.body)
+
+    def repeatable(self, kind: Kind) -> bool:
+        """Explicit memories: the same content gets the same id."""
+        return kind is Kind.MEMORIES
+
+    def find(self, delivery: Delivery) -> bool:
+        """For imports Omi's `created_at` is our `started_at`, so a window around it holds few conversations.
+
+        The microseconds are unique; the text is compared where Omi returns it (a locked one comes back blank). Where
+        times come back in whole milliseconds, those and the same text are taken for ours.
+        """
+        around = self._client.iter_conversations(
+            delivery.uid,
+            include_discarded=True,
+            start=delivery.started_at - _WINDOW,
+            end=delivery.started_at + _WINDOW,
+        )
+        text = delivery.body.get("text")
+        micros = delivery.started_at.microsecond
+        rounded = delivery.started_at.replace(microsecond=micros - micros % 1000)
+        for conversation in around:
+            times = (conversation.started_at, conversation.created_at)
+            if delivery.started_at in times and conversation.text in (None, "", text):
+                return True
+            if rounded in times and conversation.text == text:
+                return True
+        return False
+
+    def check(self, uid: str) -> str:
+        try:
+            self._client.conversations(uid, limit=1)
+        except AppNotEnabled:
+            return "accepts the key; actions show with the first user"
+        return "accepts the key and lets the app read"
+
+    def notify(self, uid: str, words: str) -> None:
+        self._client.notify(uid, words)
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,225 @@
+"""Acts on decisions: closes and opens gates, settles deliveries, counts, raises an alarm once.
+
+Gates and installation come first, the record last: a crash in between repeats the step and changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from integration_app import logs
+from integration_app.model import (
+    Attempt,
+    Clock,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Done,
+    Drop,
+    Gate,
+    GateScope,
+    InstallationState,
+    Kind,
+    Park,
+    Reason,
+    Reconcile,
+    Retry,
+    Settled,
+    why,
+)
+from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
+from integration_app.pipeline.delivery.drain_pass import DrainPass, gate_name, gate_names
+from integration_app.pipeline.delivery.policy import (
+    is_outage,
+    is_passing,
+    limit_gate,
+    outage_gate,
+    proves_us,
+)
+from integration_app.store.deliveries import NO_SIDE_EFFECTS, Deliveries, SideEffects
+from integration_app.store.gates import Gates
+from integration_app.store.health import Health
+from integration_app.store.installations import Installations
+from integration_app.store.quota import Quotas
+from integration_app.store.rate_limiter import RateLimiter
+
+log = logs.get(__name__)
+
+
+class Outcomes:
+    def __init__(
+        self,
+        *,
+        deliveries: Deliveries,
+        gates: Gates,
+        installations: Installations,
+        health: Health,
+        limiter: RateLimiter,
+        quotas: Quotas,
+        clock: Clock,
+    ) -> None:
+        self._deliveries = deliveries
+        self._gates = gates
+        self._installations = installations
+        self._health = health
+        self._limiter = limiter
+        self._quotas = quotas
+        self._clock = clock
+
+    def heard(self, run: DrainPass, error: OmiError | None, uid: str, *, wrote: bool) -> None:
+        """Note whether Omi is there at all, after every call. Enough calls in a row unanswered: everybody waits.
+
+        A read that succeeds does not prove that writing works, so it ends no such streak.
+        """
+        cause = _cause(error)
+        if cause:
+            self._health.count(f"causes:{cause}", now=self._clock())
+        if isinstance(error, RateLimited) and wrote and self._limits_everybody(run, error, uid):
+            return
+        if not is_outage(error):
+            self._limiter.answered(ends_failures=wrote)
+            if wrote and proves_us(error) and GateScope.ALL.value in run.gates:
+                del run.gates[GateScope.ALL.value]
+                self._gates.open_everybody()
+            return
+        failures = self._limiter.failed(uid)
+        gate = run.gates.get(GateScope.ALL.value)
+        until = outage_gate(self._clock(), failures.calls, failures.uids, gate.tries if gate else 0)
+        if until:
+            decision = Retry(until, Reason.OMI_AWAY, GateScope.ALL, alarm=True)
+            self._close(run, GateScope.ALL, uid, decision, None)
+
+    def _limits_everybody(self, run: DrainPass, error: RateLimited, uid: str) -> bool:
+        """Whether a 429 is everybody's; then everybody waits, and one goes first."""
+        gate = run.gates.get(GateScope.ALL.value)
+        tries = gate.tries if gate and gate.reason is Reason.RATE_LIMIT_FOR_ALL else 0
+        refused = max(run.tries(GateScope.KIND, kind) for kind in Kind)
+        if not tries and is_passing(error.retry_after, refused):
+            return False
+        until = limit_gate(self._clock(), self._limiter.limited(uid).uids, tries)
+        if until is None:
+            return False
+        self._close(run, GateScope.ALL, uid, Retry(until, Reason.RATE_LIMIT_FOR_ALL, GateScope.ALL), None)
+        return True
+
+    def called(self, delivery: Delivery, error: OmiError | None) -> None:
+        """Note what a write has used up, and the limit where Omi named it."""
+        uid, kind = delivery.uid, delivery.lane.kind
+        if isinstance(error, RateLimited):
+            if error.limit is not None:
+                self._quotas.learn(uid, kind, error.limit, now=self._clock())
+        elif not isinstance(error, Unreachable):
+            self._quotas.called(uid, kind)
+
+    def delivered(self, run: DrainPass, delivery: Delivery, attempt: Attempt, *, is_last: bool) -> None:
+        """Omi took it: all that follows from that in one step. Raises `LeaseLost`.
+
+        `is_last`: nothing else is to be done in this pass, so the outbox is given back too.
+        """
+        self._succeeded(run, delivery)
+        last_seq = run.snapshot.last_seq if is_last else None
+        effects = SideEffects(used=True, answered=True, last_seq=last_seq)
+        self._record(run, delivery, DeliveryState.DONE, Done(), attempt, effects=effects)
+        run.released = is_last
+
+    def apply(self, run: DrainPass, delivery: Delivery, decision: Decision, attempt: Attempt) -> None:
+        """Carry out a decision about a delivery. Raises `LeaseLost`."""
+        match decision:
+            case Done():
+                self._succeeded(run, delivery)
+                self._record(run, delivery, DeliveryState.DONE, decision, attempt)
+            case Retry(at=at, scope=scope):
+                if scope is not None:
+                    self._close(run, scope, delivery.uid, decision, delivery)
+                untried = scope not in (GateScope.KIND, None)
+                self._record(run, delivery, DeliveryState.WITHDRAWN, decision, attempt, until=at, untried=untried)
+            case Reconcile(look_at=look_at, gate=gate):
+                if gate is not None and gate.scope is not None:
+                    self._close(run, gate.scope, delivery.uid, gate, delivery)
+                self._record(run, delivery, DeliveryState.UNKNOWN, decision, attempt, until=look_at)
+            case Park(alarm=alarm):
+                if alarm:
+                    self._alarm(why(decision))
+                self._record(run, delivery, DeliveryState.PARKED, decision, attempt)
+            case Drop():
+                self._record(run, delivery, DeliveryState.DROPPED, decision, attempt)
+
+    def _record(
+        self,
+        run: DrainPass,
+        delivery: Delivery,
+        state: DeliveryState,
+        decision: Decision,
+        attempt: Attempt,
+        *,
+        until: datetime | None = None,
+        untried: bool = False,
+        effects: SideEffects = NO_SIDE_EFFECTS,
+    ) -> None:
+        event = Settled(
+            at=self._clock(),
+            uid=delivery.uid,
+            state=state,
+            delivery=delivery.id,
+            kind=delivery.lane.kind,
+            outcome=attempt.outcome,
+            status=attempt.status,
+            seconds=attempt.seconds,
+            reason=why(decision),
+            cause=decision.reason.key,
+            tried_at=attempt.at,
+            until=until,
+        )
+        self._deliveries.settle(
+            run.lease,
+            delivery,
+            event,
+            look_at=until,
+            untried=untried,
+            settles=not attempt.read_back,
+            effects=effects,
+        )
+        log.info(
+            "delivery",
+            state=state.value,
+            delivery=delivery.id,
+            uid=delivery.uid,
+            kind=delivery.lane.kind.value,
+            messages=len(delivery.message_ids),
+            reason=why(decision),
+            status=attempt.status,
+            seconds=attempt.seconds,
+        )
+
+    def _succeeded(self, run: DrainPass, delivery: Delivery) -> None:
+        names = gate_names(delivery.lane.kind)
+        if any(name in run.gates for name in names):
+            self._gates.reset(delivery.uid, delivery.lane.kind)
+            for name in names:
+                run.gates.pop(name, None)
+        if run.installation and run.installation.state is InstallationState.LEFT:
+            self._installations.mark_enabled(delivery.uid)
+
+    def _close(self, run: DrainPass, scope: GateScope, uid: str, decision: Retry, delivery: Delivery | None) -> None:
+        now = self._clock()
+        kind = delivery.lane.kind if delivery else None
+        tries = self._gates.close(scope, uid, kind, decision, now=now)
+        name = gate_name(scope, kind) if kind else scope.value
+        run.gates[name] = Gate(decision.at, decision.reason, why(decision), tries)
+        if decision.left:
+            self._installations.mark_left(uid, now=now)
+        if decision.alarm and tries == 1:  # one cause, one alarm: the tries after it find the same cause
+            self._alarm(why(decision))
+
+    def _alarm(self, reason: str) -> None:
+        log.error("alarm", reason=reason)
+        self._health.count("alarms", now=self._clock())
+
+
+def _cause(error: OmiError | None) -> str | None:
+    """Where a failure comes from: ours (key, app), the user (left), or Omi (away, failing)."""
+    if isinstance(error, BadCredentials | AppMisconfigured):
+        return "ours"
+    if isinstance(error, AppNotEnabled):
+        return "user left"
+    return "omi" if is_outage(error) else None

@@ -1,0 +1,63 @@
+"""The text of a waiting message: prepared once, kept in the step that writes its delivery down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from integration_app import logs
+from integration_app.model import Clock, Content, Drop, Installation, Park, PreparedText, Reason, WaitingMessage
+from integration_app.pipeline.delivery.compose import parts_of
+from integration_app.pipeline.delivery.drain_pass import DrainPass
+from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.store.inbox import Inbox
+
+
+class Texts:
+    """`has_tasks`: the destination takes action items."""
+
+    def __init__(self, inbox: Inbox, clock: Clock, *, has_tasks: bool) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._has_tasks = has_tasks
+
+    def ready(self, run: DrainPass, item: WaitingMessage) -> tuple[WaitingMessage, Park | Drop | None]:
+        """The message as its user gets it; with a decision where it is not to be sent."""
+        if item.prepared is None:
+            content = item.content or self._inbox.text(item.id)
+            if content is None:
+                return item, Park(Reason.TEXT_GONE)
+            try:
+                parts = [content] if isinstance(content, PreparedText) else _parts(item, content)
+            except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
+                return item, Park(Reason.CRASH, logs.crash("prepare", error))
+            item = replace(item, prepared=self._kept(run, item, parts))
+        assert item.prepared is not None  # noqa: S101 - it has just been made
+        ready = replace(
+            item, prepared=for_user(item.prepared, item.message, run.installation, has_tasks=self._has_tasks)
+        )
+        return ready, _unwanted(ready.prepared, run.installation)
+
+    def save_rest(self, run: DrainPass) -> None:
+        """Keep the texts of what does not leave yet, and drop their raw contents."""
+        for message_id, prepared in run.unsaved.items():
+            self._inbox.save_prepared(message_id, [prepared], now=self._clock())
+        run.unsaved.clear()
+
+    def _kept(self, run: DrainPass, item: WaitingMessage, parts: list[PreparedText]) -> PreparedText:
+        if len(parts) > 1:
+            return self._inbox.save_prepared(item.id, parts, now=self._clock())
+        run.unsaved[item.id] = parts[0]
+        return parts[0]
+
+
+def _parts(item: WaitingMessage, content: Content) -> list[PreparedText]:
+    return parts_of(prepare(replace(item.message, content=content)))
+
+
+def _unwanted(prepared: PreparedText | None, installation: Installation | None) -> Drop | None:
+    """Why a prepared message is recorded and not forwarded."""
+    if prepared is None or (not prepared.text.strip() and not prepared.head):
+        return Drop(Reason.NOTHING_READABLE)
+    if prepared.automatic and not (installation and installation.preferences.automatic):
+        return Drop(Reason.AUTOMATIC, f"{Reason.AUTOMATIC.sentence}: {prepared.automatic}")
+    return None

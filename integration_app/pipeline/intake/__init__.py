@@ -1,0 +1,1 @@
+"""From a genuine message to the store."""

@@ -1,0 +1,101 @@
+"""One story per message, for a human and for JSON: what it is, where it stands, why it waits, what was tried.
+
+Never carries the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from integration_app.logs import masked
+from integration_app.model import (
+    Clock,
+    MessageState,
+    PreparedText,
+    Reason,
+    SeenInOmi,
+    Story,
+    overall,
+)
+from integration_app.pipeline.estimate import Estimate, Estimates
+from integration_app.store.inbox import Inbox
+
+SEARCHED_MAX = 50
+"""Messages among which one that Omi shows is looked for."""
+
+
+class Timeline:
+    def __init__(self, *, inbox: Inbox, estimates: Estimates, clock: Clock) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._estimates = estimates
+
+    def show(self, message_id: str) -> dict[str, Any] | None:
+        """The whole story of one message, None when there is no such message."""
+        story = self._inbox.story(message_id)
+        if story is None:
+            return None
+        return self._row(story, {}) | {"events": [event.as_dict() for event in story.events]}
+
+    def latest(self, *, limit: int, uid: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
+        """The newest messages, one row each, of one uid and in one state where asked."""
+        rows: list[dict[str, Any]] = []
+        known: dict[str, list[Estimate]] = {}
+        found = self._inbox.of(uid) if uid else self._inbox.latest(self._inbox.count() if state else limit)
+        for story in found:
+            states = [story.states[uid]] if uid else [*story.states.values(), overall(story.states, _control(story))]
+            if state and state not in states:
+                continue
+            rows.append(self._row(story, known))
+            if len(rows) >= limit:
+                break
+        return rows
+
+    def seen_in_omi(self, uid: str, conversation: Mapping[str, Any], app_id: str) -> bool:
+        """Note in the stories of its messages that Omi shows our conversation. False for one that is not ours."""
+        if conversation.get("app_id") != app_id or conversation.get("source") != "external_integration":
+            return False
+        data = conversation.get("external_data")
+        text = data.get("text") if isinstance(data, dict) else None
+        for story in self._inbox.of(uid, SEARCHED_MAX):
+            prepared = self._inbox.text(story.id)
+            known = any(isinstance(event, SeenInOmi) and event.uid == uid for event in story.events)
+            words = prepared.text if isinstance(prepared, PreparedText) else None
+            if words and not known and isinstance(text, str) and words in text:
+                by = str(conversation.get("id", ""))[:60]
+                self._inbox.note(story.id, SeenInOmi(at=self._clock(), uid=uid, by=by))
+        return True
+
+    def _row(self, story: Story, known: dict[str, list[Estimate]]) -> dict[str, Any]:
+        message = story.message
+        return {
+            "id": story.id,
+            "provider": message.provider,
+            "event_id": message.event_id,
+            "channel": message.channel,
+            "sender": "-" if message.hints else masked(message.sender),
+            "received_at": message.received_at.isoformat(),
+            "state": overall(story.states, message.control),
+            "recipients": [
+                {"uid": uid, "state": state.value} | self._waiting(story.id, uid, state, known)
+                for uid, state in story.states.items()
+            ],
+        }
+
+    def _waiting(
+        self, message_id: str, uid: str, state: MessageState, known: dict[str, list[Estimate]]
+    ) -> dict[str, Any]:
+        """Why a message waits, and when it will leave. `known` keeps what was worked out for a uid."""
+        if state not in (MessageState.WAITING, MessageState.SENDING):
+            return {}
+        if uid not in known:
+            known[uid] = self._estimates.of(uid)
+        mine = next((row for row in known[uid] if message_id in row.message_ids), None)
+        if mine is None:
+            return {"why": Reason.BEYOND_SNAPSHOT.sentence, "cause": Reason.BEYOND_SNAPSHOT.key, "until": None}
+        return {"why": mine.why, "cause": mine.reason.key, "until": mine.at.isoformat()}
+
+
+def _control(story: Story) -> str | None:
+    return story.message.control

@@ -1,0 +1,124 @@
+"""Everything of one uid, handed out or forgotten at once.
+
+Erasing leaves a receipt, here and in the log: what was erased and when, without a word of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from integration_app import logs
+from integration_app.model import Clock, PreparedText
+from integration_app.store.auth import Auth
+from integration_app.store.deliveries import Deliveries
+from integration_app.store.due import DueSet
+from integration_app.store.gates import Gates
+from integration_app.store.inbox import Inbox
+from integration_app.store.installations import Installations
+from integration_app.store.outbox import Outbox
+from integration_app.store.quarantine import Quarantine
+from integration_app.store.quota import Quotas
+
+log = logs.get(__name__)
+
+
+class Erasure:
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        installations: Installations,
+        auth: Auth,
+        outbox: Outbox,
+        deliveries: Deliveries,
+        quarantine: Quarantine,
+        due: DueSet,
+        gates: Gates,
+        quotas: Quotas,
+        secret: str,
+        clock: Clock,
+    ) -> None:
+        self._inbox = inbox
+        self._installations = installations
+        self._auth = auth
+        self._outbox = outbox
+        self._deliveries = deliveries
+        self._quarantine = quarantine
+        self._due = due
+        self._gates = gates
+        self._quotas = quotas
+        self._secret = secret.encode()
+        self._clock = clock
+
+    def export(self, uid: str) -> dict[str, Any]:
+        """All that is kept of this uid: settings, phones, messages with their texts and what became of them."""
+        installation = self._installations.get(uid)
+        messages = []
+        for story in self._inbox.of(uid):
+            text = self._inbox.text(story.id)
+            messages.append(
+                {
+                    "id": story.id,
+                    "received_at": story.message.received_at,
+                    "channel": story.message.channel,
+                    "sender": story.message.sender,
+                    "state": story.states[uid],
+                    "text": text.text if isinstance(text, PreparedText) else None,
+                    "head": text.head if isinstance(text, PreparedText) else None,
+                    "events": [_mine(event.as_dict(), uid) for event in story.events if event.uid in (None, uid)],
+                }
+            )
+        return {
+            "uid": uid,
+            "exported_at": self._clock(),
+            "installation": asdict(installation) if installation else None,
+            "sessions": [asdict(row) for row in self._auth.sessions.list(uid)],
+            "messages": messages,
+        }
+
+    def erase(self, uid: str) -> dict[str, Any]:
+        """Forget everything of this uid. A call in flight may still arrive in Omi; it leaves no trace here."""
+        counts: Counter[str] = Counter()
+        installation = self._installations.get(uid)
+        counts["phones"] = len(installation.phones) if installation else 0
+        tokens = self._installations.tokens(uid)
+        self._installations.erase(uid)  # first: nothing new finds its way here any more
+        self._due.forget(uid)  # the current holder loses its lease, and can record nothing
+        ids = self._inbox.all_of(uid)
+        counts["deliveries"] = self._deliveries.erase(uid)
+        for message_id in ids:
+            self._quarantine.drop(message_id, uid, why="erased", now=self._clock())
+            self._inbox.erase(message_id, uid, tokens, now=self._clock())
+            counts["messages"] += 1
+        self._outbox.erase(uid)
+        self._gates.erase(uid)
+        self._quotas.erase(uid)
+        self._auth.erase(uid)
+        return self._receipt(uid, dict(counts), self._clock())
+
+    def _receipt(self, uid: str, counts: dict[str, int], now: datetime) -> dict[str, Any]:
+        """The uid stands in it as a digest that only this deployment can make: it says nothing about whom."""
+        receipt = {
+            "receipt": secrets.token_hex(8),
+            "erased_at": now.isoformat(timespec="seconds"),
+            "whom": hmac.new(self._secret, uid.encode(), hashlib.sha256).hexdigest()[:16],
+            "erased": counts,
+        }
+        log.info("erased", receipt=receipt["receipt"], whom=receipt["whom"], **counts)
+        return receipt
+
+
+def _mine(event: dict[str, Any], uid: str) -> dict[str, Any]:
+    """An event that concerns several, without the others."""
+    found = dict(event)
+    if "uids" in found:
+        found["uids"] = [uid]
+    if isinstance(found.get("trust"), dict):
+        found["trust"] = {uid: found["trust"].get(uid)}
+    return found

@@ -1,0 +1,30 @@
+"""What proves who is asking: login codes that Omi shows, sessions of the pages, codes that link a phone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from integration_app.store.auth.digests import Digests
+from integration_app.store.auth.link_codes import LinkCodes
+from integration_app.store.auth.login_codes import LoginCodes
+from integration_app.store.auth.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    login_codes: LoginCodes
+    sessions: Sessions
+    link_codes: LinkCodes
+
+    @classmethod
+    def of(cls, redis: Redis, secret: str, *, codes_per_hour: int) -> Auth:
+        digests = Digests(redis, secret)
+        login_codes = LoginCodes(redis, digests, codes_per_hour=codes_per_hour)
+        return cls(login_codes, Sessions(redis, digests), LinkCodes(redis, digests))
+
+    def erase(self, uid: str) -> None:
+        self.login_codes.erase(uid)
+        self.sessions.end_all(uid)
+        self.link_codes.erase(uid)

@@ -1,0 +1,127 @@
+"""Accepting a message: one atomic script, see lua/accept.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from redis import Redis
+
+from integration_app.model import InboundMessage, Received, Route, Verdict
+from integration_app.store import codec, due, inbox, keys
+from integration_app.store.installations import inbox_tokens, spellings
+from integration_app.store.scripts import load
+from integration_app.text.addresses import listings
+
+DEDUPE_TTL = timedelta(days=30)
+TOKENS_MAX = 50
+"""Parts of a mail's addresses that are looked up as private addresses; no mail is for so many."""
+
+
+class Receipt(StrEnum):
+    """What became of a genuine message."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    RECORDED = "recorded"  # a word for the carrier: kept for the record, never forwarded
+    FOR_NOBODY = "for nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`message_id` is that of the first for a duplicate. `uids`: for how many users; `held`: in quarantine for them."""
+
+    receipt: Receipt
+    message_id: str = ""
+    uids: int = 0
+    held: int = 0
+
+
+class Enqueues(Protocol):
+    """How a job is put into the queue within a script."""
+
+    @property
+    def constants(self) -> Mapping[str, str | int]: ...
+
+    def stamp(self, moment: datetime) -> str: ...
+
+
+class Ingest:
+    def __init__(self, redis: Redis, text_retention: timedelta, jobs: Enqueues) -> None:
+        self._redis = redis
+        self._retention = text_retention
+        self._jobs = jobs
+        self._accept = load(redis, "accept", jobs.constants)
+
+    def accept(
+        self,
+        message_id: str,
+        message: InboundMessage,
+        verdicts: Sequence[Verdict],
+        *,
+        due_at: datetime,
+        now: datetime,
+    ) -> Accepted:
+        """Write `message` down for every uid that it belongs to, to be drained from `due_at`; a worker is asked at once
+        where that is now.
+
+        `verdicts`: for a user without a list of senders, with its sender on that list, and not on it. With `control`
+        set it is only recorded, for nobody, and expires with the retention of texts.
+        """
+        route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
+        address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")
+        unlisted, listed, stranger = verdicts
+        event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
+        seen = [keys.seen(key) for key in message.dedupe_keys]
+        code, *found = self._accept(
+            message=keys.message(message_id),
+            story=keys.story(message_id),
+            rates=keys.rates_at(now),
+            id=message_id,
+            envelope=codec.dump_envelope(message),
+            content=codec.dump_content(message.content),
+            now_ms=codec.ms(now),
+            dedupe_ttl=int(DEDUPE_TTL.total_seconds()),
+            unread_ttl=int(self._retention.total_seconds()),
+            event=codec.dump_event(event),
+            of_max=-inbox.LISTED_MAX - 1,
+            stamp=self._jobs.stamp(now),
+            due=codec.ms(due_at),
+            hint_due=codec.ms(now) + due.HINT_REPEAT_MS if due_at <= now else "",
+            counted=f"webhooks:{message.provider}:",
+            route=route,
+            address=address,
+            domain=domain,
+            unlisted=codec.dump_verdict(unlisted),
+            unlisted_held=int(unlisted.is_held),
+            listed=codec.dump_verdict(listed),
+            listed_held=int(listed.is_held),
+            stranger=codec.dump_verdict(stranger),
+            stranger_held=int(stranger.is_held),
+            dedupe_count=len(seen),
+            more=[*seen, *wanted],
+        )
+        if code == 2:
+            return Accepted(Receipt.FOR_NOBODY)
+        if code == 0:
+            return Accepted(Receipt.DUPLICATE, found[0])
+        return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], *map(int, found[1:]))
+
+    def knows(self, dedupe_keys: Sequence[str]) -> bool:
+        """Whether an event of one of these keys has been taken in."""
+        return bool(self._redis.exists(*(keys.seen(key) for key in dedupe_keys)))
+
+
+def _wanted(message: InboundMessage) -> list[str]:
+    """The uids that a message names, or the keys that lead to those it is for."""
+    match message.route:
+        case Route.UID:
+            return list(message.recipients)
+        case Route.SENDER:
+            return [keys.phone(number) for number in spellings(message.sender)]
+        case Route.RECIPIENT:
+            tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
+            return [keys.inbox(token) for token in list(tokens)[:TOKENS_MAX]]

@@ -1,0 +1,92 @@
+--- Accept a message: dedupe, find whose it is, save it, put it into every outbox, set every uid due, ask for a worker,
+--- count; or do nothing at all.
+-- @keys message story rates
+-- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
+-- @args unlisted unlisted_held listed listed_held stranger stranger_held dedupe_count:number more...
+-- @returns {0, id of the first} for a duplicate, {2} when it is for nobody, {1, id, uids, of them held}
+-- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
+-- @include count enqueue
+--
+-- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
+-- `unlisted`, `listed`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on it, and
+-- not on it; `…_held` 1 where that means quarantine.
+
+for i = 1, dedupe_count do
+  local known = redis.call('GET', more[i])
+  if known then
+    count(rates, counted .. 'duplicate')
+    return {0, known}
+  end
+end
+
+local uids = {}
+if route == 'sender' then
+  uids = redis.call('SUNION', unpack(more, dedupe_count + 1))
+elseif route == 'recipient' then
+  local found = {}
+  for _, uid in ipairs(#more > dedupe_count and redis.call('MGET', unpack(more, dedupe_count + 1)) or {}) do
+    if uid and not found[uid] then
+      found[uid] = true
+      table.insert(uids, uid)
+    end
+  end
+elseif route == 'uid' then
+  for i = dedupe_count + 1, #more do
+    if redis.call('HEXISTS', K.installation .. more[i], 'created_at') == 1 then table.insert(uids, more[i]) end
+  end
+end
+table.sort(uids)
+if #uids == 0 and route ~= '' then
+  count(rates, counted .. 'unknown recipient')
+  return {2}
+end
+
+-- the verdict for one uid, and whether it holds the message
+local function judge(uid)
+  if route ~= 'recipient' then return unlisted, unlisted_held end
+  local senders, preferences = unpack(redis.call('HMGET', K.installation .. uid, 'senders', 'preferences'))
+  if not senders then  -- a list that is not filled in yet (a migration) lets nobody in
+    if preferences and string.find(preferences, '"senders":["', 1, true) then return stranger, stranger_held end
+    return unlisted, unlisted_held
+  end
+  for _, entry in ipairs({address, domain}) do
+    if string.find(senders, '\n' .. entry .. '\n', 1, true) then return listed, listed_held end
+  end
+  return stranger, stranger_held
+end
+
+local seq = redis.call('INCR', K.seq)
+redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'pending', #uids)
+redis.call('ZADD', K.messages, now_ms, id)
+local names, trust, held = {}, {}, 0
+for i, uid in ipairs(uids) do
+  local verdict, is_held = judge(uid)
+  table.insert(names, '"' .. uid .. '"')
+  table.insert(trust, '"' .. uid .. '":' .. verdict)
+  redis.call('ZADD', K.of .. uid, seq, id)
+  redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max)
+  if is_held == '1' then
+    held = held + 1
+    redis.call('HSET', message, 'state:' .. uid, 'quarantined')
+    redis.call('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
+  else
+    redis.call('HSET', message, 'state:' .. uid, 'waiting')
+    redis.call('ZADD', K.outbox .. uid, seq, id)
+    local at = due
+    if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows
+      enqueue(uid, id .. '-' .. i, stamp)
+      at = hint_due
+    end
+    local score = redis.call('ZSCORE', K.due, uid)
+    if not score or tonumber(score) > tonumber(at) then redis.call('ZADD', K.due, at, uid) end
+  end
+end
+local who = ',"uids":[' .. table.concat(names, ',') .. '],"trust":{' .. table.concat(trust, ',') .. '}}'
+redis.call('RPUSH', story, string.sub(event, 1, -2) .. who)
+if #uids == 0 then
+  redis.call('EXPIRE', message, unread_ttl)
+  redis.call('EXPIRE', story, unread_ttl)
+end
+count(rates, counted .. (route == '' and 'recorded' or 'stored'))
+for i = 1, dedupe_count do redis.call('SET', more[i], id, 'EX', dedupe_ttl) end
+return {1, id, #uids, held}

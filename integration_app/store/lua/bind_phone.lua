@@ -1,0 +1,9 @@
+--- Bind a proven phone to a uid, if it is installed.
+-- @keys installation phone_uids uid_phones
+-- @args uid number
+-- @returns 1, or 0 when it is not installed
+-- @repeat sets keep one of each
+if redis.call('HEXISTS', installation, 'created_at') == 0 then return 0 end
+redis.call('SADD', phone_uids, uid)
+redis.call('SADD', uid_phones, number)
+return 1

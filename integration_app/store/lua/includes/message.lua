@@ -1,0 +1,49 @@
+--- A message's end, and its return: the only place where state, story, `pending` and expiry change together.
+local function tell(id, event)
+  redis.call('RPUSH', K.story .. id, event)
+end
+
+-- Leave the outbox for good. `keep` seconds from the end of the last recipient; the longest wish wins.
+local function finish(id, uid, state, event, keep)
+  local message = K.message .. id
+  redis.call('HSET', message, 'state:' .. uid, state)
+  tell(id, event)
+  redis.call('ZREM', K.outbox .. uid, id)
+  keep = math.max(tonumber(redis.call('HGET', message, 'keep') or 0), tonumber(keep))
+  redis.call('HSET', message, 'keep', keep)
+  if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
+    redis.call('EXPIRE', message, keep)
+    redis.call('EXPIRE', K.story .. id, keep)
+  end
+end
+
+-- Wait again after an end. False when the message is gone.
+local function reopen(id, uid, event)
+  local message = K.message .. id
+  local seq = redis.call('HGET', message, 'seq')
+  if not seq then return false end
+  redis.call('HSET', message, 'state:' .. uid, 'waiting')
+  redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid)
+  redis.call('HINCRBY', message, 'pending', 1)
+  redis.call('PERSIST', message)
+  redis.call('PERSIST', K.story .. id)
+  tell(id, event)
+  redis.call('ZADD', K.outbox .. uid, seq, id)
+  return true
+end
+
+-- Whether another uid still needs the text of a message: its state there, or false.
+local function needed_by_others(id, uid)
+  local fields = redis.call('HGETALL', K.message .. id)
+  for i = 1, #fields, 2 do
+    local other, state = string.match(fields[i], '^state:(.*)$'), fields[i + 1]
+    local wanted = state == 'waiting' or state == 'sending' or state == 'parked' or state == 'quarantined'
+    if other and other ~= uid and wanted then return state end
+  end
+  return false
+end
+
+-- An event for one uid, where its JSON says `"uid":null`.
+local function for_uid(event, uid)
+  return (string.gsub(event, '"uid":null', '"uid":"' .. uid .. '"', 1))
+end

@@ -1,0 +1,6 @@
+--- RQ's own keys, as rq.executions and rq.job spell them.
+local function execution(entry) return C.rq_execution .. entry end
+local function executions(job_id) return C.rq_executions .. job_id end
+local function job(job_id) return C.rq_job .. job_id end
+local function seconds(ms) return string.format('%.3f', ms / 1000) end
+local function is_suspended() return redis.call('EXISTS', C.rq_suspended) == 1 end

@@ -1,0 +1,10 @@
+--- Never deliver a held message to this uid.
+-- @keys message
+-- @args id uid keep event
+-- @returns 1, or 0 when it is not held for this uid
+-- @repeat it is not held any more
+-- @include message
+redis.call('ZREM', K.quarantine, id .. ' ' .. uid)
+if redis.call('HGET', message, 'state:' .. uid) ~= 'quarantined' then return 0 end
+finish(id, uid, 'dropped', event, keep)
+return 1

@@ -1,0 +1,1 @@
+"""Text without an origin: addresses, charsets, cleaning. Pure."""

@@ -1,0 +1,90 @@
+"""What the pages say about states and times, in the user's language and zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from integration_app.model import RECORDED, Kind, MessageState, Preferences, Reason
+from integration_app.store.quota import Quota
+from integration_app.web.language import say as _
+
+LANGUAGES = {
+    "en": "English", "pt": "Português", "es": "Español", "fr": "Français", "de": "Deutsch", "it": "Italiano",
+    "nl": "Nederlands", "pl": "Polski", "sv": "Svenska", "ru": "Русский", "uk": "Українська", "tr": "Türkçe",
+    "hi": "हिन्दी", "ja": "日本語", "ko": "한국어", "zh": "中文",
+}  # fmt: skip
+_ZONES = (
+    "UTC", "Europe/London", "Europe/Lisbon", "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Europe/Rome",
+    "Europe/Amsterdam", "Europe/Warsaw", "Europe/Athens", "Europe/Kyiv", "Europe/Istanbul", "Africa/Cairo",
+    "Africa/Lagos", "Africa/Nairobi", "Africa/Johannesburg", "Asia/Jerusalem", "Asia/Dubai", "Asia/Karachi",
+    "Asia/Kolkata", "Asia/Dhaka", "Asia/Bangkok", "Asia/Singapore", "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Seoul",
+    "Asia/Tokyo", "Australia/Perth", "Australia/Sydney", "Pacific/Auckland", "America/Sao_Paulo",
+    "America/Argentina/Buenos_Aires", "America/Bogota", "America/Mexico_City", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu",
+)  # fmt: skip
+
+
+def code_message(code: str) -> str:
+    return _("Your code for Omi Inbox: %(code)s. It works for ten minutes. Tell it to nobody.", code=code)
+
+
+def zones(current: str) -> list[str]:
+    return [*_ZONES] if current in _ZONES else [current, *_ZONES]
+
+
+def local(moment: datetime, zone: str) -> datetime:
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return moment
+
+
+def row(story: Mapping[str, Any], uid: str, preferences: Preferences) -> dict[str, Any]:
+    """One message as its owner sees it: when, from whom, what became of it."""
+    mine = next((to for to in story["recipients"] if to["uid"] == uid), {"state": story["state"]})
+    return {
+        "id": story["id"],
+        "when": local(datetime.fromisoformat(story["received_at"]), preferences.time_zone),
+        "sender": story["sender"],
+        "channel": story["channel"],
+        "state": mine["state"],
+        "words": _("recorded, not forwarded") if mine["state"] == RECORDED else _state(mine, preferences),
+    }
+
+
+def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:
+    """The user's label of a state; of the reason, while it waits."""
+    match MessageState(mine["state"]):
+        case MessageState.DONE:
+            return _("in your Omi")
+        case MessageState.QUARANTINED:
+            return _("held: we do not believe its sender")
+        case MessageState.PARKED:
+            return _("could not be delivered")
+        case MessageState.DROPPED:
+            return _("not forwarded")
+        case MessageState.WAITING | MessageState.SENDING:
+            return _reason(mine, preferences)
+
+
+def _reason(mine: Mapping[str, Any], preferences: Preferences) -> str:
+    if preferences.paused:
+        return _(Reason.PAUSED.label)
+    label = Reason.read(mine.get("cause")).label
+    if "%(time)s" not in label:
+        return _(label)
+    until = local(datetime.fromisoformat(mine["until"]), preferences.time_zone)
+    return _(label, time=f"{until:%H:%M}")
+
+
+def quotas(found: Mapping[Kind, Quota]) -> list[str]:
+    """What is left of Omi's limits, where Omi has named them."""
+    names = {Kind.CONVERSATION: _("conversations"), Kind.MEMORIES: _("memories")}
+    return [
+        _("%(left)s of %(limit)s %(what)s left this hour", left=quota.left, limit=quota.limit, what=names[kind])
+        for kind, quota in found.items()
+        if quota.limit is not None and kind in names
+    ]

@@ -1,0 +1,168 @@
+"""What every page has: security headers, CSRF, throttling, who is signed in. Webhooks and health have none of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g, redirect, request, session, url_for
+from flask_limiter import Limiter
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from markupsafe import Markup
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as AnyResponse
+
+from integration_app.bootstrap import Services
+from integration_app.store import keys
+from integration_app.store.auth.sessions import SESSION_TTL
+from integration_app.store.installations import UID_PATTERN
+
+OPERATOR_IDLE, OPERATOR_LONGEST = timedelta(minutes=30), timedelta(hours=12)
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+def install(app: Flask, services: Services) -> Limiter:
+    """Cookies, CSRF, headers. Returns the limiter that pages throttle with."""
+    is_https = services.settings.public_base_url.startswith("https:")
+    app.config.update(
+        SESSION_COOKIE_NAME="omi_inbox",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION_TTL,
+        SESSION_REFRESH_EACH_REQUEST=False,  # a live part that is being fetched must not write back an older cookie
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session; a page may lie open in a web view for days
+        WTF_CSRF_SSL_STRICT=False,  # web views leave the Referer out; the token is the proof
+    )
+    if services.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=services.settings.trusted_proxies)  # type: ignore[method-assign]
+    app.jinja_env.finalize = _writable
+    csrf = CSRFProtect(app)
+    for name in ("health", "operator_api"):
+        if blueprint := app.blueprints.get(name):
+            csrf.exempt(blueprint)
+
+    @app.after_request
+    def _secure(response: Response) -> Response:
+        if getattr(g, "is_page", False):
+            response.headers.update(_HEADERS)
+            if is_https:
+                response.headers["Strict-Transport-Security"] = "max-age=31536000"
+            if not getattr(g, "is_public", False):
+                response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(CSRFError)
+    def _forged(_: CSRFError) -> AnyResponse:
+        g.is_page = True
+        if request.path.startswith("/operator"):
+            return redirect("/operator/login", 303)
+        uid = request.form.get("uid", "") if request.path.startswith("/setup") else ""
+        return redirect(f"/setup?uid={uid}" if UID_PATTERN.fullmatch(uid) else "/", 303)
+
+    def by_whom() -> str:
+        return hmac.new(services.settings.secret_key.encode(), caller().encode(), hashlib.sha256).hexdigest()[:20]
+
+    return Limiter(
+        by_whom,  # logged and kept by the library, so no address
+        app=app,
+        storage_uri="redis://",  # the scheme alone: the connections are ours, with their time-outs and sentinels
+        storage_options={
+            "connection_pool": services.queue_connection.connection_pool,  # type: ignore[dict-item]
+            "key_prefix": keys.THROTTLE,
+        },
+        in_memory_fallback_enabled=True,  # a Redis that is away closes no page, and opens none to guessing
+        swallow_errors=True,
+        headers_enabled=False,
+    )
+
+
+def caller() -> str:
+    """The address that is throttled: of IPv6 the network, for one caller has all of it."""
+    given = request.remote_addr or "?"
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        return given
+    return given if address.version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+
+
+def _writable(value: Any) -> Any:
+    """Half of a surrogate pair cannot be sent; somebody else may have written one."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def page(*, public: bool = False) -> Callable[[Any], Any]:
+    """A page of ours: security headers, and no caching unless it is the same for everybody."""
+
+    def mark(view: Any) -> Any:
+        @wraps(view)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            g.is_page, g.is_public = True, public
+            return view(*args, **kwargs)
+
+        return marked
+
+    return mark
+
+
+def signed_in(services: Services) -> str | None:
+    """The uid whose session this cookie holds; asked of the store, so that a session can be ended from elsewhere."""
+    uid, key = session.get("uid"), session.get("key")
+    if not uid or not key or not services.auth.sessions.has(uid, key, now=services.clock()):
+        return None
+    return str(uid)
+
+
+def begin(services: Services, uid: str) -> None:
+    """A new session for a uid that has proved itself; whatever the cookie held before is gone."""
+    end_here()
+    session.permanent = True
+    session["uid"] = uid
+    session["key"] = services.auth.sessions.begin(uid, device(), now=services.clock())
+
+
+def end_here() -> None:
+    """Take a user's part out of the cookie; an operator's stays."""
+    for name in ("uid", "key", "link", "problem", "asking", "csrf_token"):
+        session.pop(name, None)
+
+
+def asking() -> str:
+    """What tells the browser that has asked for a code: nobody else's asking or guessing touches its code."""
+    if "asking" not in session:
+        session["asking"] = secrets.token_hex(16)
+    return str(session["asking"])
+
+
+def device() -> str:
+    """What a list of sessions calls this browser."""
+    agent = request.headers.get("User-Agent", "")
+    system = next(
+        (name for name in ("iPhone", "iPad", "Android", "Windows", "Macintosh", "Linux") if name in agent), "?"
+    )
+    return "Mac" if system == "Macintosh" else system
+
+
+def to_start() -> AnyResponse:
+    return redirect(url_for("setup.home"), 303)

@@ -1,0 +1,18 @@
+--- Put jobs that will not be finished here back to the head of the queue.
+-- @keys queue started worker_executions
+-- @args running...
+-- @returns how many
+-- @repeat what was given back is not started any more
+-- @include rq
+local given = 0
+for i = 1, #running, 2 do
+  local entry = running[i] .. ':' .. running[i + 1]
+  if redis.call('ZREM', started, entry) == 1 then
+    redis.call('DEL', execution(entry), executions(running[i]))
+    redis.call('SREM', worker_executions, entry)
+    redis.call('HSET', job(running[i]), 'status', 'queued', 'started_at', '', 'worker_name', '')
+    redis.call('LPUSH', queue, running[i])
+    given = given + 1
+  end
+end
+return given

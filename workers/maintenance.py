@@ -1,0 +1,51 @@
+"""What has to happen every now and then, whoever does it: signs of life, replays, forgetting. None is special."""
+
+from __future__ import annotations
+
+import threading
+
+from redis.exceptions import RedisError
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+
+log = logs.get(__name__)
+
+TICK_SECONDS = 1.0
+BEAT_TICKS = 10
+SWEEP_TICKS = 600
+
+
+class Maintenance:
+    def __init__(self, services: Services, name: str, stop: threading.Event) -> None:
+        self._services = services
+        self._name = name
+        self._stop = stop
+        self._ticks = 0
+
+    def run(self) -> None:
+        """Until `stop`. A Redis that is away is waited for."""
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except Exception as error:  # noqa: BLE001 - it is tried again
+                log.warning("the caretaker tries again", error=type(error).__name__)
+            self._stop.wait(TICK_SECONDS)
+        self._goodbye()
+
+    def tick(self) -> None:
+        now = self._services.clock()
+        if self._ticks % BEAT_TICKS == 0:
+            self._services.health.beat(self._name, now=now)
+        if self._ticks == 0:
+            self._services.installations.complete()
+        if self._ticks % SWEEP_TICKS == 0:
+            self._services.retention.sweep(now)
+        self._ticks += 1
+        self._services.replays.step(now)
+
+    def _goodbye(self) -> None:
+        try:
+            self._services.health.silence(self._name)
+        except (RedisError, OSError) as error:
+            log.warning("left without a goodbye", error=type(error).__name__)

@@ -1,0 +1,120 @@
+"""A worker's words with RQ's keys, one script each: dispatch, heartbeat, give back.
+
+The keys and their contents are RQ's own, so that everything that reads them keeps working: `rq info`, the registries,
+dashboards, RQ's own workers on the same queue.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.store import due
+from integration_app.store.scripts import load
+
+AHEAD = 200
+"""Jobs that may wait in RQ. What is due beyond that waits in the due set, where it cannot get lost."""
+EXECUTION_SECONDS = 90
+"""Without a heartbeat for so long, RQ takes a job for abandoned."""
+
+LUA = Path(__file__).parent / "lua"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that is ours to run. `fields`: its hash as RQ keeps it."""
+
+    job_id: str
+    execution_id: str
+    fields: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`dependents`: jobs that ended and are not acknowledged, because another waits for them: RQ's own way is needed.
+    `left`: jobs still in the queue. `until_due` in seconds.
+    """
+
+    claimed: Sequence[ClaimedJob]
+    left: int
+    dependents: Sequence[str]
+    until_due: float | None
+    suspended: bool
+
+
+class RqProtocol:
+    """Everything that a worker says to RQ's keys."""
+
+    def __init__(self, services: Services, redis: Redis, worker_key: str, executions_key: str, name: str) -> None:
+        self._name = name
+        self._stamp = services.jobs.stamp
+        queue = services.jobs.rq
+        self._queue = queue.key
+        self._worker = worker_key
+        self._registries = {"started": queue.started_job_registry.key, "worker_executions": executions_key}
+        constants = {**services.jobs.constants, **due.CONSTANTS}
+        self._dispatch = load(redis, "dispatch", constants, LUA)
+        self._heartbeat = load(redis, "heartbeat", constants, LUA)
+        self._give_back = load(redis, "give_back", constants, LUA)
+
+    def dispatch(self, ended: Sequence[ClaimedJob], worked: float, *, free: int, now: datetime) -> Batch:
+        """Acknowledge `ended` (after `worked` seconds in all), fetch up to `free` jobs; with 0 nothing else is done.
+
+        A Redis error comes through; what was to be acknowledged may be handed in again.
+        """
+        suspended, until_due, left, dependents, *rows = self._dispatch(
+            **self._registries,
+            queue=self._queue,
+            worker=self._worker,
+            now_ms=int(now.timestamp() * 1000),
+            stamp=self._stamp(now),
+            free=free,
+            ahead=AHEAD,
+            again_ms=due.HINT_REPEAT_MS,
+            name=self._name,
+            salt=secrets.token_hex(14),
+            ttl=EXECUTION_SECONDS,
+            worked=f"{worked:.6f}",
+            finished=_pairs(ended),
+        )
+        return Batch(
+            claimed=[ClaimedJob(job_id.decode(), run.decode(), _fields(flat)) for job_id, run, flat in rows],
+            dependents=[job_id.decode() for job_id in dependents],
+            left=left,
+            until_due=until_due / 1000 if until_due >= 0 else None,
+            suspended=bool(suspended),
+        )
+
+    def heartbeat(self, running: Sequence[ClaimedJob], *, worker_ttl: int, now: datetime) -> bool:
+        """Keep the worker and what it runs alive. False when Redis does not know this worker any more."""
+        return bool(
+            self._heartbeat(
+                **self._registries,
+                worker=self._worker,
+                now_ms=int(now.timestamp() * 1000),
+                stamp=self._stamp(now),
+                ttl=EXECUTION_SECONDS,
+                worker_ttl=worker_ttl,
+                is_idle=int(not running),
+                running=_pairs(running),
+            )
+        )
+
+    def give_back(self, running: Sequence[ClaimedJob]) -> int:
+        """Put jobs that will not be finished here back to the head of the queue. Returns how many."""
+        return int(self._give_back(**self._registries, queue=self._queue, running=_pairs(running)))
+
+
+def _pairs(jobs: Sequence[ClaimedJob]) -> list[str]:
+    return [part for job in jobs for part in (job.job_id, job.execution_id)]
+
+
+def _fields(flat: list[Any]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
