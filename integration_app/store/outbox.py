@@ -24,8 +24,8 @@ CONTENT_MAX = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen: what is
-    newer arrived later. `booked`: the uid's place in the fleet's budget.
+    """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen; later
+    ones are newer. `booked`: the uid's place in the fleet's budget.
     """
 
     waiting: tuple[WaitingMessage, ...]

@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis.connection
-import requests
 from rq import SimpleWorker, Worker
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
@@ -24,7 +23,6 @@ from rq.utils import as_text, utcparse
 
 from integration_app.bootstrap import Services
 from integration_app.job_queue import QUEUE_NAME
-from integration_app.local.stack import free_port
 from integration_app.model import Trust, Verdict
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
@@ -272,32 +270,6 @@ def test_registries_and_executions_show_what_runs(now: Services, sandbox: Sandbo
         execution.refresh()
         assert execution.last_heartbeat > before
         until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 0)
-
-
-def test_rq_dashboard_shows_queue_worker_and_what_runs(now: Services, sandbox: SandboxControl, tmp_path: Path) -> None:
-    port = free_port(0)
-    sandbox.fault("slow", seconds=1.9)
-    command = [str(Path(sys.executable).parent / "rq-dashboard"), "-b", "127.0.0.1", "-p", str(port)]
-    with at_work(now) as mine, (tmp_path / "log").open("wb") as log:
-        dashboard = subprocess.Popen([*command, "-u", now.settings.redis_url], stdout=log, stderr=log)
-        try:
-            until(lambda: _answers(f"http://127.0.0.1:{port}/"), 20)
-            text(now, "hello")
-            until(lambda: StartedJobRegistry(queue=now.jobs.rq).count == 1)
-            pages = ("queues.json", "workers.json", f"jobs/{QUEUE_NAME}/started/10/asc/1.json")
-            shown = [requests.get(f"http://127.0.0.1:{port}/0/data/{page}", timeout=5).json() for page in pages]
-        finally:
-            dashboard.kill()
-            dashboard.wait()
-    assert [queue["name"] for queue in shown[0]["queues"]] == [QUEUE_NAME]
-    assert [row["name"] for row in shown[1]["workers"]] == [mine.name]
-    assert [job["description"] for job in shown[2]["jobs"]] == ["drain"]
-
-
-def _answers(url: str) -> bool:
-    with suppress(requests.ConnectionError):
-        return requests.get(url, timeout=5).ok
-    return False
 
 
 def test_a_heartbeat_brings_no_finished_job_back(now: Services) -> None:
