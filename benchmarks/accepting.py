@@ -170,7 +170,7 @@ def users(run_: Bench, name: str, count: int, first: int = 0) -> None:
 
 
 def texts(run_: Bench, count: int, first: int = 0) -> list[OutgoingRequest]:
-    spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
+    spec = registry.for_channel("sms")
     assert spec.sender is not None
     sender, base = spec.sender(run_.stack.env), run_.stack.env["PUBLIC_BASE_URL"]
     return [

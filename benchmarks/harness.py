@@ -144,7 +144,7 @@ def cpu_seconds(pid: int) -> float:
 
 def signed(stack: Stack, count: int) -> list[OutgoingRequest]:
     """Texts, each of its own, signed as the vendor does it."""
-    spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
+    spec = registry.for_channel("sms")
     assert spec.sender is not None
     sender = spec.sender(stack.env)
     return [

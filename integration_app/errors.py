@@ -5,7 +5,7 @@ InboxError
 ├── DoorError            a webhook is refused
 │   ├── BadSignature     not proven to come from the provider
 │   ├── MalformedPayload proven, but not what the provider documents
-│   └── UnknownRecipient proven and readable, but for nobody we know
+│   └── UnknownRecipient proven and readable, but for no uid of ours
 ├── VendorError          a provider's own API cannot be asked
 └── LeaseLost            another worker has taken over this outbox
 """
@@ -49,4 +49,4 @@ class VendorError(InboxError):
 
 
 class LeaseLost(InboxError):  # noqa: N818
-    """The lease ran out meanwhile: whoever holds it now decides, so nothing may be sent or recorded."""
+    """The lease ran out meanwhile: another worker may hold it, so nothing may be sent or recorded."""

@@ -91,7 +91,7 @@ class Reader:
         self.mistakes.setdefault(name, []).append(what)
 
     def close(self) -> None:
-        """Raise everything that was wrong, whoever read it."""
+        """Raise every mistake at once, those of the providers too."""
         try:
             self.env.seal()
         except EnvValidationError as error:
@@ -235,7 +235,7 @@ def _password_hash(reader: Reader) -> str | None:
 
 
 def _proxies(env: FileAwareEnv) -> int:
-    """gunicorn speaks plain HTTP here, so an https address is somebody else's: one proxy."""
+    """gunicorn speaks plain HTTP here, so an https address means one proxy in front."""
     return int(str(env.str("PUBLIC_BASE_URL", "")).startswith("https:"))
 
 

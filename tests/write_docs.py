@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from integration_app.providers import registry
+from integration_app.providers.base import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -15,8 +16,20 @@ BASE = "https://inbox.example.com"
 
 
 def providers_page(page: str) -> str:
-    """`docs/providers.md` with every folder's `setup.md` below its mark."""
+    """`docs/providers.md` with the outcome matrix, and every folder's `setup.md` below its mark."""
+    page = re.sub(r"\| provider \| stored .*?\n\n", lambda _: outcome_matrix() + "\n", page, count=1, flags=re.S)
     return page.partition(MARK)[0] + MARK + "".join(f"\n{_setup(name)}\n" for name in registry.specs())
+
+
+def outcome_matrix() -> str:
+    """What each provider answers, from its own table."""
+    wanted = ("stored", "duplicate", "bad signature", "not configured", "malformed", "unknown recipient", "too large",
+              "unavailable")  # fmt: skip
+    rows = [f"| provider | {' | '.join(wanted)} |", "| --- " * (len(wanted) + 1) + "|"]
+    for name, spec in registry.specs().items():
+        statuses = [str(spec.provider.statuses[Outcome(outcome)]) for outcome in wanted]
+        rows.append(f"| {name} | {' | '.join(statuses)} |")
+    return "\n".join(rows) + "\n"
 
 
 def _setup(name: str) -> str:

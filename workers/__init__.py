@@ -1,1 +1,1 @@
-"""The worker fleet: `python -m workers` is one process, one RQ worker with many slots, and the caretaker."""
+"""The worker fleet: `python -m workers` is one process, one RQ worker with many slots, and the maintenance loop."""

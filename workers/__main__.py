@@ -34,7 +34,7 @@ log = logs.get("workers")
 
 RESTART_SECONDS = 1.0
 TWICE_SECONDS = 1.0
-"""Ctrl-C reaches a process from the terminal and from whoever started it: two signals within this time are one."""
+"""Ctrl-C reaches a process from the terminal and from its parent: two signals within this time are one."""
 
 
 @click.command()
@@ -70,8 +70,8 @@ def run(services: Services, slots: int, grace: float) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    caretaker = threading.Thread(target=Maintenance(services, name, stop).run, name="caretaker")
-    caretaker.start()
+    maintenance = threading.Thread(target=Maintenance(services, name, stop).run, name="maintenance")
+    maintenance.start()
     log.info("worker ready", slots=slots, name=name)
     while not stop.is_set():
         try:
@@ -81,7 +81,7 @@ def run(services: Services, slots: int, grace: float) -> None:
             log.warning("the worker starts again", error=type(error).__name__)
         if not stop.is_set():  # not stop.wait(): a signal that arrives within it would find its lock taken
             time.sleep(RESTART_SECONDS)
-    caretaker.join()
+    maintenance.join()
     log.info("stopped")
     sys.stderr.flush()
     os._exit(0)  # a slot whose call outlasts the grace period must not hold the process

@@ -1,7 +1,7 @@
 """An RQ worker with many slots in one process: threads that each run one job at a time.
 
 RQ's own worker runs one job per process and asks Redis some 27 times for each. This one takes as many jobs as it has
-free slots in one call, and puts down what has ended in the same call. Leases and the due set stay the truth: whatever
+free slots in one call, and acknowledges what has ended in the same call. Leases and the due set stay the truth: what
 is lost between two calls comes due again.
 """
 
@@ -27,9 +27,9 @@ from workers.rq_worker import RqWorker
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.2
-"""The longest time between two looks into the due set."""
+"""The longest time between two dispatches."""
 GATHER_SECONDS = 0.002
-"""While jobs wait for a free slot: how long more ends are waited for, so that one batch serves several."""
+"""While jobs wait for a free slot: how long to gather more ends, so that one dispatch serves several."""
 LISTEN_SECONDS = 1
 OUTAGE_PAUSE_SECONDS = 1.0
 WORKER_TTL_SECONDS = 90
@@ -61,9 +61,11 @@ class ConcurrentWorker(RqWorker):
         self._work: SimpleQueue[ClaimedJob | None] = SimpleQueue()
         self._done: deque[tuple[ClaimedJob, float, bool]] = (
             deque()
-        )  # slots put here what has ended, whoever turns notes it
-        self._dispatching = threading.Lock()  # the dispatcher and the doorbell both batch: this guards the next three
-        self._ended: list[ClaimedJob] = []  # noted, not yet put down
+        )  # slots append what has ended; the next dispatch notes it
+        self._dispatching = (
+            threading.Lock()
+        )  # the dispatcher and the listener both dispatch: this guards the next three
+        self._ended: list[ClaimedJob] = []  # noted, not yet acknowledged
         self._worked = 0.0
         self._running: dict[str, ClaimedJob] = {}
         self._wakes: SimpleQueue[None] = SimpleQueue()
@@ -99,7 +101,7 @@ class ConcurrentWorker(RqWorker):
         return made
 
     def _take(self) -> Batch | None:
-        """One batch: put down what has ended, take what there is room for. None while Redis is away, and at the end."""
+        """Acknowledge finished jobs and fetch up to the free capacity. None while Redis is away, and at the end."""
         with self._dispatching:
             if self._over.is_set():
                 return None
@@ -125,7 +127,7 @@ class ConcurrentWorker(RqWorker):
                 try:
                     self.succeeded(*self.start(done))
                 except Exception as error:  # noqa: BLE001 - RQ finds it abandoned, and its dependents with it
-                    log.error("a job could not be put down", error=type(error).__name__)
+                    log.error("a job could not be acknowledged", error=type(error).__name__)
         return batch
 
     def _still_running(self) -> bool:
@@ -145,10 +147,10 @@ class ConcurrentWorker(RqWorker):
                 self._ended.append(job)
 
     def _wait(self, batch: Batch | None) -> None:
-        """Until something comes due, a tick has passed, or the doorbell asks; while jobs wait, until slots are free."""
+        """Until something comes due, a tick has passed, or the listener asks; while jobs wait, until slots are free."""
         pause = self._pause(batch)
         if self._wants_ends and self._done:
-            pause = 0.0  # it ended before anybody wanted to know
+            pause = 0.0  # it ended before this was asked for
         try:
             self._wakes.get(timeout=pause)
             if batch is not None and batch.left:
@@ -166,12 +168,12 @@ class ConcurrentWorker(RqWorker):
             return TICK_SECONDS
         if batch.left:
             return 0.0
-        self._wants_ends = self._burst  # there is room: ends are put down with the next batch, whenever it comes
+        self._wants_ends = self._burst  # there is room: ends are acknowledged with the next dispatch
         self._waits_for_jobs.set()
         return TICK_SECONDS if batch.until_due is None else min(TICK_SECONDS, batch.until_due)
 
     def _listen(self) -> None:
-        """Sleep in Redis until there is a job, without taking it: the head of the queue is moved onto itself."""
+        """Block in Redis until there is a job, without taking it: the head of the queue is moved onto itself."""
         queue = self._services.jobs.rq.key
         while not self._over.is_set():
             if not self._waits_for_jobs.wait(LISTEN_SECONDS):
@@ -195,14 +197,14 @@ class ConcurrentWorker(RqWorker):
             try:
                 well = self._run(job)
             except BaseException as error:  # noqa: BLE001 - a slot must not be lost for any reason
-                log.error("a job could not be put down", error=type(error).__name__)
+                log.error("a job could not be acknowledged", error=type(error).__name__)
                 well = False
             self._done.append((job, time.monotonic() - began, well))
             if self._wants_ends:
                 self._wakes.put(None)
 
     def _run(self, claimed: ClaimedJob) -> bool:
-        """Run one job. True when it ended well and is still to be put down."""
+        """Run one job. True when it ended well and is still to be acknowledged."""
         uid = claimed.fields.get(b"data") == self._services.jobs.call and claimed.fields.get(b"meta")
         if not uid:
             self.perform(claimed)
@@ -229,7 +231,7 @@ class ConcurrentWorker(RqWorker):
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
             except Exception as error:  # noqa: BLE001 - it is tried again
-                log.warning("no sign of life", error=type(error).__name__)
+                log.warning("heartbeat failed", error=type(error).__name__)
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -254,4 +256,4 @@ class ConcurrentWorker(RqWorker):
                 log.warning("not finished in time, given back", jobs=given)
             self.register_death()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
-            log.warning("left without a goodbye", error=type(error).__name__)
+            log.warning("could not deregister", error=type(error).__name__)

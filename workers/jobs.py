@@ -11,7 +11,7 @@ _services: list[Services] = []
 
 
 def use(services: Services) -> None:
-    """Give the job its services: RQ calls it by name and can hand over nothing but ids."""
+    """Give the job its services: RQ calls it by name and passes nothing but ids."""
     _services[:] = [services]
 
 

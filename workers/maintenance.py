@@ -1,4 +1,4 @@
-"""What has to happen every now and then, whoever does it: signs of life, replays, forgetting. None is special."""
+"""The maintenance loop: heartbeats, replays, retention. Every worker runs it; none is special."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Maintenance:
             try:
                 self.tick()
             except Exception as error:  # noqa: BLE001 - it is tried again
-                log.warning("the caretaker tries again", error=type(error).__name__)
+                log.warning("maintenance failed, trying again", error=type(error).__name__)
             self._stop.wait(TICK_SECONDS)
-        self._goodbye()
+        self._deregister()
 
     def tick(self) -> None:
         now = self._services.clock()
@@ -44,8 +44,8 @@ class Maintenance:
         self._ticks += 1
         self._services.replays.step(now)
 
-    def _goodbye(self) -> None:
+    def _deregister(self) -> None:
         try:
             self._services.health.silence(self._name)
         except (RedisError, OSError) as error:
-            log.warning("left without a goodbye", error=type(error).__name__)
+            log.warning("could not deregister", error=type(error).__name__)

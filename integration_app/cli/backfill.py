@@ -77,8 +77,8 @@ def _take_in(found: Services, listed: Iterable[InboundMessage], *, dry_run: bool
         counts["listed"] += 1
         if dry_run:
             here = found.ingest.knows(message.dedupe_keys)
-            somebody = message.control or found.installations.with_phone(message.sender)
-            counts["already here" if here else would if somebody else "for nobody"] += 1
+            is_linked = message.control or found.installations.with_phone(message.sender)
+            counts["already here" if here else would if is_linked else "for nobody"] += 1
             continue
         try:
             counts[words[found.intake.accept(message).receipt]] += 1

@@ -70,9 +70,9 @@ def replay_these(delivery_ids: tuple[str, ...]) -> None:
 @click.argument("delivery_ids", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(delivery_ids: tuple[str, ...], yes: bool) -> None:
-    """Let go of the named ones and of their text, for ever."""
+    """Drop the named ones and their text, for good."""
     if not yes:
-        click.confirm(f"drop {len(delivery_ids)} dead letters for ever?", abort=True, err=True)
+        click.confirm(f"drop {len(delivery_ids)} dead letters for good?", abort=True, err=True)
     with services() as found:
         for delivery_id in delivery_ids:
             if not found.replays.drop(delivery_id, by=_by("dead-letters drop")):

@@ -74,7 +74,7 @@ class _Demo:
         self._doors: dict[str, Sender] = {spec.name: spec.sender(stack.env) for spec in specs if spec.sender}
         self._senders: dict[str, Sender] = {}
         for spec in registry.specs().values():
-            for channel in spec.channels if spec.sender else ():
+            for channel in spec.channels if spec.sender and not spec.is_example else ():
                 self._senders.setdefault(channel, self._doors[spec.name])
 
     def run(self) -> None:

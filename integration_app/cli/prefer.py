@@ -20,7 +20,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
 @click.option("--import-as", type=click.Choice(list(_IMPORT_AS)), help="What a message becomes that does not say it.")
 @click.option("--language", help='As Omi takes it, such as "pt"; "" for none.')
 @click.option("--allow", multiple=True, help="A sender who may write: an address, or @domain. Replaces the list.")
-@click.option("--allow-everybody", is_flag=True, help="Whoever knows the private address may write.")
+@click.option("--allow-everybody", is_flag=True, help="All who know the private address may write.")
 @click.option(
     "--automatic-mail/--no-automatic-mail",
     "automatic",

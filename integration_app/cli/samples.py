@@ -83,14 +83,14 @@ def _senders(env: Mapping[str, str]) -> list[tuple[str, Sender]]:
 
 
 def _filled(sample: SampleMessage, phone: str | None, inbox: str | None) -> SampleMessage:
-    """With an address of somebody who is linked, where none was given: only then the store is asked."""
+    """With the address of a linked user where none was given: only then the store is asked."""
     if ("{phone}" in sample.sender and not phone) or ("{inbox}" in sample.to and not inbox):
         with services() as found:
-            return _with_somebody(sample, found, phone, inbox)
+            return _with_linked_user(sample, found, phone, inbox)
     return _with(sample, phone, inbox)
 
 
-def _with_somebody(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:
+def _with_linked_user(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:
     everyone = found.installations.all()
     if "{phone}" in sample.sender and not phone:
         phone = next((number for row in everyone for number in row.phones), None)

@@ -1,4 +1,4 @@
-"""`omi-inbox sandbox`: starts the sandbox as a process; nobody imports it."""
+"""`omi-inbox sandbox`: starts the sandbox as a process; it is never imported."""
 
 from __future__ import annotations
 

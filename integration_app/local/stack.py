@@ -29,6 +29,11 @@ from integration_app.settings import names as settings_names
 
 OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on this machine, shown where it is needed
 ROOT = Path(integration_app.__file__).resolve().parent.parent
+PROCESSES = {
+    "web": 'gunicorn --config python:integration_app.web.gunicorn_conf "integration_app.web.app:create_app()"',
+    "worker": "python -m workers --slots ${WORKER_SLOTS:-64}",
+}
+"""The lines of the Procfile, which an installed wheel does not have; a test holds them equal."""
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -108,18 +113,10 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _processes(self) -> dict[str, str]:
-        """The Procfile's lines by name."""
-        try:
-            from honcho.environ import parse_procfile
-        except ImportError:
-            raise StackError("the local stack is not installed: pip install -r requirements-local.lock") from None
-        return dict(parse_procfile(self._procfile()).processes)
-
     def start_all(self) -> None:
         self.start_redis()
         self.start_sandbox()
-        for name in self._processes():
+        for name in PROCESSES:
             self.start(name)
         self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
         self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).json()["workers"] > 0)
@@ -165,7 +162,7 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Start a process of the Procfile."""
-        command = self._processes()[name]
+        command = PROCESSES[name]
         self._spawn(name, ["/bin/sh", "-c", f"exec {command}"], self.env)
 
     def kill(self, name: str) -> None:
@@ -264,13 +261,6 @@ class Stack:
     def _redis_answers(self) -> bool:
         with Redis.from_url(self.env["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2) as client:
             return bool(client.ping())
-
-    @staticmethod
-    def _procfile() -> str:
-        try:
-            return (ROOT / "Procfile").read_text(encoding="utf-8")
-        except OSError:
-            raise StackError(f"no Procfile in {ROOT}: run this from a checkout") from None
 
 
 def known_names() -> set[str]:

@@ -6,7 +6,7 @@
     forwards  text of a forwarded mail   → whose it is, from when, what was written above
     dates     a date in any language     → a moment
     calendar  an invitation              → one line
-    automatic headers                    → why nobody wrote it
+    automatic headers                    → why no person wrote it
     clean     any text                   → text without characters that hide or break something
 
 Nothing here fetches, executes or trusts anything that a mail says about itself.

@@ -13,7 +13,7 @@ _ROBOTS = ("mailer-daemon", "postmaster", "mail-daemon")
 def automatic_cause(
     header: Callable[[str], str], *, sender: str, envelope_from: str | None, invites: bool = False
 ) -> str | None:
-    """Why a mail is automatic, in words; None when somebody wrote it.
+    """Why a mail is automatic, in words; None when a person wrote it.
 
     `header` gives the topmost header of a name, "" where there is none. `List-Unsubscribe` alone does not count:
     tickets, orders and boarding passes carry it too. An invitation (`invites`) is sent by a calendar, and wanted.

@@ -1,4 +1,4 @@
-"""Dates as mail programs write them above a forwarded mail, in the language of whoever forwarded. Pure.
+"""Dates as mail programs write them above a forwarded mail, in the language of the forwarder. Pure.
 
 The names of the months come from the Unicode CLDR. A date that can be read in two ways is not read at all.
 """

@@ -78,7 +78,7 @@ def _below(lines: list[str], number: int, least: int, zone: timezone) -> Forward
 
 
 def _alone(lines: list[str], begin: int, zone: timezone) -> Forward | None:
-    """A block without anything above it: an author, a date and a subject, or it is only somebody's contact."""
+    """A block without anything above it: an author, a date and a subject, or it is only a contact card."""
     rows, end = _rows(lines, begin)
     if len(rows) < 3 or not _ADDRESS.search(rows[0][1]) or not any(_SUBJECTS.search(label) for label, _ in rows):
         return None

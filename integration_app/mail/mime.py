@@ -45,7 +45,7 @@ _LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype|html|body|div|p|table)\b", re.IG
 class Mail:
     """What a mail says. `date` is the sender's claim, aware and UTC; addresses are claims too.
 
-    `automatic`: why nobody wrote it. `zone`: the offset of the sender's clock. `forward`: the mail inside it;
+    `automatic`: why no person wrote it. `zone`: the offset of the sender's clock. `forward`: the mail inside it;
     `several`: there is more than one.
     """
 
@@ -299,7 +299,7 @@ def _decode_words(value: str) -> str:
 
 def _decoded(part: bytes, label: str | None) -> str:
     """A piece of a header. What is not encoded comes back from the standard library as raw-unicode-escape, in which a
-    backslash that somebody wrote may be broken."""
+    backslash in the original may be broken."""
     if label is not None:
         return decode(part, label)
     try:

@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 class Route(StrEnum):
     """How a message finds its uids: by the proven phone that sent it, by the private address it reached, or because
-    whoever signed it may name the uid.
+    the signer may name the uid.
     """
 
     SENDER = "sender"
@@ -147,7 +147,7 @@ class PreparedText:
     """What of a message goes to Omi: clean text, what it becomes, its tags and its head (mail only).
 
     `asked`: the message itself says what it wants to become. `to_do`: it is something to do. `said_at`: when it was
-    said, where its text tells (a forwarded mail). `automatic`: why it is nobody's own words (a bounce, a mailing
+    said, where its text tells (a forwarded mail). `automatic`: why no person wrote it (a bounce, a mailing
     list). `parts`: how many messages a text that is too long was made into, of which this is number `part`.
     """
 

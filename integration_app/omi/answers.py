@@ -20,7 +20,7 @@ _EPOCHS = 1_000_000_000
 _SCOPE = re.compile(r"scope: ?([a-z_]+:[a-z]+)")
 
 OUTCOME_UNKNOWN = frozenset({500, 502, 504})
-"""After these nobody can tell whether a write was carried out: Omi works on after it has answered."""
+"""After these the outcome of a write is unknown: Omi works on after it has answered."""
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> Any:

@@ -2,7 +2,7 @@
 
     OmiError
     ├── Unreachable       nothing was sent (connect, DNS, TLS)
-    ├── OutcomeUnknown    sent, and nobody can tell whether it was stored (500, 502, 504, time-out, dropped)
+    ├── OutcomeUnknown    sent; whether it was stored is unknown (500, 502, 504, time-out, dropped)
     ├── Unavailable       503: not now
     ├── RateLimited       429
     ├── BadCredentials    401, 403 "API key": our key
@@ -97,7 +97,7 @@ class NotFound(OmiError):  # noqa: N818
 
 
 class Conflict(OmiError):  # noqa: N818
-    """Somebody is at it: the same call a little later has the answer."""
+    """The same call is in progress; repeated a little later, it has the answer."""
 
 
 class AppNotEnabled(OmiError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""Pages of a list by offset: each item once, to the end, and never for ever."""
+"""Pages of a list by offset: each item once, and always with an end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pages(fetch: Callable[[int], list[Item]], page: int) -> Iterator[Item]:
     """Follow offsets until a page is empty, or several in a row bring nothing new.
 
     A short page is not the last one (Omi skips malformed rows, and clamps limits). An insertion shifts every later
-    offset, so one stale page is no end; an Omi that ignores the offset would be asked for ever, so a few are. The
+    offset, so one stale page is no end; an Omi that ignores the offset would be asked without end, so a few are. The
     offset grows by what came, not by what was asked for: a clamped limit would leave gaps otherwise.
     """
     seen: set[str] = set()

@@ -70,7 +70,7 @@ def _redis(found: Services) -> Iterator[Check]:
 
 
 def _omi(found: Services) -> Check:
-    """A read costs no quota. For a uid that nobody has it tells whether the address and the key are right; for one
+    """A read costs no quota. For an unknown uid it tells whether the address and the key are right; for one
     that has enabled the app also whether the app may read.
     """
     enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]

@@ -135,13 +135,13 @@ class Provider(ABC):
     def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
         """The vendor's status for an outcome, with a body that cannot be taken for a message.
 
-        `why` is for whoever proved to be genuine and sent something that cannot be used.
+        `why` is for a caller that is genuine and sent something that cannot be used.
         """
         said = {"outcome": outcome.value} | ({"error": why} if why else {})
         return Reply(self.status_of(outcome), json.dumps(said).encode() + b"\n", "application/json")
 
     def status_of(self, outcome: Outcome) -> int:
-        """What is nobody's event is always fine."""
+        """Requests without an event always get 200."""
         return 200 if outcome in (Outcome.PROBE, Outcome.ACKNOWLEDGED) else self.statuses[outcome]
 
 
@@ -164,6 +164,7 @@ class ProviderSpec:
     `from_env` returns None when the provider's settings are not set: it is off then.
     `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
     `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
+    `is_example`: a folder to copy, no vendor.
     """
 
     name: str
@@ -175,6 +176,7 @@ class ProviderSpec:
     local_env: Callable[[], dict[str, str]] = dict
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
     local_settings: tuple[str, ...] = ()
+    is_example: bool = False
 
 
 def mail_date(value: str | None) -> datetime | None:

@@ -25,6 +25,11 @@ def specs() -> Mapping[str, ProviderSpec]:
     return dict(sorted(found.items()))
 
 
+def for_channel(channel: str) -> ProviderSpec:
+    """A vendor that carries this channel, not one of the examples to copy."""
+    return next(spec for spec in specs().values() if channel in spec.channels and not spec.is_example)
+
+
 def configured(env: Env) -> dict[str, Provider]:
     """The providers that are on. Mistakes stay with `env`, to be reported together with all others."""
     made = {name: spec.from_env(env) for name, spec in specs().items()}

@@ -98,7 +98,7 @@ def _log(state: State, status: int | None, error: str | None) -> None:
 def _framework_answers(app: Flask) -> None:
     @app.errorhandler(Dropped)
     def _dropped(_: Dropped) -> Response:
-        g.dropped = True  # the socket is shut: whatever is answered here reaches nobody
+        g.dropped = True  # the socket is shut: no answer reaches the caller
         return Response("", 500)
 
     @app.errorhandler(InternalServerError)

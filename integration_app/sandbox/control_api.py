@@ -1,4 +1,4 @@
-"""The hand on the sandbox: `/_sandbox/…`. JSON in and out, no key: whoever reaches it may use it.
+"""Control API: `/_sandbox/…`. JSON in and out, no key: every caller that reaches it may use it.
 
 POST   /_sandbox/reset                   forget everything but the app and its key
 POST   /_sandbox/users/{uid}/enable      the user enables the app (made if new)

@@ -1,11 +1,11 @@
 """What stands in for Omi's models, by rules that are stated here and nowhere hidden. Pure.
 
-title         the subject line, or the first eight words that somebody said
+title         the subject line, or the first eight words
 overview      the first 200 characters
 category      the first of a short list of topics whose words occur; its emoji goes along; else "other", 🧠
 action items  sentences with "I will", "I'll", "need to", "have to", "must", "don't forget to", "remember to", "to do:";
               due on a date or weekday that the sentence names ("by Friday", "tomorrow", "on 2026-12-01")
-memories      sentences in which somebody says of themselves "I like", "I am", "I live", "my … is" …, up to four
+memories      first-person sentences "I like", "I am", "I live", "my … is" …, up to four
 discard       segments only: kept with more than 100 words, or an action item; else from 8 words, from 12 if under
               two minutes
 """
@@ -106,7 +106,7 @@ def is_repeated(description: str, now: datetime, known: Iterable[dict[str, Any]]
 
 
 def memories_of_oneself(text: str) -> list[str]:
-    """Facts that somebody says of themselves, up to four."""
+    """First-person facts, up to four."""
     found = [sentence for sentence in _sentences(text) if _OF_ONESELF.search(sentence)]
     return list(dict.fromkeys(found))[:_MEMORIES_MAX]
 

@@ -16,7 +16,7 @@ _FAILED = "Error processing conversation, please try again later"
 
 
 class Dropped(Exception):  # noqa: N818
-    """The connection was cut on purpose; there is nobody left to answer."""
+    """The connection was cut on purpose; there is no caller left to answer."""
 
 
 class Faulty:

@@ -108,7 +108,7 @@ class Faults:
         except (TypeError, ValueError):
             raise ValueError("times, probability, retry_after and seconds are numbers") from None
         if fault.left is not None and fault.left < 1:
-            raise ValueError("times is at least 1, or null for ever")
+            raise ValueError("times is at least 1, or null for no end")
         with self._lock:
             self._next += 1
             self._faults.append(fault)

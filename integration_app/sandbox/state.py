@@ -109,7 +109,7 @@ class State:
             self.offset = self.latency = 0.0
 
     def clock(self) -> float:
-        """Unix seconds, moved on by whoever asked for it."""
+        """Unix seconds, moved on by the control API."""
         return self._clock() + self.offset
 
     def now(self) -> datetime:

@@ -96,7 +96,7 @@ def sign_v2(secret: str, stamp: int, delivery: str, method: str, url: str, body:
 
 
 def call(method: str, url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:
-    """Status and text of an answer; None where nobody answered."""
+    """Status and text of an answer; None without one."""
     if urlsplit(url).scheme not in ("http", "https"):
         return None, ""
     sent = headers | ({"Content-Type": "application/json"} if body else {})

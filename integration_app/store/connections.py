@@ -25,7 +25,7 @@ class SharedPool(ConnectionPool):
     """redis-py's pool holds a lock while it tells observers of every command; with 64 threads most of a worker's time
     went into waiting for it. Here idle connections lie on a list, whose two ends of work are atomic by themselves.
 
-    For its parent every connection is in use for ever, so that closing the pool closes them.
+    For its parent every connection stays in use, so that closing the pool closes them.
     """
 
     def reset(self) -> None:
@@ -75,7 +75,7 @@ def connect(url: str, *, decode: bool) -> Redis:
 
 
 def _is_stale(connection: Any) -> bool:
-    """Closed by the server, or left with an answer that nobody read."""
+    """Closed by the server, or left with an unread answer."""
     try:
         return bool(connection.can_read())
     except (RedisConnectionError, RedisTimeoutError, OSError):

@@ -75,7 +75,7 @@ class Health:
         return sum(str(name).startswith(f"{host}-" if host else "") for name in names)
 
     def count(self, name: str, *, now: datetime) -> None:
-        """Count it for ever, and in its five minutes of the last day."""
+        """Count it in all, and in its five minutes of the last day."""
         self._count(rates=keys.rates_at(now), name=name)
 
     def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:

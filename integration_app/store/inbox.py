@@ -46,9 +46,9 @@ class Inbox:
         return codec.load_content(str(content)) if content else None
 
     def save_prepared(self, message_id: str, parts: Sequence[PreparedText], *, now: datetime) -> PreparedText:
-        """Keep the text, let go of the raw content. What is kept: another worker may have been first.
+        """Keep the text, drop the raw content. Returns what is kept: another worker may have been first.
 
-        Further parts become messages of their own, for everybody for whom this one waits.
+        Further parts become messages of their own, for every uid for which this one waits.
         """
         kept = self._prepare(
             message=keys.message(message_id),

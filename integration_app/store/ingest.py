@@ -69,7 +69,7 @@ class Ingest:
         where that is now.
 
         `verdicts`: for a user without a list of senders, with its sender on that list, and not on it. With `control`
-        set it is only recorded, for nobody, and expires with the retention of texts.
+        set it is only recorded, for no uid, and expires with the retention of texts.
         """
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")

@@ -15,9 +15,9 @@ oi:parked                  sorted set: parked deliveries (dead letters) by time
 oi:replay:<id>             hash: a replay of many · oi:replay-ids:<id>: what is still to come · oi:replays: running ones
 oi:used:<uid>:<kind>       calls in the running hour; expires · oi:limits:<uid>: what Omi said its limits are
 oi:quarantine              sorted set: "<message id> <uid>" by the time (ms) of arrival
-oi:due                     sorted set: uid by the time (ms) at which somebody must look at its outbox
+oi:due                     sorted set: uid by the time (ms) of its next drain
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
-oi:poke:<uid>              somebody changed something: whoever holds the outbox looks once more; expires
+oi:poke:<uid>              wake flag: the holder of the lease looks once more; expires
 oi:gate:<scope>            hash: until, reason, tries
 oi:installation:<uid>      hash · oi:installations: set of uids · oi:left: those who left, by the time (ms) ·
 oi:complete                what earlier versions did not write has been filled in

@@ -36,7 +36,7 @@ BODY_MAX = 1_000_000
 DOORS = ("/webhooks/", "/omi/", "/.well-known/")
 """What programs call, providers and Omi itself."""
 FORM_MEMORY_MAX = 50_000_000
-"""Bytes of form text. Werkzeug's default of 500 kB refuses large mails, and some providers then drop them for ever."""
+"""Bytes of form text. Werkzeug's default of 500 kB refuses large mails, and some providers then drop them."""
 
 
 def create_app(services: Services | None = None) -> Flask:
@@ -49,7 +49,7 @@ def create_app(services: Services | None = None) -> Flask:
     if token := services.settings.operator_api_token:
         app.register_blueprint(operator_api.blueprint(services, token))
     limiter = security.install(app, services)
-    if not services.omi.is_personal:  # one person's own inbox has no pages: there is nobody to prove anything to
+    if not services.omi.is_personal:  # a personal inbox has no pages: there is no account to prove
         app.register_blueprint(setup.blueprint(services, limiter))
     if password_hash := services.settings.operator_password_hash:
         app.register_blueprint(operator.blueprint(services, limiter, password_hash))

@@ -35,7 +35,7 @@ def _away(error: RedisError) -> Response:
 
 def _unknown(error: Exception) -> Response:
     frames = traceback.extract_tb(error.__traceback__)[-6:]
-    # type and places only: the text of an error may repeat what somebody wrote
+    # type and places only: the text of an error may repeat a message
     log.error("unhandled", error=type(error).__name__, at=[f"{frame.name}:{frame.lineno}" for frame in frames])
     return _answer(500, "Internal Server Error")
 

@@ -14,6 +14,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
+from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
 log = logs.get(__name__)
@@ -23,8 +24,140 @@ OPERATOR = "/operator"  # no uid looks like it
 RATE = 60.0
 
 
-def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Blueprint:  # noqa: C901 - a list of routes
+@page()
+def logout(services: Services) -> AnyResponse:
+    services.auth.sessions.end(OPERATOR, services.auth.sessions.id_of(str(session.get("operator_key"))))
+    _end()
+    return redirect(url_for("operator.login"), 303)
+
+
+@page()
+def overview(services: Services) -> str:
+    return render_template("operator/overview.html", **operations.overview(services), bars=bars)
+
+
+@page()
+def messages(services: Services) -> str:
+    wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
+    since = operations.moment(request.args.get("since", ""))
+    rows = operations.messages(services, limit=100, since=since, **wanted)
+    states = [*(state.value for state in MessageState), "recorded"]
+    return render_template(
+        "operator/messages.html", rows=rows, wanted=wanted, states=states, providers=list(services.providers)
+    )
+
+
+@page()
+def message(services: Services, message_id: str) -> str | tuple[str, int]:
+    text = operations.text_of(services, message_id, by=BY) if request.method == "POST" else None
+    story = services.timeline.show(message_id)
+    if story is None:
+        return render_template("operator/gone.html"), 404
+    told = [(event["at"], sentences(read_event(event))) for event in story["events"]]
+    return render_template("operator/message.html", story=story, told=told, text=text)
+
+
+@page()
+def dead_letters(services: Services) -> str:
+    rows = operations.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
+    running = services.replays.status(request.args.get("replay", ""))
+    return render_template("operator/dead_letters.html", rows=rows, running=running)
+
+
+@page()
+def act_on_dead_letters(services: Services) -> str | AnyResponse:
+    ids, what = request.form.getlist("id"), request.form.get("what")
+    if what == "replay" and request.form.get("sure") == "yes":
+        made = operations.replay(services, ids, by=BY, rate=RATE)
+        return redirect(url_for("operator.dead_letters", replay=made), 303)
+    if what == "cancel":
+        services.replays.cancel(request.form.get("replay", ""))
+        return redirect(url_for("operator.dead_letters", replay=request.form.get("replay")), 303)
+    if what == "drop" and request.form.get("sure") == "yes":
+        for delivery_id in ids:
+            services.replays.drop(delivery_id, by=BY)
+        return redirect(url_for("operator.dead_letters"), 303)
+    return render_template(
+        "operator/cost.html", cost=operations.cost(services, ids, RATE), ids=ids, what=what, rate=RATE
+    )
+
+
+@page()
+def quarantine(services: Services) -> str:
+    rows = [
+        {"id": row[0], "uid": row[1], "at": row[2], "story": services.timeline.show(row[0])}
+        for row in services.quarantine.held(limit=200)
+    ]
+    return render_template("operator/quarantine.html", rows=rows)
+
+
+@page()
+def settle(services: Services) -> AnyResponse:
+    message_id, uid, now = request.form.get("id", ""), request.form.get("uid", ""), services.clock()
+    if request.form.get("what") == "release":
+        services.quarantine.release(message_id, uid, by=BY, now=now)
+    else:
+        services.quarantine.drop(message_id, uid, why=BY, now=now)
+    return redirect(url_for("operator.quarantine"), 303)
+
+
+@page()
+def installations(services: Services) -> str:
+    return render_template("operator/installations.html", rows=operations.installations(services))
+
+
+@page()
+def outboxes(services: Services) -> str:
+    return render_template("operator/outboxes.html", rows=operations.outboxes(services))
+
+
+@page()
+def outbox(services: Services, uid: str) -> str | tuple[str, int]:
+    found = operations.outbox(services, uid)
+    if found is None:
+        return render_template("operator/gone.html"), 404
+    return render_template("operator/outbox.html", box=found)
+
+
+@page()
+def providers(services: Services) -> str:
+    uids = services.installations.uids()[:200]
+    said = session.pop("said", None)
+    return render_template("operator/providers.html", rows=operations.providers(services), uids=uids, said=said)
+
+
+@page()
+def test(services: Services, name: str) -> AnyResponse:
+    session["said"] = f"{name}: {operations.send_test(services, name, request.form.get('uid', ''))}"
+    return redirect(url_for("operator.providers"), 303)
+
+
+@page()
+def health(services: Services) -> str:
+    return render_template("operator/health.html", checks=list(every(services)))
+
+
+_ROUTES: tuple[Route, ...] = (
+    Route("/logout", logout, ("POST",)),
+    Route("", overview),
+    Route("/messages", messages),
+    Route("/messages/<message_id>", message, ("GET", "POST")),
+    Route("/dead-letters", dead_letters),
+    Route("/dead-letters", act_on_dead_letters, ("POST",)),
+    Route("/quarantine", quarantine),
+    Route("/quarantine", settle, ("POST",)),
+    Route("/installations", installations),
+    Route("/outboxes", outboxes),
+    Route("/outboxes/<uid>", outbox),
+    Route("/providers", providers),
+    Route("/providers/<name>/test", test, ("POST",), limit="30/minute"),
+    Route("/health", health),
+)
+
+
+def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Blueprint:
     pages = Blueprint("operator", __name__, url_prefix="/operator")
+    add_routes(pages, _ROUTES, services, limiter)
 
     @pages.before_request
     def _only_signed_in() -> AnyResponse | None:
@@ -39,7 +172,7 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         if too_late or not services.auth.sessions.has(OPERATOR, key, now=now):
             _end()
             return redirect(url_for("operator.login"), 303)
-        if "X-Live" not in request.headers:  # a page that lies open is nobody at work
+        if "X-Live" not in request.headers:  # a live refresh is no activity
             session["operator_seen"] = now.timestamp()
         return None
 
@@ -58,120 +191,6 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         session["operator_key"] = services.auth.sessions.begin(OPERATOR, device(), now=now)
         log.info("operator signed in")
         return redirect(url_for("operator.overview"), 303)
-
-    @pages.post("/logout")
-    @page()
-    def logout() -> AnyResponse:
-        services.auth.sessions.end(OPERATOR, services.auth.sessions.id_of(str(session.get("operator_key"))))
-        _end()
-        return redirect(url_for("operator.login"), 303)
-
-    @pages.get("")
-    @page()
-    def overview() -> str:
-        return render_template("operator/overview.html", **operations.overview(services), bars=bars)
-
-    @pages.get("/messages")
-    @page()
-    def messages() -> str:
-        wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
-        since = operations.moment(request.args.get("since", ""))
-        rows = operations.messages(services, limit=100, since=since, **wanted)
-        states = [*(state.value for state in MessageState), "recorded"]
-        return render_template(
-            "operator/messages.html", rows=rows, wanted=wanted, states=states, providers=list(services.providers)
-        )
-
-    @pages.route("/messages/<message_id>", methods=["GET", "POST"])
-    @page()
-    def message(message_id: str) -> str | tuple[str, int]:
-        text = operations.text_of(services, message_id, by=BY) if request.method == "POST" else None
-        story = services.timeline.show(message_id)
-        if story is None:
-            return render_template("operator/gone.html"), 404
-        told = [(event["at"], sentences(read_event(event))) for event in story["events"]]
-        return render_template("operator/message.html", story=story, told=told, text=text)
-
-    @pages.get("/dead-letters")
-    @page()
-    def dead_letters() -> str:
-        rows = operations.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
-        running = services.replays.status(request.args.get("replay", ""))
-        return render_template("operator/dead_letters.html", rows=rows, running=running)
-
-    @pages.post("/dead-letters")
-    @page()
-    def act_on_dead_letters() -> str | AnyResponse:
-        ids, what = request.form.getlist("id"), request.form.get("what")
-        if what == "replay" and request.form.get("sure") == "yes":
-            made = operations.replay(services, ids, by=BY, rate=RATE)
-            return redirect(url_for("operator.dead_letters", replay=made), 303)
-        if what == "cancel":
-            services.replays.cancel(request.form.get("replay", ""))
-            return redirect(url_for("operator.dead_letters", replay=request.form.get("replay")), 303)
-        if what == "drop" and request.form.get("sure") == "yes":
-            for delivery_id in ids:
-                services.replays.drop(delivery_id, by=BY)
-            return redirect(url_for("operator.dead_letters"), 303)
-        return render_template(
-            "operator/cost.html", cost=operations.cost(services, ids, RATE), ids=ids, what=what, rate=RATE
-        )
-
-    @pages.get("/quarantine")
-    @page()
-    def quarantine() -> str:
-        rows = [
-            {"id": row[0], "uid": row[1], "at": row[2], "story": services.timeline.show(row[0])}
-            for row in services.quarantine.held(limit=200)
-        ]
-        return render_template("operator/quarantine.html", rows=rows)
-
-    @pages.post("/quarantine")
-    @page()
-    def settle() -> AnyResponse:
-        message_id, uid, now = request.form.get("id", ""), request.form.get("uid", ""), services.clock()
-        if request.form.get("what") == "release":
-            services.quarantine.release(message_id, uid, by=BY, now=now)
-        else:
-            services.quarantine.drop(message_id, uid, why=BY, now=now)
-        return redirect(url_for("operator.quarantine"), 303)
-
-    @pages.get("/installations")
-    @page()
-    def installations() -> str:
-        return render_template("operator/installations.html", rows=operations.installations(services))
-
-    @pages.get("/outboxes")
-    @page()
-    def outboxes() -> str:
-        return render_template("operator/outboxes.html", rows=operations.outboxes(services))
-
-    @pages.get("/outboxes/<uid>")
-    @page()
-    def outbox(uid: str) -> str | tuple[str, int]:
-        found = operations.outbox(services, uid)
-        if found is None:
-            return render_template("operator/gone.html"), 404
-        return render_template("operator/outbox.html", box=found)
-
-    @pages.get("/providers")
-    @page()
-    def providers() -> str:
-        uids = services.installations.uids()[:200]
-        said = session.pop("said", None)
-        return render_template("operator/providers.html", rows=operations.providers(services), uids=uids, said=said)
-
-    @pages.post("/providers/<name>/test")
-    @limiter.limit("30/minute")
-    @page()
-    def test(name: str) -> AnyResponse:
-        session["said"] = f"{name}: {operations.send_test(services, name, request.form.get('uid', ''))}"
-        return redirect(url_for("operator.providers"), 303)
-
-    @pages.get("/health")
-    @page()
-    def health() -> str:
-        return render_template("operator/health.html", checks=list(every(services)))
 
     return pages
 

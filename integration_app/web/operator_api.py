@@ -13,12 +13,150 @@ from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.operations.checks import every
 from integration_app.pipeline.upkeep.replay import DEFAULT_RATE
+from integration_app.web.routes import Route, add_routes
 
 BY = "operator (API)"
 
 
-def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a list of routes
+def document(services: Services) -> Response:
+    return jsonify(openapi())
+
+
+def overview(services: Services) -> Response:
+    return jsonify(operations.overview(services))
+
+
+def messages(services: Services) -> Response:
+    asked = request.args
+    return jsonify(
+        messages=operations.messages(
+            services,
+            uid=asked.get("uid", ""),
+            state=asked.get("state", ""),
+            provider=asked.get("provider", ""),
+            sender=asked.get("sender", ""),
+            since=operations.moment(asked.get("since", "")),
+            limit=min(max(asked.get("limit", 50, type=int), 1), 1000),
+        )
+    )
+
+
+def message(services: Services, message_id: str) -> Response:
+    found = services.timeline.show(message_id)
+    if found is None:
+        raise NotFound
+    return jsonify(found)
+
+
+def text(services: Services, message_id: str) -> Response:
+    found = operations.text_of(services, message_id, by=BY)
+    if found is None:
+        raise NotFound
+    return jsonify(text=found)
+
+
+def dead_letters(services: Services) -> Response:
+    uid, reason = request.args.get("uid", ""), request.args.get("reason", "")
+    return jsonify(dead_letters=operations.dead_letters(services, uid=uid, reason=reason))
+
+
+def cost(services: Services) -> Response:
+    asked = _json()
+    return jsonify(operations.cost(services, _ids(asked), _rate(asked)))
+
+
+def replay(services: Services) -> tuple[Response, int]:
+    asked = _json()
+    made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked))
+    return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
+
+
+def drop(services: Services, delivery_id: str) -> Response:
+    if not services.replays.drop(delivery_id, by=BY):
+        raise NotFound
+    return jsonify(status="dropped")
+
+
+def one_replay(services: Services, replay_id: str) -> Response:
+    if request.method == "DELETE" and not services.replays.cancel(replay_id):
+        raise NotFound
+    status = services.replays.status(replay_id)
+    if status is None:
+        raise NotFound
+    return jsonify(
+        id=status.id, state=status.state, done=status.done, total=status.total, rate=status.rate, by=status.by
+    )
+
+
+def quarantine(services: Services) -> Response:
+    rows = services.quarantine.held(limit=1000)
+    return jsonify(quarantine=[{"id": row[0], "uid": row[1], "received_at": row[2].isoformat()} for row in rows])
+
+
+def settle(services: Services, message_id: str, what: str) -> Response:
+    uid, now = str(_json().get("uid", "")), services.clock()
+    done = (
+        services.quarantine.release(message_id, uid, by=BY, now=now)
+        if what == "release"
+        else services.quarantine.drop(message_id, uid, why=BY, now=now)
+    )
+    if not done:
+        raise NotFound
+    return jsonify(status="done")
+
+
+def installations(services: Services) -> Response:
+    return jsonify(installations=operations.installations(services))
+
+
+def outboxes(services: Services) -> Response:
+    return jsonify(outboxes=operations.outboxes(services))
+
+
+def outbox(services: Services, uid: str) -> Response:
+    found = operations.outbox(services, uid)
+    if found is None:
+        raise NotFound
+    return jsonify(found)
+
+
+def providers(services: Services) -> Response:
+    return jsonify(providers=operations.providers(services))
+
+
+def test(services: Services, name: str) -> Response:
+    return jsonify(outcome=operations.send_test(services, name, str(_json().get("uid", ""))))
+
+
+def health(services: Services) -> Response:
+    return jsonify(checks=[asdict(check) for check in every(services)])
+
+
+_ROUTES: tuple[Route, ...] = (
+    Route("/openapi.json", document),
+    Route("/overview", overview),
+    Route("/messages", messages),
+    Route("/messages/<message_id>", message),
+    Route("/messages/<message_id>/text", text),
+    Route("/dead-letters", dead_letters),
+    Route("/dead-letters/cost", cost, ("POST",)),
+    Route("/dead-letters/replay", replay, ("POST",)),
+    Route("/dead-letters/<delivery_id>", drop, ("DELETE",)),
+    Route("/replays/<replay_id>", one_replay, ("GET", "DELETE")),
+    Route("/quarantine", quarantine),
+    Route("/quarantine/<message_id>/<any(release, drop):what>", settle, ("POST",)),
+    Route("/installations", installations),
+    Route("/outboxes", outboxes),
+    Route("/outboxes/<uid>", outbox),
+    Route("/providers", providers),
+    Route("/providers/<name>/test", test, ("POST",)),
+    Route("/health", health),
+)
+
+
+def blueprint(services: Services, token: str) -> Blueprint:
     api = Blueprint("operator_api", __name__, url_prefix="/operator/api")
+    add_routes(api, _ROUTES, services)
 
     @api.before_request
     def _only_with_the_token() -> tuple[Response, int] | None:
@@ -29,120 +167,6 @@ def blueprint(services: Services, token: str) -> Blueprint:  # noqa: C901 - a li
         if scheme.lower() != "bearer" or not genuine:
             return jsonify(error="a bearer token is needed"), 401
         return None
-
-    @api.get("/openapi.json")
-    def document() -> Response:
-        return jsonify(openapi())
-
-    @api.get("/overview")
-    def overview() -> Response:
-        return jsonify(operations.overview(services))
-
-    @api.get("/messages")
-    def messages() -> Response:
-        asked = request.args
-        return jsonify(
-            messages=operations.messages(
-                services,
-                uid=asked.get("uid", ""),
-                state=asked.get("state", ""),
-                provider=asked.get("provider", ""),
-                sender=asked.get("sender", ""),
-                since=operations.moment(asked.get("since", "")),
-                limit=min(max(asked.get("limit", 50, type=int), 1), 1000),
-            )
-        )
-
-    @api.get("/messages/<message_id>")
-    def message(message_id: str) -> Response:
-        found = services.timeline.show(message_id)
-        if found is None:
-            raise NotFound
-        return jsonify(found)
-
-    @api.get("/messages/<message_id>/text")
-    def text(message_id: str) -> Response:
-        found = operations.text_of(services, message_id, by=BY)
-        if found is None:
-            raise NotFound
-        return jsonify(text=found)
-
-    @api.get("/dead-letters")
-    def dead_letters() -> Response:
-        uid, reason = request.args.get("uid", ""), request.args.get("reason", "")
-        return jsonify(dead_letters=operations.dead_letters(services, uid=uid, reason=reason))
-
-    @api.post("/dead-letters/cost")
-    def cost() -> Response:
-        asked = _json()
-        return jsonify(operations.cost(services, _ids(asked), _rate(asked)))
-
-    @api.post("/dead-letters/replay")
-    def replay() -> tuple[Response, int]:
-        asked = _json()
-        made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked))
-        return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
-
-    @api.delete("/dead-letters/<delivery_id>")
-    def drop(delivery_id: str) -> Response:
-        if not services.replays.drop(delivery_id, by=BY):
-            raise NotFound
-        return jsonify(status="dropped")
-
-    @api.route("/replays/<replay_id>", methods=["GET", "DELETE"])
-    def one_replay(replay_id: str) -> Response:
-        if request.method == "DELETE" and not services.replays.cancel(replay_id):
-            raise NotFound
-        status = services.replays.status(replay_id)
-        if status is None:
-            raise NotFound
-        return jsonify(
-            id=status.id, state=status.state, done=status.done, total=status.total, rate=status.rate, by=status.by
-        )
-
-    @api.get("/quarantine")
-    def quarantine() -> Response:
-        rows = services.quarantine.held(limit=1000)
-        return jsonify(quarantine=[{"id": row[0], "uid": row[1], "received_at": row[2].isoformat()} for row in rows])
-
-    @api.post("/quarantine/<message_id>/<any(release, drop):what>")
-    def settle(message_id: str, what: str) -> Response:
-        uid, now = str(_json().get("uid", "")), services.clock()
-        done = (
-            services.quarantine.release(message_id, uid, by=BY, now=now)
-            if what == "release"
-            else services.quarantine.drop(message_id, uid, why=BY, now=now)
-        )
-        if not done:
-            raise NotFound
-        return jsonify(status="done")
-
-    @api.get("/installations")
-    def installations() -> Response:
-        return jsonify(installations=operations.installations(services))
-
-    @api.get("/outboxes")
-    def outboxes() -> Response:
-        return jsonify(outboxes=operations.outboxes(services))
-
-    @api.get("/outboxes/<uid>")
-    def outbox(uid: str) -> Response:
-        found = operations.outbox(services, uid)
-        if found is None:
-            raise NotFound
-        return jsonify(found)
-
-    @api.get("/providers")
-    def providers() -> Response:
-        return jsonify(providers=operations.providers(services))
-
-    @api.post("/providers/<name>/test")
-    def test(name: str) -> Response:
-        return jsonify(outcome=operations.send_test(services, name, str(_json().get("uid", ""))))
-
-    @api.get("/health")
-    def health() -> Response:
-        return jsonify(checks=[asdict(check) for check in every(services)])
 
     return api
 

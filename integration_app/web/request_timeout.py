@@ -1,4 +1,4 @@
-"""A caller that stalls in the middle of its request is let go of, instead of holding a thread for ever."""
+"""Drop a caller that stalls in the middle of its request, instead of holding a thread."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def caller() -> str:
 
 
 def _writable(value: Any) -> Any:
-    """Half of a surrogate pair cannot be sent; somebody else may have written one."""
+    """Half of a surrogate pair cannot be encoded; a message may hold one."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return value.encode("utf-8", "replace").decode()
     return value
@@ -149,7 +149,7 @@ def end_here() -> None:
 
 
 def asking() -> str:
-    """What tells the browser that has asked for a code: nobody else's asking or guessing touches its code."""
+    """Identifies the browser that asked for a code: requests and guesses of other browsers do not touch it."""
     if "asking" not in session:
         session["asking"] = secrets.token_hex(16)
     return str(session["asking"])

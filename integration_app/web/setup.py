@@ -19,6 +19,7 @@ from integration_app.bootstrap import Services
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels, language
+from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import asking, begin, caller, end_here, page, signed_in, to_start
 
 log = logs.get(__name__)
@@ -26,133 +27,136 @@ log = logs.get(__name__)
 MESSAGES_SHOWN = 12
 
 
-def blueprint(services: Services, limiter: Limiter) -> Blueprint:  # noqa: C901 - a list of routes
-    pages = Blueprint("setup", __name__)
-    auth, settings = services.auth, services.settings
-
-    # --- for everybody ------------------------------------------------------------------------------------
-
-    @pages.get("/")
-    @page()
-    def home() -> str | AnyResponse:
-        uid, known = _uid(request.args.get("uid")), signed_in(services)
-        if known and uid in ("", known):
-            return redirect(url_for("setup.me"), 303)
-        return render_template("home.html", uid=uid)
-
-    @pages.get("/privacy")
-    @page(public=True)
-    def privacy() -> str:
-        return render_template("privacy.html", settings=settings)
-
-    @pages.get("/support")
-    @page(public=True)
-    def support() -> str:
-        return render_template("support.html", settings=settings)
-
-    @pages.get("/setup/completed")
-    def completed() -> Response:
-        """As Omi asks it before it enables the app: unsigned, always 200, and it tells nothing else."""
-        uid = _uid(request.args.get("uid"))
-        try:
-            done = bool(uid) and auth.login_codes.has_opened(uid)
-        except Exception:  # noqa: BLE001 - Omi shows an error page for anything but 200
-            done = False
-        return jsonify(is_setup_completed=done)
-
-    # --- proving the Omi account --------------------------------------------------------------------------
-
-    @pages.get("/setup")
-    @limiter.limit("60/minute")
-    @page()
-    def setup() -> str | AnyResponse:
-        uid = _uid(request.args.get("uid"))
-        if not uid:
-            return to_start()
-        if signed_in(services) == uid:
-            return redirect(url_for("setup.me"), 303)
-        auth.login_codes.opened(uid)
-        step = "type" if request.args.get("step") == "type" else "ask"
-        return render_template("setup.html", uid=uid, step=step)
-
-    @pages.post("/setup/code")
-    @limiter.limit("20/minute")
-    @page()
-    def send_code() -> str | AnyResponse:
-        uid = _uid(request.form.get("uid"))
-        if not uid:
-            return to_start()
-        if not auth.login_codes.may_send(uid, caller()):
-            return render_template("setup.html", uid=uid, step="ask", problem="too many")
-        try:
-            code = auth.login_codes.make_code()
-            services.omi.notify(uid, labels.code_message(code))
-        except AppNotEnabled:
-            auth.login_codes.was_not_sent(uid, caller())
-            return render_template("setup.html", uid=uid, step="ask", problem="not enabled")
-        except RateLimited:
-            return render_template("setup.html", uid=uid, step="ask", problem="too many")
-        except OmiError as error:
-            log.warning("no code sent", why=error.reason)
-            auth.login_codes.was_not_sent(uid, caller())
-            return render_template("setup.html", uid=uid, step="ask", problem="omi")
-        auth.login_codes.keep_code(uid, asking(), code)
-        return redirect(url_for("setup.setup", uid=uid, step="type"), 303)
-
-    @pages.post("/setup/verify")
-    @limiter.limit("20/minute")
-    @page()
-    def verify() -> str | AnyResponse:
-        uid, code = _uid(request.form.get("uid")), request.form.get("code", "")[:20]
-        digits = "".join(sign for sign in code if sign.isdigit())
-        if not uid:
-            return to_start()
-        if not auth.login_codes.take_code(uid, asking(), digits):
-            return render_template("setup.html", uid=uid, step="type", problem="wrong code")
-        services.installations.add(uid, now=services.clock())
-        services.resume(uid)  # Omi has just shown them a code: a user who had left is back
-        begin(services, uid)
+@page()
+def home(services: Services) -> str | AnyResponse:
+    uid, known = _uid(request.args.get("uid")), signed_in(services)
+    if known and uid in ("", known):
         return redirect(url_for("setup.me"), 303)
+    return render_template("home.html", uid=uid)
 
-    # --- signed in ----------------------------------------------------------------------------------------
 
-    @pages.get("/me")
-    @page()
-    def me() -> str | AnyResponse:
-        uid = signed_in(services)
-        installation = services.installations.get(uid) if uid else None
-        if uid is None or installation is None:
-            return to_start()
-        problem = session.pop("problem", None)
-        return render_template("me.html", problem=problem, **_everything(services, uid))
+@page(public=True)
+def privacy(services: Services) -> str:
+    return render_template("privacy.html", settings=services.settings)
 
-    @pages.post("/me/<action>")
-    @limiter.limit("60/minute")
-    @page()
-    def act(action: str) -> str | AnyResponse:
-        uid = signed_in(services)
-        if uid is None or services.installations.get(uid) is None:
-            return to_start()
-        if action == "erase":
-            if request.form.get("sure") != "yes":
-                return redirect(f"{url_for('setup.me')}#leave", 303)
-            receipt = services.erasure.erase(uid)
-            end_here()
-            return render_template("erased.html", receipt=receipt)
-        actions.ACTIONS.get(action, actions.nothing)(services, uid)
-        return redirect(url_for("setup.me") if session.get("uid") else url_for("setup.home"), 303)
 
-    @pages.get("/me/export")
-    @page()
-    def export() -> AnyResponse:
-        uid = signed_in(services)
-        if uid is None:
-            return to_start()
-        text = json.dumps(services.erasure.export(uid), indent=2, ensure_ascii=False, default=str)
-        response = Response(text.encode("utf-8", "replace"), mimetype="application/json")
-        response.headers["Content-Disposition"] = 'attachment; filename="omi-inbox.json"'
-        return response
+@page(public=True)
+def support(services: Services) -> str:
+    return render_template("support.html", settings=services.settings)
 
+
+def completed(services: Services) -> Response:
+    """As Omi asks it before it enables the app: unsigned, always 200, and it tells nothing else."""
+    uid = _uid(request.args.get("uid"))
+    try:
+        done = bool(uid) and services.auth.login_codes.has_opened(uid)
+    except Exception:  # noqa: BLE001 - Omi shows an error page for anything but 200
+        done = False
+    return jsonify(is_setup_completed=done)
+
+
+@page()
+def setup(services: Services) -> str | AnyResponse:
+    uid = _uid(request.args.get("uid"))
+    if not uid:
+        return to_start()
+    if signed_in(services) == uid:
+        return redirect(url_for("setup.me"), 303)
+    services.auth.login_codes.opened(uid)
+    step = "type" if request.args.get("step") == "type" else "ask"
+    return render_template("setup.html", uid=uid, step=step)
+
+
+@page()
+def send_code(services: Services) -> str | AnyResponse:
+    uid = _uid(request.form.get("uid"))
+    if not uid:
+        return to_start()
+    if not services.auth.login_codes.may_send(uid, caller()):
+        return render_template("setup.html", uid=uid, step="ask", problem="too many")
+    try:
+        code = services.auth.login_codes.make_code()
+        services.omi.notify(uid, labels.code_message(code))
+    except AppNotEnabled:
+        services.auth.login_codes.was_not_sent(uid, caller())
+        return render_template("setup.html", uid=uid, step="ask", problem="not enabled")
+    except RateLimited:
+        return render_template("setup.html", uid=uid, step="ask", problem="too many")
+    except OmiError as error:
+        log.warning("no code sent", why=error.reason)
+        services.auth.login_codes.was_not_sent(uid, caller())
+        return render_template("setup.html", uid=uid, step="ask", problem="omi")
+    services.auth.login_codes.keep_code(uid, asking(), code)
+    return redirect(url_for("setup.setup", uid=uid, step="type"), 303)
+
+
+@page()
+def verify(services: Services) -> str | AnyResponse:
+    uid, code = _uid(request.form.get("uid")), request.form.get("code", "")[:20]
+    digits = "".join(sign for sign in code if sign.isdigit())
+    if not uid:
+        return to_start()
+    if not services.auth.login_codes.take_code(uid, asking(), digits):
+        return render_template("setup.html", uid=uid, step="type", problem="wrong code")
+    services.installations.add(uid, now=services.clock())
+    services.resume(uid)  # Omi has just shown them a code: a user who had left is back
+    begin(services, uid)
+    return redirect(url_for("setup.me"), 303)
+
+
+@page()
+def me(services: Services) -> str | AnyResponse:
+    uid = signed_in(services)
+    installation = services.installations.get(uid) if uid else None
+    if uid is None or installation is None:
+        return to_start()
+    problem = session.pop("problem", None)
+    return render_template("me.html", problem=problem, **_everything(services, uid))
+
+
+@page()
+def act(services: Services, action: str) -> str | AnyResponse:
+    uid = signed_in(services)
+    if uid is None or services.installations.get(uid) is None:
+        return to_start()
+    if action == "erase":
+        if request.form.get("sure") != "yes":
+            return redirect(f"{url_for('setup.me')}#leave", 303)
+        receipt = services.erasure.erase(uid)
+        end_here()
+        return render_template("erased.html", receipt=receipt)
+    actions.ACTIONS.get(action, actions.nothing)(services, uid)
+    return redirect(url_for("setup.me") if session.get("uid") else url_for("setup.home"), 303)
+
+
+@page()
+def export(services: Services) -> AnyResponse:
+    uid = signed_in(services)
+    if uid is None:
+        return to_start()
+    text = json.dumps(services.erasure.export(uid), indent=2, ensure_ascii=False, default=str)
+    response = Response(text.encode("utf-8", "replace"), mimetype="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="omi-inbox.json"'
+    return response
+
+
+_ROUTES: tuple[Route, ...] = (
+    Route("/", home),
+    Route("/privacy", privacy),
+    Route("/support", support),
+    Route("/setup/completed", completed),
+    Route("/setup", setup, limit="60/minute"),
+    Route("/setup/code", send_code, ("POST",), limit="20/minute"),
+    Route("/setup/verify", verify, ("POST",), limit="20/minute"),
+    Route("/me", me),
+    Route("/me/<action>", act, ("POST",), limit="60/minute"),
+    Route("/me/export", export),
+)
+
+
+def blueprint(services: Services, limiter: Limiter) -> Blueprint:
+    pages = Blueprint("setup", __name__)
+    add_routes(pages, _ROUTES, services, limiter)
     return pages
 
 

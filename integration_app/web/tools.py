@@ -17,6 +17,7 @@ from integration_app.bootstrap import Services
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels
 from integration_app.web.omi_signature import is_tool_genuine, is_webhook_genuine
+from integration_app.web.routes import Route, add_routes
 
 log = logs.get(__name__)
 
@@ -46,71 +47,78 @@ TOOLS: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
 }
 
 
+def manifest(services: Services) -> Response:
+    offered = TOOLS if services.settings.omi_webhook_secrets else {}  # without a secret no call could be believed
+    return jsonify(
+        tools=[
+            {
+                "name": name,
+                "description": description,
+                "endpoint": f"/omi/tools/{name}",
+                "method": "POST",
+                "parameters": {"properties": properties, "required": required},
+                "auth_required": True,
+                "status_message": status,
+            }
+            for name, (description, properties, required, status) in offered.items()
+        ],
+        chat_messages={"enabled": False, "target": "app", "notify": False},
+    )
+
+
+def call(services: Services, name: str) -> Response:
+    request.max_content_length = BODY_MAX
+    body = request.get_data()
+    headers = request.headers
+    delivery = headers.get("X-Omi-Delivery", "")
+    genuine = is_tool_genuine(
+        headers.get("X-Omi-Signature", ""),
+        delivery=delivery,
+        event=headers.get("X-Omi-Event", ""),
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        body=body,
+        secrets=services.settings.omi_webhook_secrets,
+        now=services.clock(),
+    )
+    if not genuine or not delivery:
+        log.info("a tool call was not signed", tool=name if name in TOOLS else "?")
+        return jsonify(result="This call is not signed by Omi, so nothing was done.")
+    if name not in TOOLS:
+        return jsonify(result="There is no such tool.")
+    try:
+        if not services.auth.login_codes.is_new_delivery(delivery):
+            return jsonify(result="This call was answered before.")
+        return jsonify(result=_answer(services, name, body))
+    except (RedisError, OSError):
+        return jsonify(result="The inbox does not answer at this moment; please try again.")
+
+
+def memory_created(services: Services) -> Response:
+    """A conversation was made in Omi. Ours is confirmed in its messages' stories; the rest is not our business."""
+    request.max_content_length = BODY_MAX
+    uid, body = request.args.get("uid", ""), request.get_data()
+    header = request.headers.get("X-Omi-Signature", "")
+    if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
+        return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
+    try:
+        seen = services.timeline.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
+    except (RedisError, OSError):
+        return jsonify(status="ignored")
+    return jsonify(status="ok", ours=seen)
+
+
+_ROUTES: tuple[Route, ...] = (
+    Route("/.well-known/omi-tools.json", manifest),
+    Route("/omi/tools/<name>", call, ("POST",)),
+    Route("/webhooks/omi", memory_created, ("POST",)),
+)
+
+
 def blueprint(services: Services) -> Blueprint:
     tools = Blueprint("tools", __name__)
-
-    @tools.get("/.well-known/omi-tools.json")
-    def manifest() -> Response:
-        offered = TOOLS if services.settings.omi_webhook_secrets else {}  # without a secret no call could be believed
-        return jsonify(
-            tools=[
-                {
-                    "name": name,
-                    "description": description,
-                    "endpoint": f"/omi/tools/{name}",
-                    "method": "POST",
-                    "parameters": {"properties": properties, "required": required},
-                    "auth_required": True,
-                    "status_message": status,
-                }
-                for name, (description, properties, required, status) in offered.items()
-            ],
-            chat_messages={"enabled": False, "target": "app", "notify": False},
-        )
-
-    @tools.post("/omi/tools/<name>")
-    def call(name: str) -> Response:
-        request.max_content_length = BODY_MAX
-        body = request.get_data()
-        headers = request.headers
-        delivery = headers.get("X-Omi-Delivery", "")
-        genuine = is_tool_genuine(
-            headers.get("X-Omi-Signature", ""),
-            delivery=delivery,
-            event=headers.get("X-Omi-Event", ""),
-            method=request.method,
-            path=request.path,
-            query=request.query_string.decode("latin-1"),
-            body=body,
-            secrets=services.settings.omi_webhook_secrets,
-            now=services.clock(),
-        )
-        if not genuine or not delivery:
-            log.info("a tool call was not signed", tool=name if name in TOOLS else "?")
-            return jsonify(result="This call is not signed by Omi, so nothing was done.")
-        if name not in TOOLS:
-            return jsonify(result="There is no such tool.")
-        try:
-            if not services.auth.login_codes.is_new_delivery(delivery):
-                return jsonify(result="This call was answered before.")
-            return jsonify(result=_answer(services, name, body))
-        except (RedisError, OSError):
-            return jsonify(result="The inbox does not answer at this moment; please try again.")
-
-    @tools.post("/webhooks/omi")
-    def memory_created() -> Response:
-        """A conversation was made in Omi. Ours is confirmed in its messages' stories; the rest is not our business."""
-        request.max_content_length = BODY_MAX
-        uid, body = request.args.get("uid", ""), request.get_data()
-        header = request.headers.get("X-Omi-Signature", "")
-        if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
-            return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
-        try:
-            seen = services.timeline.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
-        except (RedisError, OSError):
-            return jsonify(status="ignored")
-        return jsonify(status="ok", ours=seen)
-
+    add_routes(tools, _ROUTES, services)
     return tools
 
 

@@ -64,7 +64,7 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         outcome = Outcome.UNAVAILABLE
     except DoorError as refusal:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
-        why = str(refusal) if outcome is Outcome.MALFORMED else None  # whoever proved nothing is told nothing
+        why = str(refusal) if outcome is Outcome.MALFORMED else None  # an unproven caller is told nothing
         log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
     except TimeoutError:
         log.info("the caller stalled", provider=provider.name)

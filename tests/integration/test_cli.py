@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from integration_app import __version__
 from integration_app.bootstrap import Services
 from integration_app.model import GateScope
 from tests.conftest import Cli, Clock
@@ -179,4 +180,4 @@ def test_samples_are_listed_and_unknown_ones_refused(cli: Cli) -> None:
 
 
 def test_the_version(cli: Cli) -> None:
-    assert cli("--version").stdout.strip().endswith("0.1.0")
+    assert cli("--version").stdout.strip().endswith(__version__)

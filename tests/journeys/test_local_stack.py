@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from honcho.environ import parse_procfile
 
 from integration_app.providers import registry
 from tests.conftest import REPO
@@ -144,12 +145,10 @@ def test_dev_takes_free_ports_when_the_usual_ones_are_taken(tmp_path: Path) -> N
     assert len(ports) == 2
 
 
-def test_dev_outside_a_checkout_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from integration_app.local import stack
+def test_the_local_stack_runs_the_lines_of_the_procfile() -> None:
+    from integration_app.local.stack import PROCESSES
 
-    monkeypatch.setattr(stack, "ROOT", tmp_path)
-    with pytest.raises(stack.StackError, match="no Procfile"):
-        stack.Stack(tmp_path)._procfile()
+    assert dict(parse_procfile((REPO / "Procfile").read_text(encoding="utf-8")).processes) == PROCESSES
 
 
 def test_the_makefile_offers_what_the_readme_promises() -> None:

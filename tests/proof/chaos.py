@@ -116,7 +116,7 @@ class _Scene:
         for number, uid in enumerate(self.uids):
             self.services.installations.add(uid, now=self.services.clock())
             self.services.installations.link_phone(uid, _phone(number))
-        spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
+        spec = registry.for_channel("sms")
         assert spec.sender is not None
         self.sender: Sender = spec.sender(env)
 

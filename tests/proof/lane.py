@@ -57,7 +57,7 @@ class Lane:
 
     def signed(self, text: str, event_id: str) -> OutgoingRequest:
         """A text as the vendor sends it."""
-        spec = next(spec for spec in registry.specs().values() if "sms" in spec.channels)
+        spec = registry.for_channel("sms")
         assert spec.sender is not None
         message = SampleMessage(sender=PHONE, to="", text=text, event_id=event_id)
         return spec.sender(self.stack.env).build_request(message, self.stack.env["PUBLIC_BASE_URL"], system_clock())

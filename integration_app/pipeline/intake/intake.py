@@ -45,7 +45,7 @@ class Intake:
     def accept(self, message: InboundMessage) -> Accepted:
         """Store a genuine message for every uid it belongs to.
 
-        Raises `MalformedPayload` when nothing was said, `UnknownRecipient` when it is for nobody. A Redis error
+        Raises `MalformedPayload` when nothing was said, `UnknownRecipient` when it is for no uid. A Redis error
         comes through: then nothing is stored and the provider must send it again.
         """
         if prepare.is_empty(message.content):

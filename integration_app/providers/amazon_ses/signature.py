@@ -1,7 +1,7 @@
 """SNS's signature: RSA over named fields, checked with a certificate from Amazon's own host alone.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
-A good signature proves only that some topic of somebody sent it: which topics count is the provider's to say.
+A good signature proves only that some SNS topic sent it: which topics count is the provider's to say.
 """
 
 from __future__ import annotations

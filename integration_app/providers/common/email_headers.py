@@ -63,7 +63,7 @@ def kept(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def author(headers: Iterable[tuple[str, str]]) -> tuple[str, str, bool]:
-    """Name and address (lower case) in `From`, and whether there is more than one author: then nobody is believed."""
+    """Name and address (lower case) in `From`, and whether there is more than one author: then none is believed."""
     values = [value for name, value in headers if name == "from"]
     name, address, several = one_author(values[0] if values else "")
     return name, address, several or len(values) > 1

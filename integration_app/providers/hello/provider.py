@@ -100,4 +100,5 @@ SPEC = ProviderSpec(
     sender=HelloSender,
     local_env=_local_env,
     credentials=_credentials,
+    is_example=True,
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 OLDEST, NEWEST = timedelta(hours=24), timedelta(minutes=5)
-"""Mailgun tries again for eight hours with the same time; nobody signs for the future."""
+"""Mailgun tries again for eight hours with the same time; a time in the future is refused."""
 
 
 def sign(key: str, timestamp: str, token: str) -> str:

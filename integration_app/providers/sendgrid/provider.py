@@ -1,7 +1,7 @@
 """SendGrid Inbound Parse: one mail per form, taken apart (`text`, `html`) or as a whole (`email`).
 
 https://www.twilio.com/docs/sendgrid/for-developers/parsing-email/inbound-email
-Whatever SendGrid is answered with 4xx it drops at once, and nobody is told; so what could be genuine gets 503.
+SendGrid drops what gets a 4xx, silently and at once; so what could be genuine gets 503.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ CREATE_CONVERSATION, CREATE_MEMORIES = "conversation.create", "memories.create"
 
 
 class Moment(fields.Field[datetime]):
-    """ISO 8601 with an offset; one without is refused, because nobody can know what it means."""
+    """ISO 8601 with an offset; one without is refused, because it is ambiguous."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:

@@ -81,7 +81,7 @@ class StandardWebhooks(Provider):
 
 
 def _route(data: Mapping[str, Any]) -> Route:
-    """By uid, by a phone that somebody linked, or by a private inbox address."""
+    """By uid, by a linked phone, or by a private inbox address."""
     if "uid" in data:
         return Route.UID
     return Route.SENDER if _PHONE.fullmatch(data["address"]) else Route.RECIPIENT

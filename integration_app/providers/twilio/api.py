@@ -14,7 +14,8 @@ import requests
 from integration_app.errors import VendorError
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import mail_date
-from integration_app.providers.twilio.messaging import channel_of, control_word
+from integration_app.providers.common.carrier_words import carrier_word
+from integration_app.providers.twilio.messaging import channel_of
 
 API_BASE_URL = "https://api.twilio.com"
 
@@ -61,7 +62,7 @@ class MessageList:
             recipients=(str(row.get("to") or ""),),
             received_at=sent_at,  # so that texts of one hour do not become one conversation with those of another
             sent_at=sent_at,
-            control=control_word(body, control_words),
+            control=carrier_word(body, control_words),
             content=Content(text=body, attachments=self._media(row)),
             evidence=Evidence(platform=channel in ("whatsapp", "rcs")),
         )

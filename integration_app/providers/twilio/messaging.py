@@ -10,15 +10,8 @@ from collections.abc import Mapping
 
 from integration_app.errors import MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, Route
+from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.twilio.parts import Parsed
-
-# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: whole message, any case
-CONTROL_WORDS = frozenset(
-    (
-        "STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "START", "YES", "UNSTOP",
-        "HELP", "INFO",
-    )
-)  # fmt: skip
 
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
 _MEDIA_MAX = 10
@@ -64,16 +57,10 @@ def channel_of(sender: str) -> tuple[str, str]:
     return "sms", sender.strip()[:100]
 
 
-def control_word(body: str, words: frozenset[str]) -> str | None:
-    """The whole message is a word for the carrier."""
-    word = body.strip().upper()
-    return word if word in words else None
-
-
 def _control_word(fields: Mapping[str, str], body: str, words: frozenset[str]) -> str | None:
     if fields.get("OptOutType"):
         return fields["OptOutType"].upper()[:10]
-    return None if fields.get("ButtonPayload") else control_word(body, words)
+    return None if fields.get("ButtonPayload") else carrier_word(body, words)
 
 
 def _media(fields: Mapping[str, str]) -> tuple[Attachment, ...]:

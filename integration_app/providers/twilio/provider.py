@@ -15,8 +15,9 @@ from environs import Env, ValidationError
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.common.carrier_words import CARRIER_WORDS
 from integration_app.providers.twilio.api import API_BASE_URL, MessageList
-from integration_app.providers.twilio.messaging import CONTROL_WORDS, parse_message, sid_of
+from integration_app.providers.twilio.messaging import parse_message, sid_of
 from integration_app.providers.twilio.sender import TwilioSender
 from integration_app.providers.twilio.signature import is_genuine
 from integration_app.providers.twilio.voice import parse_call
@@ -44,7 +45,7 @@ class Twilio(Provider):
         self._account_sid = account_sid
         self._api = api
         self._tokens = tokens
-        self._control_words = CONTROL_WORDS - {word.upper() for word in forward_words}
+        self._control_words = CARRIER_WORDS - {word.upper() for word in forward_words}
 
     def verify(self, request: WebhookRequest) -> None:
         signature = request.headers.get("x-twilio-signature")

@@ -91,7 +91,7 @@ def _parsed(fields: Mapping[str, str], key: str, text: str, *, control: str | No
 
 
 def _number(value: str) -> str:
-    """A phone; in a query that nobody escaped its plus sign has become a blank."""
+    """A phone; in an unescaped query its plus sign has become a blank."""
     return channel_of(f"+{value[1:]}" if value.startswith(" ") and value[1:].isdigit() else value)[1]
 
 

@@ -36,7 +36,7 @@ class LoginCodes:
 
     def may_send(self, uid: str, caller: str) -> bool:
         """Count one sending of a code; False beyond so many an hour, for this uid or for this caller's address."""
-        # the caller first: whoever has used up their own share cannot use up that of others
+        # the caller first: one who has used up their own share cannot use up that of others
         doors = (("from", caller), ("uid", uid))
         return all(
             self._digests.hit(keys.sends(door, self._digests.of(door, who))) <= self._codes_per_hour

@@ -3,7 +3,7 @@
 -- @keys message story rates
 -- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
 -- @args unlisted unlisted_held listed listed_held stranger stranger_held dedupe_count:number more...
--- @returns {0, id of the first} for a duplicate, {2} when it is for nobody, {1, id, uids, of them held}
+-- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue
 --
@@ -45,7 +45,7 @@ end
 local function judge(uid)
   if route ~= 'recipient' then return unlisted, unlisted_held end
   local senders, preferences = unpack(redis.call('HMGET', K.installation .. uid, 'senders', 'preferences'))
-  if not senders then  -- a list that is not filled in yet (a migration) lets nobody in
+  if not senders then  -- a list that is not filled in yet (a migration) lets no one in
     if preferences and string.find(preferences, '"senders":["', 1, true) then return stranger, stranger_held end
     return unlisted, unlisted_held
   end

@@ -53,7 +53,7 @@ def read(path: Path, options: Options, kind: str | None = None) -> Iterator[Item
 
 
 def detect(path: Path) -> str:
-    """The kind of a file. Raises `UnreadableFile` for one that nobody here can read."""
+    """The kind of a file. Raises `UnreadableFile` for one that no reader here knows."""
     if found := _BY_SUFFIX.get(path.suffix.lower()):
         return found
     with path.open("rb") as file:

@@ -34,7 +34,7 @@ def read_eml(path: Path) -> Iterator[Item]:
 
 
 def _items(raw: bytes) -> Iterator[Item]:
-    """None for a mail that nobody wrote (a bounce, a list), or in which nothing is readable."""
+    """None for a mail that no person wrote (a bounce, a list), or in which nothing is readable."""
     content = Content(mime=base64.b64encode(raw).decode())
     mail = mail_of(content)
     date = mail.date or datetime.now(UTC)

@@ -64,7 +64,7 @@ class PersonalDestination:
         else:
             made = self._client.create_from_segments(body)
             if made.discarded and made.status != "deleted":
-                # Omi keeps no short recordings; these were meant to be kept, or nobody would have sent them
+                # Omi keeps no short recordings; these were sent on purpose
                 self._client.update_conversation(made.id, discarded=False)
 
     def repeatable(self, kind: Kind) -> bool:

@@ -1,5 +1,5 @@
 --- The uids whose time has come. Each is named again after a while unless a worker takes it.
--- What a gate holds up is not named: while everybody waits nobody is, and after that one at a time, until it is known
+-- What a gate holds up is not named: while everybody waits none is; after that one at a time, until it is known
 -- whether Omi is back.
 -- @include gate_for_all
 local function promote(now, again, limit)
