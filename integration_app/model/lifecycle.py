@@ -34,7 +34,7 @@ class MessageState(StrEnum):
 
 
 RECORDED = "recorded"
-"""The overall state of a message without recipients: a word for the carrier, a loop. Kept for the record, never forwarded."""
+"""The overall state of a message without recipients (a carrier word, a loop): kept, never forwarded."""
 
 TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
     MessageState.WAITING: frozenset({MessageState.SENDING}),

@@ -1,6 +1,6 @@
 """Absolute deadlines: a call that is not over in time has its socket shut down, whatever it reads or writes then.
 
-The read time-out counts anew for each piece that arrives, so a peer that drips could hold a call open without end. Shutting the
+The read time-out counts anew for each piece that arrives, so a peer that drips could hold a call open. Shutting the
 socket down from outside ends any read at once, and throws no exception into a thread.
 """
 

@@ -21,7 +21,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ConversationItem:
-    """`source` and `spec` as Omi's `text_source` and `text_source_spec`; `lines` for destinations that take speakers."""
+    """`source` and `spec` as Omi's `text_source` and `text_source_spec`; `lines` where speakers are taken."""
 
     lines: tuple[Line, ...]
     started_at: datetime
