@@ -2,7 +2,8 @@
 
     mime      bytes of a mail            → parts, headers, attachments
     html      HTML                       → text
-    replies   text                       → text without quoted history and signature
+    history   text                       → own words, and the mail that is answered
+    words     what mail programs write above both, by language
     forwards  text of a forwarded mail   → whose it is, from when, what was written above
     dates     a date in any language     → a moment
     calendar  an invitation              → one line
@@ -21,7 +22,6 @@ from dataclasses import replace
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.forwards import Forward, forward_of
 from integration_app.mail.mime import CALENDAR_TYPES, Mail, choose_body, read_mail, zone_of
-from integration_app.mail.replies import is_forward, is_forward_subject, is_reply_subject, strip_history
 from integration_app.model import Content
 from integration_app.text.clean import clean
 
@@ -35,15 +35,9 @@ def mail_of(content: Content, *, sender: str = "", envelope_from: str | None = N
     forwarded mail is never cut: it is taken apart instead.
     """
     mail = _whole(content, sender, envelope_from)
-    subject = mail.subject or ""
-    if not is_forward(mail.text, subject):
-        return mail.with_text(strip_history(mail.text, subject=subject, is_reply=mail.is_reply))
-    if not is_forward_subject(subject) and (mail.is_reply or is_reply_subject(subject)):
-        # an answer in a thread in which something was forwarded once: that lies in its history, or in its own words
-        own = strip_history(mail.text, subject=subject, is_reply=True, forwards=False)
-        if not is_forward(own):
-            return mail.with_text(own)
-    return replace(mail, forward=None if mail.several else forward_of(clean(mail.text), zone=mail.zone))
+    if not mail.is_forward or mail.several:
+        return mail
+    return replace(mail, forward=forward_of(clean(mail.text), zone=mail.zone))
 
 
 def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
@@ -55,9 +49,12 @@ def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
         return read_mail(raw, envelope_from=envelope_from)
     headers = dict(reversed(content.headers))  # the topmost of a name counts
     is_reply = bool(headers.keys() & {"in-reply-to", "references"})
+    body = choose_body(content.text, content.html, subject=content.subject or "", is_reply=is_reply)
     return Mail(
         subject=content.subject,
-        text=choose_body(content.text, content.html, subject=content.subject or "", is_reply=is_reply),
+        text=body.text,
+        history=body.history,
+        is_forward=body.is_forward,
         attachments=content.attachments,
         is_reply=is_reply,
         automatic=automatic_cause(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
 
 from integration_app.mail.dates import read_date
-from integration_app.mail.replies import FORWARD_LINES_MAX, is_forward_line
+from integration_app.mail.history import is_forward_line
 from integration_app.text.clean import one_line
 
 _LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")
@@ -20,6 +20,7 @@ _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
 _RULE = re.compile(r"\s{0,4}(?:[_\-=*]{5,}|[_\-=*]{2,}\s?[^\-_=*]{3,60}\s?[_\-=*]{2,})\s*")
 _BEHIND_NAME = re.compile(r"\[?mailto:.*|<[^>]*>?|\(.*\)|\[.*")
 _BLOCK_MAX = 14
+_LINES_MAX = 2000
 _SUBJECTS = re.compile(
     r"subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|ämne|emne|aihe|temat|předmět|predmet|tárgy|subiect|"
     r"тема|относно|θέμα|konu|נושא|الموضوع|موضوع|विषय|เรื่อง|chủ đề|perihal|subjek|件名|제목|主题|主旨|主題|"
@@ -53,7 +54,7 @@ def forward_of(text: str, *, zone: timezone = UTC) -> Forward | None:
     A line that says "forwarded message" is looked for first, then a rule, then a block that stands alone.
     """
     lines = text.split("\n")
-    looked_at = lines[:FORWARD_LINES_MAX]
+    looked_at = lines[:_LINES_MAX]
     for number, line in enumerate(looked_at):
         if is_forward_line(line) and (found := _below(lines, number, 2, zone)):
             return found

@@ -6,11 +6,17 @@ Hidden text is dropped: it is either a preheader trick or an attempt to say some
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit, urlunsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 HTML_MAX = 2_000_000
 """Characters of HTML that are looked at."""
+LINKS_MAX = 25
+LINK_LENGTH_MAX = 300
+_TRACKER = re.compile(
+    r"utm_|mc_|_hs|hsa_|mkt_|fbclid|gclid|dclid|msclkid|igshid|vero_|oly_|wickedid|ref_src|trk=|trkEmail"
+)
 
 _SKIP = frozenset(
     [
@@ -109,6 +115,19 @@ def html_to_text(html: str, *, drop_history: bool = False) -> str:
     return _layout(root) if root is not None else ""
 
 
+def link_target(href: str) -> str:
+    """A web address without what only follows people; "" for anything else, and for one that is all tracking."""
+    try:
+        parts = urlsplit(href.strip()[:2000])
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
+        return ""
+    query = [pair for pair in parts.query.split("&") if pair and not _TRACKER.match(pair)]
+    target = urlunsplit(parts._replace(query="&".join(query)))
+    return target if len(target) <= LINK_LENGTH_MAX else ""
+
+
 def _drop_history(parser: LexborHTMLParser) -> None:
     for mark in parser.css(_QUOTE_BEGINS):
         node: LexborNode | None = mark
@@ -130,6 +149,8 @@ class _Page:
         self.line: list[str] = []
         self.said = False  # the line has more on it than a bullet or a separator
         self.quotes = 0
+        self.link_begins = 0
+        self.links: set[str] = set()
 
     def text(self, text: str) -> None:
         collapsed = _SPACE.sub(" ", text)
@@ -146,6 +167,24 @@ class _Page:
         if line:
             self.lines.append("> " * min(self.quotes, 5) + line)
 
+    def link(self, href: str) -> None:
+        """The target behind its words, where they do not say it; each target once, a sensible number of them."""
+        said = "".join(self.line[self.link_begins :]).strip()
+        target = link_target(href)
+        if not said or not target or target in self.links or len(self.links) >= LINKS_MAX:
+            return
+        bare = target.partition("://")[2].removeprefix("www.").rstrip("/").casefold()
+        if bare in said.casefold() or bare.partition("/")[0] == said.casefold():
+            return
+        self.links.add(target)
+        self.line.append(f" <{target}>")
+
+    def line_break(self) -> None:
+        """A second one in a row is a blank line, as on a screen."""
+        if not "".join(self.line).strip() and self.lines and self.lines[-1]:
+            self.lines.append("")
+        self.end_line()
+
     def end_paragraph(self) -> None:
         self.end_line()
         if self.lines and self.lines[-1]:
@@ -160,13 +199,13 @@ def _layout(root: LexborNode) -> str:
         node, opening, tiny = todo.pop()
         tag = (node.tag or "").lower()
         if not opening:
-            _close(page, tag)
+            _close(page, tag, node)
             continue
         if tag == "-text":
             if not tiny:
                 _text(page, node)
         elif tag == "br":
-            page.end_line()
+            page.line_break()
         elif tag == "img":
             page.text(_alt(node))
         elif tag not in _SKIP and not _is_hidden(style := _style(node), node):
@@ -197,11 +236,15 @@ def _open(page: _Page, tag: str) -> None:
         page.line.append("- ")
     elif tag == "blockquote":
         page.quotes += 1
+    elif tag == "a":
+        page.link_begins = len(page.line)
     elif tag in ("td", "th") and page.line:
         page.line.append(" | " if page.said else "")
 
 
-def _close(page: _Page, tag: str) -> None:
+def _close(page: _Page, tag: str, node: LexborNode) -> None:
+    if tag == "a":
+        page.link(node.attributes.get("href") or "")
     if tag in _PARAGRAPHS:
         page.end_paragraph()
     elif tag in _BLOCKS:

@@ -6,11 +6,13 @@ charsets are decoded here, one by one, each within a limit.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import email
 import email.policy
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
@@ -20,8 +22,8 @@ from email.utils import parseaddr, parsedate_to_datetime
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
 from integration_app.mail.forwards import Forward
+from integration_app.mail.history import is_forward, is_reply_subject, split_history
 from integration_app.mail.html import html_to_text
-from integration_app.mail.replies import is_forward, is_reply_subject
 from integration_app.model import Attachment
 from integration_app.text.charsets import decode
 from integration_app.text.clean import one_line
@@ -46,7 +48,7 @@ class Mail:
     """What a mail says. `date` is the sender's claim, aware and UTC; addresses are claims too.
 
     `automatic`: why no person wrote it. `zone`: the offset of the sender's clock. `forward`: the mail inside it;
-    `several`: there is more than one.
+    `several`: there is more than one. `history`: the mail that is answered, cut off `text`.
     """
 
     subject: str | None = None
@@ -61,9 +63,17 @@ class Mail:
     zone: timezone = UTC
     forward: Forward | None = None
     several: bool = False
+    history: str = ""
+    is_forward: bool = False
 
-    def with_text(self, text: str) -> Mail:
-        return replace(self, text=text)
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One body, cut. `history` is what was cut; a forward is never cut."""
+
+    text: str
+    history: str = ""
+    is_forward: bool = False
 
 
 def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
@@ -85,7 +95,7 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         date=_date(_header(message, "date")),
         message_id=_header(message, "message-id").strip() or None,
         text=within(text),
-        attachments=tuple(body.attachments),
+        attachments=tuple(body.attachments if text.strip() else [*body.attachments, *body.pictures]),
         is_reply=is_reply,
         automatic=automatic_cause(
             lambda header: _header(message, header),
@@ -95,6 +105,8 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         ),
         zone=zone_of(_header(message, "date")),
         several=body.attached_mails > 1,
+        history=within("\n\n".join(body.history)),
+        is_forward=body.is_forward or (body.attached_mails == 1 and not body.said),
     )
 
 
@@ -113,28 +125,40 @@ def zone_of(date: str) -> timezone:
         return UTC
 
 
-def choose_body(plain: str | None, html: str | None, *, subject: str = "", is_reply: bool = False) -> str:
+def choose_body(plain: str | None, html: str | None, *, subject: str = "", is_reply: bool = False) -> Body:
     """The plain text, unless it is empty, a stub ("view in browser") or HTML in disguise; then the HTML's text."""
     plain, html = plain or "", html or ""
     if plain.strip() and _LOOKS_LIKE_HTML.match(plain[:200]):
         plain, html = "", html or plain
     if not html.strip():
-        return within(plain)
+        return _cut(within(plain), subject, is_reply)
     if not plain.strip():
         return _html_body(html, subject, is_reply)
     if len(plain.strip()) < 400:
         rendered = _html_body(html, subject, is_reply)
-        if len(plain.strip()) < _STUB_SHARE * len(rendered):
+        if len(plain.strip()) < _STUB_SHARE * len(rendered.text):
             return rendered
-    return within(plain)
+    return _cut(within(plain), subject, is_reply)
 
 
-def _html_body(html: str, subject: str, is_reply: bool) -> str:
+def _cut(text: str, subject: str, is_reply: bool) -> Body:
+    if is_forward(text, subject):
+        return Body(text, is_forward=True)
+    split = split_history(text, subject=subject, is_reply=is_reply)
+    return Body(split.own, split.history)
+
+
+def _html_body(html: str, subject: str, is_reply: bool) -> Body:
     """A reply without its history, where something is left; mail programs wrap forwards into the same containers."""
-    whole = html_to_text(html)
-    if not (is_reply or is_reply_subject(subject)) or is_forward(whole, subject) or _answers_inside(whole):
-        return within(whole)
-    return within(html_to_text(html, drop_history=True) or whole)
+    whole = within(html_to_text(html))
+    replies = is_reply or is_reply_subject(subject)
+    if not replies or is_forward(whole, subject) or _answers_inside(whole):
+        return _cut(whole, subject, is_reply)
+    own = within(html_to_text(html, drop_history=True))
+    if not own.strip() or own == whole:
+        return _cut(whole, subject, is_reply)
+    cut = _cut(own, subject, is_reply)
+    return Body(cut.text, whole, cut.is_forward)
 
 
 def _answers_inside(text: str) -> bool:
@@ -150,9 +174,14 @@ class _Body:
     def __init__(self, subject: str, is_reply: bool) -> None:
         self._subject, self._is_reply = subject, is_reply
         self.attachments: list[Attachment] = []
+        self.pictures: list[Attachment] = []  # shown inside the text; named where there is no text
+        self.history: list[str] = []
+        self.is_forward = False
+        self.said = False  # there are words beside an attached mail
         self.attached_mails = 0
         self.invited: set[str] = set()
         self._parts = 0
+        self._attached = 0  # how many attached mails deep
 
     def render(self, part: Message, depth: int) -> str:
         self._parts += 1
@@ -193,20 +222,29 @@ class _Body:
         return "\n\n".join([*invited, text] if text.strip() else invited)
 
     def _chosen(self, plain: str | None, html: str | None) -> str:
-        return choose_body(plain, html, subject=self._subject, is_reply=self._is_reply)
+        if self._attached:
+            return within(plain if plain and plain.strip() else html_to_text(html or ""))
+        body = choose_body(plain, html, subject=self._subject, is_reply=self._is_reply)
+        self.is_forward = self.is_forward or body.is_forward
+        self.said = self.said or bool(body.text.strip())
+        if body.history:
+            self.history.append(body.history)
+        return body.text
 
     def _forwarded(self, part: Message, depth: int) -> str:
-        """A mail attached to a mail: its head and its text."""
-        inner = next(_children(part), None)
+        """A mail attached to a mail: its head and its text, whole."""
+        inner = _attached_mail(part)
         if inner is None:
             return ""
         self.attached_mails += 1
+        self._attached += 1
         head = [
             f"{name}: {one_line(value)}"
             for name in ("From", "Date", "Subject")
             if (value := _header(inner, name.lower()))
         ]
         text = self.render(inner, depth + 1)
+        self._attached -= 1
         return "\n".join(["---------- Forwarded message ----------", *head, "", text])
 
     def _invitation(self, part: Message) -> str:
@@ -224,19 +262,33 @@ class _Body:
         """Name an attachment. Images shown inside the text are part of its looks, not something that came along."""
         kind = part.get_content_type()
         inline = (part.get_content_disposition() or "inline") == "inline"
-        if kind.startswith("image/") and inline and part.get("content-id"):
-            return
+        is_picture = kind.startswith("image/") and inline and bool(part.get("content-id"))
         payload = part.get_payload(decode=False)
         size = len(payload) if isinstance(payload, str) else 0
         if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
             size = len("".join(payload.split()).rstrip("=")) * 3 // 4 if isinstance(payload, str) else 0
-        self.attachments.append(Attachment(content_type=one_line(kind, 100), name=_file_name(part), size=size))
+        found = Attachment(content_type=one_line(kind, 100), name=_file_name(part), size=size)
+        (self.pictures if is_picture else self.attachments).append(found)
 
 
 def _children(part: Message) -> Iterator[Message]:
     payload = part.get_payload()
     if isinstance(payload, list):
         yield from (child for child in payload if isinstance(child, Message))
+
+
+def _attached_mail(part: Message) -> Message | None:
+    """The mail in a `message/rfc822` part; in base64 too, which is forbidden and common."""
+    inner = next(_children(part), None)
+    if inner is None or inner.keys() or str(part.get("content-transfer-encoding", "")).strip().lower() != "base64":
+        return inner
+    payload = inner.get_payload()
+    try:
+        raw = base64.b64decode(payload if isinstance(payload, str) else "", validate=False)
+    except (binascii.Error, ValueError):
+        return inner
+    found = email.message_from_bytes(raw, policy=email.policy.compat32)
+    return found if found.keys() else inner
 
 
 def _is_calendar(part: Message) -> bool:

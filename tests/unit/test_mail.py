@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_app.mail import mail_of
+from integration_app.mail.history import split_history
 from integration_app.mail.html import html_to_text
 from integration_app.mail.mime import choose_body, read_mail
-from integration_app.mail.replies import strip_history
 from integration_app.model import Content
 from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.text.charsets import decode
@@ -73,13 +73,13 @@ KEPT = {
 
 @pytest.mark.parametrize("client", REPLIES)
 def test_history_and_signatures_are_cut(client: str) -> None:
-    assert strip_history(REPLIES[client], subject="Re: Dinner") == "Sounds good."
+    assert split_history(REPLIES[client], subject="Re: Dinner").own == "Sounds good."
 
 
 @pytest.mark.parametrize("case", KEPT)
 def test_what_is_no_history_is_kept(case: str) -> None:
     subject, text = KEPT[case]
-    assert strip_history(text, subject=subject) == text
+    assert split_history(text, subject=subject).own == text
 
 
 def test_html_is_laid_out_as_a_reader_sees_it() -> None:
@@ -105,7 +105,8 @@ def test_html_is_laid_out_as_a_reader_sees_it() -> None:
 )
 def test_history_in_html_is_cut_by_its_container(history: str) -> None:
     assert (
-        choose_body("", f"<html><body><div>Sounds good.</div>{history}</body></html>", is_reply=True) == "Sounds good."
+        choose_body("", f"<html><body><div>Sounds good.</div>{history}</body></html>", is_reply=True).text
+        == "Sounds good."
     )
 
 
@@ -114,7 +115,7 @@ def test_answers_inside_a_quotation_in_html_are_kept() -> None:
         '<div>See below.</div><div class="gmail_quote">On Monday Ana wrote:<blockquote>One?</blockquote>'
         "<div>Yes, at eight.</div><blockquote>Two?</blockquote></div>"
     )
-    assert "Yes, at eight." in choose_body("", html)
+    assert "Yes, at eight." in choose_body("", html).text
 
 
 @pytest.mark.parametrize(
@@ -145,15 +146,15 @@ def test_what_no_reader_sees_is_dropped(style: str) -> None:
 
 def test_a_forward_in_html_is_kept() -> None:
     html = '<div>FYI</div><div class="gmail_quote">---------- Forwarded message ---------<br>From: Ana<br><br>Room 12</div>'
-    assert "Room 12" in choose_body("", html)
+    assert "Room 12" in choose_body("", html).text
 
 
 def test_the_plain_text_is_preferred_unless_it_is_a_stub() -> None:
     html = "<p>" + "Real words of the newsletter. " * 200 + "</p>"
-    assert choose_body("Plain", "<p>HTML</p>") == "Plain"
-    assert choose_body("View in browser", html).startswith("Real words")
-    assert choose_body("  ", "<p>HTML</p>") == "HTML"
-    assert choose_body("<html><body><p>In disguise</p></body></html>", None) == "In disguise"
+    assert choose_body("Plain", "<p>HTML</p>").text == "Plain"
+    assert choose_body("View in browser", html).text.startswith("Real words")
+    assert choose_body("  ", "<p>HTML</p>").text == "HTML"
+    assert choose_body("<html><body><p>In disguise</p></body></html>", None).text == "In disguise"
 
 
 def mail(**headers: str) -> EmailMessage:
@@ -292,7 +293,7 @@ def test_no_bytes_make_it_raise(raw: bytes) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=30))
 def test_no_text_makes_it_raise_and_none_vanishes(text: str, subject: str) -> None:
-    stripped = strip_history(text, subject=subject, is_reply=True)
+    stripped = split_history(text, subject=subject, is_reply=True).own
     assert stripped in text or stripped.split() == text.split() or not text.strip()
     assert bool(stripped.strip()) == bool(text.strip())
     assert "\x00" not in clean(text)

@@ -1,0 +1,429 @@
+"""Find the quoted history of a reply. Own words kept > forwards kept > history cut.
+
+A cut needs positive signs: an attribution (the shortest run of lines with a date and a place, grown upwards from its
+last line, or a known word for "wrote"), quotation marks below it, a block of headers whose labels are known words for
+From and Subject, a known rule. What merely looks like one – a card, an agenda, a log – is left alone, and so is
+everything that would leave nothing. The rules know no language; the words are data (`words`).
+
+All patterns are linear and run on single, bounded lines: anyone may write to an inbox.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from integration_app.mail import words
+
+LOOKED_AT_MAX = 200_000
+"""Characters in which history is looked for."""
+LINE_MAX = 400
+_ATTRIBUTION_LINES = 5
+_SIGNATURE_LINES = 12
+_FOOTER_LINES = 40
+_BLOCK_LINES = 12
+_GAP = 3
+"""Blank lines between an attribution and its quotation."""
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+_QUOTE = re.compile(r"\s{0,8}[>\uff1e]")
+_ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
+_BRACKETED = re.compile(r"[<(\[](?:mailto:)?" + _ADDRESS.pattern)
+_CLOCK = re.compile(
+    r"(?<!\d)\d{1,2}\s?[:.h\u6642\u65f6]\s?\d{2}(?!\d)|(?<!\d)\d{1,2}\s?(?:am|pm|a\.m|p\.m)\b", re.IGNORECASE
+)
+_MONTHS = (
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|des|avr|juin|juil|août|aout|déc|fév|ene|abr|ago|dic|"
+    "gen|mag|giu|lug|set|ott|mrt|maa|mei|maj|syys|loka|marras|joulu|tammi|helmi|huhti|touko|kesä|heinä|elo|"
+    "sty|lut|kwi|cze|lip|sie|wrz|paź|paz|lis|gru|led|úno|uno|bře|bre|dub|kvě|kve|čer|cer|srp|zář|zar|říj|rij|pro|"
+    "янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек|січ|лют|бер|кві|тра|чер|лип|сер|вер|жов|лис|гру|"
+    "ιαν|φεβ|μαρ|απρ|μα[ϊι]|ιουν|ιουλ|αυγ|σεπ|οκτ|νοε|δεκ|oca|şub|sub|nis|haz|tem|ağu|agu|eyl|eki|kas|ara|"
+    "szept|okt|nov|febr|márc|marc|ápr|apr|máj|jún|júl|ian|iun|iul|noi|ліс|"
+    "ינו|פבר|מרץ|אפר|מאי|יונ|יול|אוג|ספט|אוק|נוב|דצמ|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر|"
+    "جن|ฟ|ม|ก|ส|ต|พ|ธ|tháng|thg|जन|फ़र|मार्च|अप्रै|मई|जून|जुल|अग|सित|अक्|नव|दिस|"
+    "jaan|veebr|märts|aprill|juuni|juuli|rugs|spal|lapkr|gruod|saus|vas|kov|bal|geg|birž|liep|rugp|janv|febr|"
+    "ژانویه|فوریه|مارس|آوریل|نوامبر|دسامبر|اکتبر|سپتامبر|siječ|velj|ožuj|trav|svib|lip|srp|kol|ruj|list|stud|pros"
+)
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{4}|\d{1,2})\s?[-/.\u5e74\ub144]\s?(?:\d{1,2}|[^\W\d_]{3,5}\.?)\s?(?:[-/.\u6708\uc6d4]\s?\d{1,4})"
+    r"|(?<!\d)\d{1,2}(?:\.|st|nd|rd|th|er|\u00ba)?,?\s+(?:de\s+|d[\u2019'])?[^\W\d_][^\s\d,]{0,14}[.'\u05f3]?,?\s+(?:de\s+|del\s+)?\d{4}(?!\d)"
+    r"|[^\W\d_]{3,14}\.?,?\s+\d{1,2}(?:st|nd|rd|th|\.)?,?\s+\d{4}(?!\d)"
+    r"|(?<!\d)\d{4}\.?\s+(?:m\.\s+)?[^\W\d_]{3,14}\.?\s+\d{1,2}(?!\d)"
+    r"|(?<!\d)\d{1,2}\.?\s?(?:" + _MONTHS + r")[^\W\d_]{0,9}\.?(?!\w)"
+    r"|(?<!\w)(?:" + _MONTHS + r")[^\W\d_]{0,9}\.?\s\d{1,2}(?!\d)",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"\s{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a]\s?[*_]{0,2}\s*(.*)")
+_RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}\s?[-_=]{2,})\s*")
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019)*]*$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
+_COLON = re.compile(r"[:\uff1a]\s*[*_]{0,2}$")
+_STARTS = re.compile(r"[*_\s]{0,3}(?:" + "|".join(map(re.escape, words.STARTS)) + r")[\s,]", re.IGNORECASE)
+_ONE_LINE = re.compile(
+    r"(.{1,200}?[.!?\u2026)])\s+((?:"
+    + "|".join(re.escape(word) for word in words.STARTS if len(word) > 1)
+    + r")\s.{10,250})",
+    re.IGNORECASE,
+)
+_REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
+_FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
+_AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
+_PREFIXES = re.compile(
+    rf"(?:\s*(?:{words.REPLY_PREFIXES}|{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a])+", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`own` is what to deliver; `history` what was cut, "" where nothing was."""
+
+    own: str
+    history: str = ""
+
+
+def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Split:
+    """Take the mail that is answered, and a signature behind the exact delimiter `-- `, off a reply.
+
+    `is_reply` when the headers say so (In-Reply-To, References); a subject like "Re:" says it too.
+    """
+    lines = text.split("\n")
+    page = _Page(lines, is_reply=is_reply or is_reply_subject(subject), subject=subject)
+    kept = _without_signature(page.own())
+    own = "\n".join(kept).strip()
+    return Split(own, _rest(lines, kept)) if own else Split(text)
+
+
+def is_reply_subject(subject: str) -> bool:
+    """Whether a subject begins as that of an answer does."""
+    return bool(_REPLY_SUBJECT.match(subject[:200]))
+
+
+def is_forward_subject(subject: str) -> bool:
+    return bool(_FORWARD_SUBJECT.match(subject[:200]))
+
+
+def bare_subject(subject: str) -> str:
+    """Without prefixes, in lower case: the same for a mail and its answers."""
+    return " ".join(_PREFIXES.sub("", subject[:300], count=1).casefold().split())
+
+
+def is_quoted(line: str) -> bool:
+    return bool(_QUOTE.match(line[:20]))
+
+
+def is_forward_line(line: str, *, quoted: bool = False) -> bool:
+    """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for."""
+    low = line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t").casefold()
+    return bool(low) and len(low) < 90 and low.startswith(words.FORWARDED)
+
+
+def is_forward(text: str, subject: str = "", *, is_reply: bool = False) -> bool:
+    """Whether the history is the message: the subject says so, or a line that is not part of an answered mail."""
+    lines = text[:LOOKED_AT_MAX].split("\n")
+    if _AMBIGUOUS_SUBJECT.match(subject[:20]):
+        return _is_scandinavian_forward(lines) or any(is_forward_line(line) for line in lines)
+    if is_forward_subject(subject):
+        return True
+    first = next((number for number, line in enumerate(lines) if is_forward_line(line)), None)
+    if first is not None:
+        page = _Page(lines, is_reply=True, subject=subject)
+        above = page.attribution_above(first)
+        return not above
+    quoted = next((n for n, line in enumerate(lines) if is_quoted(line) and is_forward_line(line, quoted=True)), None)
+    if quoted is not None and not any(is_quoted(line) for line in lines[:quoted]):
+        return not _Page(lines, is_reply=True, subject=subject).attribution_above(quoted)
+    return False
+
+
+def header_block(lines: list[str], start: int) -> int:
+    """Where a block of headers that begins at `start` ends; `start` when there is none.
+
+    Its first label is a known word for From (or for the date, right above it), one is a word for Subject; three known
+    labels in all. A value may be folded, or stand on the line below its label.
+    """
+    seen: set[str] = set()
+    number, labels, gap = start, 0, 0
+    while number < min(start + _BLOCK_LINES, len(lines)):
+        line = lines[number][:LINE_MAX]
+        kind = _kind_of_label(line)
+        if kind is None:
+            folded = labels and line.strip() and (line[:1] in " \t" or _is_value(lines[number - 1], line))
+            if not folded and not (
+                labels and not line.strip() and gap == 0 and labels < 3 and _followed(lines, number)
+            ):
+                break
+            gap += not line.strip()
+        else:
+            if labels == 0 and kind not in ("sender", "sent"):
+                return start
+            if kind == "sent" and labels == 0 and not _DATE.search(line):
+                return start
+            seen.add(kind)
+            labels += 1
+        number += 1
+    is_block = "sender" in seen and "subject" in seen and labels >= 3
+    return number if is_block else start
+
+
+def _followed(lines: list[str], number: int) -> bool:
+    return number + 1 < len(lines) and _kind_of_label(lines[number + 1][:LINE_MAX]) is not None
+
+
+def _is_value(above: str, line: str) -> bool:
+    """The value of a label that stands alone, or the end of an address that was wrapped."""
+    found = _LABEL.fullmatch(above[:LINE_MAX])
+    return bool(found and not found.group(2).strip(" *")) or bool(re.fullmatch(r"\s*[<(]?\S+@\S+[>)]?[;,]?\s*", line))
+
+
+def _kind_of_label(line: str) -> str | None:
+    found = _LABEL.fullmatch(line)
+    if not found:
+        return None
+    label = found.group(1).strip(" *_").casefold()
+    # From before To: "a" and "de" are both in several languages, and From stands first
+    for kind, known in (("sender", words.SENDER), ("subject", words.SUBJECT), ("sent", words.SENT), ("to", words.TO)):
+        if label in known:
+            return kind
+    return None
+
+
+def _is_scandinavian_forward(lines: list[str]) -> bool:
+    """`VS:` is a forward in Danish and Norwegian, a reply in Finnish: what stands below decides."""
+    for line in lines[:400]:
+        found = _LABEL.fullmatch(line[:LINE_MAX])
+        if found and found.group(1).strip(" *_").casefold() in words.SCANDINAVIAN:
+            return True
+    return False
+
+
+class _Page:
+    """The lines of one body, and what can be seen on them."""
+
+    def __init__(self, lines: list[str], *, is_reply: bool, subject: str) -> None:
+        self._lines = lines
+        self._seen = [_INVISIBLE.sub("", line[:LINE_MAX]).rstrip("\r") for line in _head(lines)]
+        self._quoted = [is_quoted(line) for line in self._seen]
+        self._is_reply = is_reply
+        self._subject = subject
+
+    def own(self) -> list[str]:
+        """The lines that are the writer's own."""
+        quotation_seen = False
+        for number, line in enumerate(self._seen):
+            if not line.strip():
+                continue
+            if self._quoted[number]:
+                if self._is_reply and not quotation_seen and not self._is_interleaved(number):
+                    return self._around(number, number)  # unannounced
+                quotation_seen = True
+                continue
+            found = self._cut_at(number)
+            if found is not None:
+                return found
+        return self._lines
+
+    def attribution_above(self, number: int) -> bool:
+        return any(self._attribution(row) is not None for row in range(number) if self._seen[row].strip())
+
+    # --- candidates ---------------------------------------------------------------------------------------
+
+    def _cut_at(self, number: int) -> list[str] | None:
+        """The own lines, if history begins at this one."""
+        begin = self._attribution(number)
+        if begin is not None:
+            return self._around(begin, self._below(number))
+        if self._is_reply and (own := self._inline(number)) is not None:
+            return own
+        if not self._is_reply:
+            return None
+        block = header_block(self._seen, number)
+        if block > number and self._block_is_history(number, block):
+            above = number - 1 if number > 0 and _RULE.fullmatch(self._seen[number - 1]) else number
+            return self._lines[:above]
+        if self._is_original_rule(number):
+            return self._lines[:number]
+        return None
+
+    def _attribution(self, last: int) -> int | None:
+        """The first line of an attribution that ends at `last`; None when none does.
+
+        Grown upwards: the shortest run that holds what an attribution holds.
+        """
+        line = self._seen[last].strip()
+        if self._quoted[last] or not line:
+            return None
+        below = self._below(last)
+        quoted_below = below < len(self._seen) and self._quoted[below]
+        ends = bool(_COLON.search(line)) or _says_wrote(line)
+        if not ends and not (quoted_below and _ADDRESS.search(line)):
+            return None
+        if not quoted_below and not (self._is_reply and self._anything_below(last)):
+            return None
+        run = ""
+        for number in range(last, max(-1, last - _ATTRIBUTION_LINES), -1):
+            row = self._seen[number].strip()
+            if not row or self._quoted[number]:
+                return None
+            if number < last and _SENTENCE_END.search(row) and not _ABBREVIATION.search(row):
+                return None
+            run = f"{row} {run}".strip()
+            if self._is_sure(run, quoted_below=quoted_below):
+                return self._grown(number)
+        return None
+
+    def _is_sure(self, run: str, *, quoted_below: bool) -> bool:
+        dated, clock = bool(_DATE.search(run)), bool(_CLOCK.search(run))
+        address, wrote = bool(_ADDRESS.search(run)), _says_wrote(run)
+        colon = bool(_COLON.search(run))
+        if quoted_below:
+            score = 2 * dated + clock + 2 * address + 3 * wrote + colon
+            if not self._is_reply and not (dated and (_BRACKETED.search(run) or (wrote and clock))):
+                return False  # a letter that quotes a letter
+            return score >= 4 and (dated or (wrote and (address or self._is_reply or colon)))
+        bracketed = bool(_BRACKETED.search(run))
+        if wrote and dated and (bracketed or address or clock):
+            return True
+        return dated and clock and bracketed and colon
+
+    def _grown(self, first: int) -> int:
+        """With the line above, where the attribution was wrapped between its first words and its date."""
+        if first == 0 or _STARTS.match(self._seen[first]):
+            return first
+        above = self._seen[first - 1].strip()
+        wrapped = above and not self._quoted[first - 1] and not _SENTENCE_END.search(above) and len(above) < 100
+        if (
+            wrapped
+            and _STARTS.match(above)
+            and (above.endswith(",") or _DATE.search(above) or _BRACKETED.search(above))
+        ):
+            return first - 1
+        return first
+
+    def _inline(self, number: int) -> list[str] | None:
+        """ "Fine. On Monday … wrote:" on one line, in front of a quotation."""
+        below = self._below(number)
+        if below >= len(self._seen) or not self._quoted[below]:
+            return None
+        found = _ONE_LINE.fullmatch(self._seen[number])
+        if not found:
+            return None
+        run = found.group(2)
+        if not (self._is_sure(run, quoted_below=True) and (_COLON.search(run) or _says_wrote(run))):
+            return None
+        return [*self._lines[:number], found.group(1), *self._tail_of(below)]
+
+    def _block_is_history(self, number: int, end: int) -> bool:
+        """A block of headers in a mail whose subject is another one's is a forward with an edited subject."""
+        if is_reply_subject(self._subject) or not self._subject.strip():
+            return True
+        for line in self._seen[number:end]:
+            found = _LABEL.fullmatch(line)
+            if found and found.group(1).strip(" *_").casefold() in words.SUBJECT:
+                return bare_subject(found.group(2)) == bare_subject(self._subject)
+        return True
+
+    def _is_original_rule(self, number: int) -> bool:
+        low = self._seen[number].strip(" *-_=\t").casefold()
+        return len(low) < 60 and low.startswith(words.ORIGINAL) and bool(_RULE.fullmatch(self._seen[number]))
+
+    # --- what stands around -------------------------------------------------------------------------------
+
+    def _below(self, number: int) -> int:
+        """The next line with anything on it, over a few blank ones."""
+        below = number + 1
+        while below < len(self._seen) and below - number <= _GAP and not self._seen[below].strip():
+            below += 1
+        return below
+
+    def _anything_below(self, number: int) -> bool:
+        return any(line.strip() for line in self._seen[number + 1 :])
+
+    def _around(self, begin: int, quotation: int) -> list[str]:
+        """The lines above `begin`, and own ones below the quotation; all of them where the answers are in between."""
+        if quotation >= len(self._seen) or not self._quoted[quotation]:
+            return self._lines[:begin]  # the history is not marked: it goes to the end
+        tail = self._tail_of(quotation)
+        if self._is_interleaved(quotation):
+            return self._lines
+        return self._lines[:begin] + tail
+
+    def _tail_of(self, quotation: int) -> list[str]:
+        """Own lines below the last quoted one: an answer at the bottom. Footers are none."""
+        last = max(number for number, quoted in enumerate(self._quoted) if quoted)
+        last = max(last, quotation)
+        begin = self._behind_wrapped(last)
+        rest = self._lines[begin:]
+        if not any(line.strip() for line in rest) or self._is_footer(rest):
+            return []
+        return ["", *rest]
+
+    def _behind_wrapped(self, last: int) -> int:
+        """Behind the end of a long quoted line that the mail program has wrapped without a mark."""
+        number = last + 1
+        if number < len(self._seen) and self._is_wrapped(number):
+            return number + 1
+        return number
+
+    def _is_wrapped(self, number: int) -> bool:
+        """A short line right below a long quoted one, with nothing or more quotation below it."""
+        above = self._seen[number - 1] if number else ""
+        line = self._seen[number].strip()
+        if not line or self._quoted[number] or not self._quoted[number - 1] or len(above) < 65 or len(line) > 40:
+            return False
+        below = self._seen[number + 1].strip() if number + 1 < len(self._seen) else ""
+        continues = not _SENTENCE_END.search(above.strip()) and (line[:1].islower() or line[:1] in "(<0123456789")
+        return continues and (not below or self._quoted[number + 1])
+
+    def _is_interleaved(self, quotation: int) -> bool:
+        """Own words between two quoted passages."""
+        last = max(number for number, quoted in enumerate(self._quoted) if quoted)
+        return any(
+            self._seen[number].strip()
+            and not self._quoted[number]
+            and not self._is_wrapped(number)
+            and self._attribution(number) is None
+            for number in range(quotation, last)
+        )
+
+    def _is_footer(self, rest: list[str]) -> bool:
+        """What a list, a company or a mail program puts below: a signature, a rule, words that give it away."""
+        said = [line.strip() for line in rest if line.strip()]
+        if len(said) > _FOOTER_LINES:
+            return False
+        if said[0] in ("--", "-- ", "—", "- -") or rest[0].rstrip("\r") == "-- ":
+            return True
+        if _RULE.fullmatch(said[0][:LINE_MAX]):
+            return True
+        low = " ".join(said)[:600].casefold()
+        return any(word in low for word in words.FOOTERS)
+
+
+def _says_wrote(run: str) -> bool:
+    return run.rstrip(" *_:\uff1a").casefold().endswith(words.WROTE)
+
+
+def _head(lines: list[str]) -> list[str]:
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + 1
+        if size > LOOKED_AT_MAX:
+            return lines[:number]
+    return lines
+
+
+def _rest(lines: list[str], kept: list[str]) -> str:
+    """What `kept` lacks of `lines`, in order."""
+    common = 0
+    while common < len(kept) and common < len(lines) and kept[common] == lines[common]:
+        common += 1
+    ending = 0
+    while ending < len(kept) - common and kept[-1 - ending] == lines[-1 - ending]:
+        ending += 1
+    return "\n".join(lines[common : len(lines) - ending]).strip("\n")
+
+
+def _without_signature(lines: list[str]) -> list[str]:
+    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - _SIGNATURE_LINES), -1):
+        if lines[number].rstrip("\r") == "-- ":
+            return lines[:number] if any(line.strip() for line in lines[:number]) else lines
+    return lines
