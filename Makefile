@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof bench bench-quick
+.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -22,6 +22,9 @@ test-any-day: $(VENV)/.dev ## The tests in which dates matter, on other days, in
 	$(BIN)/python -m tests.any_day
 
 check: lint types contracts test ## Style, types, import contracts, tests
+
+mail-score: $(VENV)/.dev ## How well history is cut, beside the libraries, on the half that nobody looked at
+	$(BIN)/python -m tests.mail_score
 
 proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about ten minutes)
 	$(BIN)/python -m tests.proof

@@ -11,7 +11,17 @@ from datetime import UTC, datetime
 
 from babel.dates import format_date, format_time
 
-NAMES = ("Sam Rivera", "Ana Pérez", "Jörg Müller", "Zoë O'Neil", "Marta Kowalska", "Иван Петров", "佐藤 花子", "Li Wei", "d'Artagnan")
+NAMES = (
+    "Sam Rivera",
+    "Ana Pérez",
+    "Jörg Müller",
+    "Zoë O'Neil",
+    "Marta Kowalska",
+    "Иван Петров",
+    "佐藤 花子",
+    "Li Wei",
+    "d'Artagnan",
+)
 OWN = (
     "The key is with Mara.", "Bring the red folder.", "Friday at seven works for me", "See you there!", "Thanks a lot",
     "I will call you at 5.", "Could you send the figures again?", "Bis morgen", "À demain", "Yes", "No, the other one.",
@@ -30,7 +40,20 @@ FOOTERS = (
     "--\nSent from my phone", "This email is confidential and may be privileged.\nIf you are not the recipient, delete it.",
     "Diese Nachricht ist vertraulich.", "-- \nSam Rivera\n+1 555 000 1111",
 )  # fmt: skip
-HISTORY = ("quokka", "wombat", "numbat", "bilby", "dugong", "potoroo", "bettong", "cassowary", "echidna", "galah", "emu", "kea")
+HISTORY = (
+    "quokka",
+    "wombat",
+    "numbat",
+    "bilby",
+    "dugong",
+    "potoroo",
+    "bettong",
+    "cassowary",
+    "echidna",
+    "galah",
+    "emu",
+    "kea",
+)
 # {d} medium date, {l} long date, {s} short date, {t} time, {n} name, {a} address
 ATTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "en": ("On {d} at {t} {n} <{a}> wrote:", "On {s} {t}, {n} wrote:", "On {d}, at {t}, {n} <{a}> wrote:",
@@ -141,7 +164,7 @@ class _Maker:
         self.block_language = dice.choice(sorted(BLOCKS))
         self.topic = dice.choice(("Dinner", "Ticket 4711", "Lunch?", "Résumé", "会議", "Отчёт"))
 
-    def make(self) -> Case:
+    def make(self) -> Case:  # noqa: C901 - a list of shapes
         own = self.own()
         history = self.history()
         quoted = "\n".join("> " + line if line else ">" for line in history.split("\n"))
@@ -159,9 +182,13 @@ class _Maker:
             case "block, no rule":
                 return self.case(reply, f"{own}\n\n{self.block()}\n\n{history}\n", own)
             case "block, bold":
-                return self.case(reply, f"{own}\n\n________________________________\n{self.block(bold=True)}\n\n{history}\n", own)
+                return self.case(
+                    reply, f"{own}\n\n________________________________\n{self.block(bold=True)}\n\n{history}\n", own
+                )
             case "html":
-                body = f"{self.as_html(own)}<br><br>{_escaped(intro)}<br><blockquote>{self.as_html(history)}</blockquote>"
+                body = (
+                    f"{self.as_html(own)}<br><br>{_escaped(intro)}<br><blockquote>{self.as_html(history)}</blockquote>"
+                )
                 return self.case(reply, None, own, html=f"<html><body>{body}</body></html>")
             case "html, gmail":
                 quote = f'<div class="gmail_quote">{_escaped(intro)}<br><blockquote>{self.as_html(history)}</blockquote></div>'
@@ -186,10 +213,16 @@ class _Maker:
                 deeper = "\n".join(f"> {line}" for line in f"{self.attribution()}\n{quoted}".split("\n"))
                 return self.case(reply, f"{own}\n\n{intro}\n{quoted}\n>\n{deeper}\n", own)
             case "forward, subject":
-                text = f"{own}\n\n---------- {FORWARD_LINES[self.block_language]} ---------\n{self.block()}\n\n{history}\n"
-                return self.case(self.dice.choice(("Fwd: ", "WG: ", "TR: ", "VB: ", "Fw: ")) + self.topic, text, text, forward=True)
+                text = (
+                    f"{own}\n\n---------- {FORWARD_LINES[self.block_language]} ---------\n{self.block()}\n\n{history}\n"
+                )
+                return self.case(
+                    self.dice.choice(("Fwd: ", "WG: ", "TR: ", "VB: ", "Fw: ")) + self.topic, text, text, forward=True
+                )
             case "forward, edited subject":
-                text = f"{own}\n\n---------- {FORWARD_LINES[self.block_language]} ---------\n{self.block()}\n\n{history}\n"
+                text = (
+                    f"{own}\n\n---------- {FORWARD_LINES[self.block_language]} ---------\n{self.block()}\n\n{history}\n"
+                )
                 return self.case("Our trip", text, text, forward=True)
             case "forward, block":
                 text = f"{own}\n\n{self.block()}\n\n{history}\n"
@@ -197,7 +230,9 @@ class _Maker:
             case _:
                 return self.case(self.topic, f"{own}\n\n{self.own()}\n", f"{own}\n\n{self.own_again()}")
 
-    def case(self, subject: str, plain: str | None, expected: str, *, html: str | None = None, forward: bool = False) -> Case:
+    def case(
+        self, subject: str, plain: str | None, expected: str, *, html: str | None = None, forward: bool = False
+    ) -> Case:
         if self.shape == "nothing of the kind":
             expected = plain or ""
         is_reply = self.shape not in ("forward, subject", "nothing of the kind")
@@ -224,7 +259,14 @@ class _Maker:
         return "\n" if self.dice.random() < 0.5 else ""
 
     def moment(self) -> datetime:
-        return datetime(2026, self.dice.randint(1, 12), self.dice.randint(1, 28), self.dice.randint(0, 23), self.dice.randint(0, 59), tzinfo=UTC)
+        return datetime(
+            2026,
+            self.dice.randint(1, 12),
+            self.dice.randint(1, 28),
+            self.dice.randint(0, 23),
+            self.dice.randint(0, 59),
+            tzinfo=UTC,
+        )
 
     def attribution(self) -> str:
         moment, name = self.moment(), self.dice.choice(NAMES)
@@ -256,7 +298,12 @@ class _Maker:
         locale = {"zh": "zh_CN"}.get(self.block_language, self.block_language)
         moment = self.moment()
         when = f"{format_date(moment, 'full', locale=locale)} {format_time(moment, 'short', locale=locale, tzinfo=UTC)}"
-        rows = ((sender, f"{self.dice.choice(NAMES)} <sam@example.com>"), (sent, when), (to, "ana@example.com"), (subject, self.topic))
+        rows = (
+            (sender, f"{self.dice.choice(NAMES)} <sam@example.com>"),
+            (sent, when),
+            (to, "ana@example.com"),
+            (subject, self.topic),
+        )
         return "\n".join(f"*{label}:* {value}" if bold else f"{label}: {value}" for label, value in rows)
 
     def as_html(self, text: str) -> str:

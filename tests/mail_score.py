@@ -25,7 +25,11 @@ def ours(case: Case) -> str:
 
 def cutters() -> dict[str, Cutter]:
     found: dict[str, Cutter] = {"ours": ours}
-    for name, make in (("mail-parser-reply", _mail_parser_reply), ("email-reply-parser", _email_reply_parser), ("quotequail", _quotequail)):
+    for name, make in (
+        ("mail-parser-reply", _mail_parser_reply),
+        ("email-reply-parser", _email_reply_parser),
+        ("quotequail", _quotequail),
+    ):
         try:
             found[name] = make()
         except ImportError:
@@ -73,7 +77,11 @@ def grade(case: Case, found: str) -> str:
     expected, got = words_of(case.expected), words_of(found)
     if expected == got:
         return "exact"
-    missing = [tag for tag, _, _, _, _ in SequenceMatcher(None, expected, got, autojunk=False).get_opcodes() if tag in ("delete", "replace")]
+    missing = [
+        tag
+        for tag, _, _, _, _ in SequenceMatcher(None, expected, got, autojunk=False).get_opcodes()
+        if tag in ("delete", "replace")
+    ]
     own = [word for word in expected if case.forward or word.lower() not in HISTORY]
     if missing and _lacks(own, got):
         return "lost"
@@ -109,9 +117,15 @@ def main(count: int, seen: bool, shape: str | None, only: bool) -> None:
             table[row.shape][result] += 1
             if seen and name == "ours" and result in ("lost", "left") and shown < 12:
                 shown += 1
-                click.echo(f"=== {row.id} {row.shape}: {result}\n{row.plain or row.html}\n--- got\n{found}\n--- wanted\n{row.expected}\n")
-        total = {grade_: sum(counts[grade_] for counts in table.values()) for grade_ in ("exact", "near", "lost", "left")}
-        click.echo(f"\n{name}: {_share(total)}; {sorted(times)[len(times) // 2] * 1e6:.0f} µs median, {sorted(times)[-len(times) // 100] * 1e3:.1f} ms p99")
+                click.echo(
+                    f"=== {row.id} {row.shape}: {result}\n{row.plain or row.html}\n--- got\n{found}\n--- wanted\n{row.expected}\n"
+                )
+        total = {
+            grade_: sum(counts[grade_] for counts in table.values()) for grade_ in ("exact", "near", "lost", "left")
+        }
+        click.echo(
+            f"\n{name}: {_share(total)}; {sorted(times)[len(times) // 2] * 1e6:.0f} µs median, {sorted(times)[-len(times) // 100] * 1e3:.1f} ms p99"
+        )
         for row_name, counts in table.items():
             if sum(counts.values()):
                 click.echo(f"  {row_name:28} {_share(counts)}")

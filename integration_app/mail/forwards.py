@@ -8,11 +8,12 @@ addresses is the subject.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timezone
 
+from integration_app.mail import words
 from integration_app.mail.dates import read_date
-from integration_app.mail.history import is_forward_line
+from integration_app.mail.history import attribution_in, is_forward_line, is_quoted
 from integration_app.text.clean import one_line
 
 _LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")
@@ -20,13 +21,9 @@ _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
 _RULE = re.compile(r"\s{0,4}(?:[_\-=*]{5,}|[_\-=*]{2,}\s?[^\-_=*]{3,60}\s?[_\-=*]{2,})\s*")
 _BEHIND_NAME = re.compile(r"\[?mailto:.*|<[^>]*>?|\(.*\)|\[.*")
 _BLOCK_MAX = 14
+_INLINE_LABEL = re.compile(r"(?:^|(?<=\s))\*{0,2}([^\W\d_][^:\s]{0,14}(?: [^\W\d_]{1,10})?)\*{0,2}\s?:\s")
+_NAME_BEFORE = re.compile(r"(?:\"([^\"<>]{1,80})\"|(?<=[,:] )([^,:<>\"]{1,60}))\s*<", re.ASCII)
 _LINES_MAX = 2000
-_SUBJECTS = re.compile(
-    r"subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|ämne|emne|aihe|temat|předmět|predmet|tárgy|subiect|"
-    r"тема|относно|θέμα|konu|נושא|الموضوع|موضوع|विषय|เรื่อง|chủ đề|perihal|subjek|件名|제목|主题|主旨|主題|"
-    r"assumpte|teema",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +53,55 @@ def forward_of(text: str, *, zone: timezone = UTC) -> Forward | None:
     lines = text.split("\n")
     looked_at = lines[:_LINES_MAX]
     for number, line in enumerate(looked_at):
-        if is_forward_line(line) and (found := _below(lines, number, 2, zone)):
-            return found
+        if is_forward_line(line, quoted=True):
+            rest = _unmarked(lines, number) if is_quoted(line) else lines
+            if found := _on_one_line(rest, number, zone) or _below(rest, number, 2, zone):
+                return found
     for number, line in enumerate(looked_at):
         if _RULE.fullmatch(line[:200]) and (found := _below(lines, number, 3, zone)):
             return found
     for number, line in enumerate(looked_at):
         if _ADDRESS.search(line[:400]) and (found := _alone(lines, number, zone)):
             return found
+    return _below_attribution(lines, zone)
+
+
+def _unmarked(lines: list[str], number: int) -> list[str]:
+    """What Apple Mail quotes when it forwards, without the quotation marks."""
+    return [*lines[:number], *(re.sub(r"^\s{0,3}>\s?", "", line) for line in lines[number:])]
+
+
+def _on_one_line(lines: list[str], number: int, zone: timezone) -> Forward | None:
+    """Yahoo writes the whole head on one line, or the labels run on behind the line that says "forwarded"."""
+    for row in range(number, min(number + 3, len(lines))):
+        marks = list(_INLINE_LABEL.finditer(lines[row][:1500]))
+        marks = [mark for mark in marks if words.fold(mark[1].strip()) in words.LABELS]
+        if len(marks) < 3:
+            continue
+        ends = [*(mark.start() for mark in marks[1:]), None]
+        rows = [
+            (words.fold(mark[1].strip()), lines[row][mark.end() : end].strip(" *"))
+            for mark, end in zip(marks, ends, strict=True)
+        ]
+        return _taken_apart(lines, number, rows, row + 1, zone)
     return None
+
+
+def _below_attribution(lines: list[str], zone: timezone) -> Forward | None:
+    """Outlook for Mac puts "On … wrote:" above what it forwards."""
+    found = attribution_in(lines[:200])
+    if found is None:
+        return None
+    first, last = found
+    run = " ".join(line.strip() for line in lines[first : last + 1])
+    address = _ADDRESS.search(run)
+    if address is None:
+        return None
+    named = _NAME_BEFORE.search(run)
+    rows = [("", (named[1] or named[2]).strip() + f" <{address.group()}>" if named else address.group())]
+    date = read_date(run, zone=zone)
+    made = _taken_apart(lines, first, rows, last + 1, zone)
+    return replace(made, original=replace(made.original, date=date))
 
 
 def _below(lines: list[str], number: int, least: int, zone: timezone) -> Forward | None:
@@ -81,10 +118,14 @@ def _below(lines: list[str], number: int, least: int, zone: timezone) -> Forward
 def _alone(lines: list[str], begin: int, zone: timezone) -> Forward | None:
     """A block without anything above it: an author, a date and a subject, or it is only a contact card."""
     rows, end = _rows(lines, begin)
-    if len(rows) < 3 or not _ADDRESS.search(rows[0][1]) or not any(_SUBJECTS.search(label) for label, _ in rows):
+    if len(rows) < 3 or not _ADDRESS.search(rows[0][1]) or not any(_is_subject(label) for label, _ in rows):
         return None
     found = _taken_apart(lines, begin, rows, end, zone)
     return found if found.original.date else None
+
+
+def _is_subject(label: str) -> bool:
+    return words.fold(label) in words.SUBJECT
 
 
 def _rows(lines: list[str], begin: int) -> tuple[list[tuple[str, str]], int]:
@@ -103,12 +144,12 @@ def _rows(lines: list[str], begin: int) -> tuple[list[tuple[str, str]], int]:
 
 def _taken_apart(lines: list[str], number: int, rows: list[tuple[str, str]], end: int, zone: timezone) -> Forward:
     dates = [moment for _, value in rows if not _ADDRESS.search(value) and (moment := read_date(value, zone=zone))]
-    subject = next((value for label, value in rows if _SUBJECTS.search(label) and value), None)
-    others = [value for label, value in rows if value and not _SUBJECTS.search(label)]
+    subject = next((value for label, value in rows if _is_subject(label) and value), None)
+    others = [value for label, value in rows if value and not _is_subject(label)]
     author = next((value for value in others if _ADDRESS.search(value)), others[0] if others else "")
     found_address = _ADDRESS.search(author)
     address = found_address.group().lower() if found_address else None
-    name = one_line(_BEHIND_NAME.sub("", author).strip(" \"'*,;"), 120)
+    name = one_line(_BEHIND_NAME.sub("", author).strip(" \"'*,;<>[]"), 120)
     return Forward(
         Original(
             name=name if name and name.lower() != address else None,

@@ -113,7 +113,7 @@ def is_quoted(line: str) -> bool:
 
 def is_forward_line(line: str, *, quoted: bool = False) -> bool:
     """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for."""
-    low = line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t").casefold()
+    low = words.fold(line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t"))
     return bool(low) and len(low) < 90 and low.startswith(words.FORWARDED)
 
 
@@ -133,6 +133,15 @@ def is_forward(text: str, subject: str = "", *, is_reply: bool = False) -> bool:
     if quoted is not None and not any(is_quoted(line) for line in lines[:quoted]):
         return not _Page(lines, is_reply=True, subject=subject).attribution_above(quoted)
     return False
+
+
+def attribution_in(lines: list[str]) -> tuple[int, int] | None:
+    """The first attribution that these lines hold: its first and its last line."""
+    page = _Page(lines, is_reply=True, subject="")
+    for last, line in enumerate(lines):
+        if line.strip() and (first := page.attribution(last)) is not None:
+            return first, last
+    return None
 
 
 def header_block(lines: list[str], start: int) -> int:
@@ -179,7 +188,7 @@ def _kind_of_label(line: str) -> str | None:
     found = _LABEL.fullmatch(line)
     if not found:
         return None
-    label = found.group(1).strip(" *_").casefold()
+    label = words.fold(found.group(1).strip(" *_"))
     # From before To: "a" and "de" are both in several languages, and From stands first
     for kind, known in (("sender", words.SENDER), ("subject", words.SUBJECT), ("sent", words.SENT), ("to", words.TO)):
         if label in known:
@@ -191,7 +200,7 @@ def _is_scandinavian_forward(lines: list[str]) -> bool:
     """`VS:` is a forward in Danish and Norwegian, a reply in Finnish: what stands below decides."""
     for line in lines[:400]:
         found = _LABEL.fullmatch(line[:LINE_MAX])
-        if found and found.group(1).strip(" *_").casefold() in words.SCANDINAVIAN:
+        if found and words.fold(found.group(1).strip(" *_")) in words.SCANDINAVIAN:
             return True
     return False
 
@@ -223,13 +232,13 @@ class _Page:
         return self._lines
 
     def attribution_above(self, number: int) -> bool:
-        return any(self._attribution(row) is not None for row in range(number) if self._seen[row].strip())
+        return any(self.attribution(row) is not None for row in range(number) if self._seen[row].strip())
 
     # --- candidates ---------------------------------------------------------------------------------------
 
     def _cut_at(self, number: int) -> list[str] | None:
         """The own lines, if history begins at this one."""
-        begin = self._attribution(number)
+        begin = self.attribution(number)
         if begin is not None:
             return self._around(begin, self._below(number))
         if self._is_reply and (own := self._inline(number)) is not None:
@@ -244,7 +253,7 @@ class _Page:
             return self._lines[:number]
         return None
 
-    def _attribution(self, last: int) -> int | None:
+    def attribution(self, last: int) -> int | None:
         """The first line of an attribution that ends at `last`; None when none does.
 
         Grown upwards: the shortest run that holds what an attribution holds.
@@ -259,17 +268,18 @@ class _Page:
             return None
         if not quoted_below and not (self._is_reply and self._anything_below(last)):
             return None
-        run = ""
+        run, undated = "", None
         for number in range(last, max(-1, last - _ATTRIBUTION_LINES), -1):
             row = self._seen[number].strip()
-            if not row or self._quoted[number]:
-                return None
-            if number < last and _SENTENCE_END.search(row) and not _ABBREVIATION.search(row):
-                return None
+            ends_sentence = number < last and _SENTENCE_END.search(row) and not _ABBREVIATION.search(row)
+            if not row or self._quoted[number] or ends_sentence:
+                break
             run = f"{row} {run}".strip()
             if self._is_sure(run, quoted_below=quoted_below):
-                return self._grown(number)
-        return None
+                if _DATE.search(run):
+                    return self._grown(number, run)
+                undated = number if undated is None else undated
+        return undated
 
     def _is_sure(self, run: str, *, quoted_below: bool) -> bool:
         dated, clock = bool(_DATE.search(run)), bool(_CLOCK.search(run))
@@ -285,17 +295,14 @@ class _Page:
             return True
         return dated and clock and bracketed and colon
 
-    def _grown(self, first: int) -> int:
+    def _grown(self, first: int, run: str) -> int:
         """With the line above, where the attribution was wrapped between its first words and its date."""
         if first == 0 or _STARTS.match(self._seen[first]):
             return first
         above = self._seen[first - 1].strip()
         wrapped = above and not self._quoted[first - 1] and not _SENTENCE_END.search(above) and len(above) < 100
-        if (
-            wrapped
-            and _STARTS.match(above)
-            and (above.endswith(",") or _DATE.search(above) or _BRACKETED.search(above))
-        ):
+        dated = above.endswith(",") or _DATE.search(above) or _BRACKETED.search(above)
+        if wrapped and ((_STARTS.match(above) and dated) or (_BRACKETED.search(above) and not _ADDRESS.search(run))):
             return first - 1
         return first
 
@@ -318,12 +325,12 @@ class _Page:
             return True
         for line in self._seen[number:end]:
             found = _LABEL.fullmatch(line)
-            if found and found.group(1).strip(" *_").casefold() in words.SUBJECT:
+            if found and words.fold(found.group(1).strip(" *_")) in words.SUBJECT:
                 return bare_subject(found.group(2)) == bare_subject(self._subject)
         return True
 
     def _is_original_rule(self, number: int) -> bool:
-        low = self._seen[number].strip(" *-_=\t").casefold()
+        low = words.fold(self._seen[number].strip(" *-_=\t"))
         return len(low) < 60 and low.startswith(words.ORIGINAL) and bool(_RULE.fullmatch(self._seen[number]))
 
     # --- what stands around -------------------------------------------------------------------------------
@@ -381,7 +388,7 @@ class _Page:
             self._seen[number].strip()
             and not self._quoted[number]
             and not self._is_wrapped(number)
-            and self._attribution(number) is None
+            and self.attribution(number) is None
             for number in range(quotation, last)
         )
 
@@ -399,7 +406,7 @@ class _Page:
 
 
 def _says_wrote(run: str) -> bool:
-    return run.rstrip(" *_:\uff1a").casefold().endswith(words.WROTE)
+    return words.fold(run[-60:].rstrip(" *_:\uff1a\u200f\u202c-")).endswith(words.WROTE)
 
 
 def _head(lines: list[str]) -> list[str]:

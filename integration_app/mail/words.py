@@ -14,8 +14,13 @@ LANGUAGES: dict[str, dict[str, list[str]]] = tomllib.loads(
 )
 
 
+def fold(text: str) -> str:
+    """For comparing: no case, and none of the dots that Turkish capitals leave behind."""
+    return text.casefold().replace("\u0307", "")
+
+
 def _all(field: str) -> tuple[str, ...]:
-    found = {word for language in LANGUAGES.values() for word in language[field]}
+    found = {fold(word) for language in LANGUAGES.values() for word in language[field]}
     return tuple(sorted(found, key=lambda word: (-len(word), word)))
 
 
@@ -24,12 +29,15 @@ SENDER, SENT, TO, SUBJECT = (frozenset(_all(field)) for field in ("sender", "sen
 ORIGINAL, FORWARDED = _all("original"), _all("forwarded")
 LABELS = SENDER | SENT | TO | SUBJECT
 
-REPLY_PREFIXES = "re|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|ats|ré|re ?: ?re"
+REPLY_PREFIXES = (
+    "re|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|"
+    "ats|ré"
+)
 FORWARD_PREFIXES = (
     "fwd?|wg|tr|rv|rvs|enc|vl|vb|vbs|doorst|pd|pr|i|fs|továbbítás|továbbítva|転送|转发|轉寄|전달|הועבר|إعادة توجيه|"
     "пересл?|videresend|ilt|i\u0307lt|redir|πρθ|προωθ|trs|edast|prosl|preposlané|posr"
 )
-SCANDINAVIAN = frozenset((*LANGUAGES["da"]["sender"], *LANGUAGES["nb"]["sender"]))
+SCANDINAVIAN = frozenset(map(fold, (*LANGUAGES["da"]["sender"], *LANGUAGES["nb"]["sender"])))
 FOOTERS = (
     "unsubscribe", "mailing list", "you received this", "this email", "this e-mail", "this message", "confidential",
     "disclaimer", "privileged", "to view this discussion", "sent from my", "sent via", "sent with", "get outlook",
