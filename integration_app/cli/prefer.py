@@ -22,6 +22,11 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
 @click.option("--allow", multiple=True, help="A sender who may write: an address, or @domain. Replaces the list.")
 @click.option("--allow-everybody", is_flag=True, help="All who know the private address may write.")
 @click.option(
+    "--keep-history",
+    multiple=True,
+    help='A sender whose replies are delivered with the mail that they answer; "" for none. Replaces the list.',
+)
+@click.option(
     "--automatic-mail/--no-automatic-mail",
     "automatic",
     default=None,
@@ -33,12 +38,14 @@ def prefer(
     language: str | None,
     allow: tuple[str, ...],
     allow_everybody: bool,
+    keep_history: tuple[str, ...],
     automatic: bool | None,
 ) -> None:
     """Set how one user wants it; without options, show it."""
     if allow and allow_everybody:
         fail("give either --allow or --allow-everybody", USAGE)
-    for sender in allow:
+    kept = tuple(sender.lower() for sender in keep_history if sender)
+    for sender in (*allow, *kept):
         if not _SENDER.fullmatch(sender):
             fail(f"{sender!r} is neither an address nor @domain", USAGE)
     language = language.lower() if language and "-" not in language else language
@@ -55,6 +62,8 @@ def prefer(
             wanted = replace(wanted, language=language or None)
         if allow or allow_everybody:
             wanted = replace(wanted, senders=tuple(sender.lower() for sender in allow))
+        if keep_history:
+            wanted = replace(wanted, keep_history=kept)
         if automatic is not None:
             wanted = replace(wanted, automatic=automatic)
         if wanted != installation.preferences:

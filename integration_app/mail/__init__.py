@@ -3,6 +3,7 @@
     mime      bytes of a mail            → parts, headers, attachments
     html      HTML                       → text
     history   text                       → own words, and the mail that is answered
+    signs     lines                      → what announces such a mail
     words     what mail programs write above both, by language
     forwards  text of a forwarded mail   → whose it is, from when, what was written above
     dates     a date in any language     → a moment

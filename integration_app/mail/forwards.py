@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timezone
 
 from integration_app.mail import words
 from integration_app.mail.dates import read_date
-from integration_app.mail.history import attribution_in, is_forward_line, is_quoted
+from integration_app.mail.history import attribution_in
+from integration_app.mail.signs import is_forward_line, is_quoted
 from integration_app.text.clean import one_line
 
 _LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")

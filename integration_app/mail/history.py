@@ -10,67 +10,41 @@ All patterns are linear and run on single, bounded lines: anyone may write to an
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from integration_app.mail import words
+from integration_app.mail.signs import (
+    ABBREVIATION,
+    ADDRESS,
+    AMBIGUOUS_SUBJECT,
+    BRACKETED,
+    CLOCK,
+    COLON,
+    DATE,
+    INVISIBLE,
+    LABEL,
+    LINE_MAX,
+    LOOKED_AT_MAX,
+    ONE_LINE,
+    RULE,
+    SENTENCE_END,
+    STARTS,
+    bare_subject,
+    head,
+    header_block,
+    is_forward_line,
+    is_forward_subject,
+    is_quoted,
+    is_reply_subject,
+    is_scandinavian_forward,
+    says_wrote,
+)
 
-LOOKED_AT_MAX = 200_000
-"""Characters in which history is looked for."""
-LINE_MAX = 400
 _ATTRIBUTION_LINES = 5
 _SIGNATURE_LINES = 12
 _FOOTER_LINES = 40
-_BLOCK_LINES = 12
 _GAP = 3
 """Blank lines between an attribution and its quotation."""
-
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
-_QUOTE = re.compile(r"\s{0,8}[>\uff1e]")
-_ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
-_BRACKETED = re.compile(r"[<(\[](?:mailto:)?" + _ADDRESS.pattern)
-_CLOCK = re.compile(
-    r"(?<!\d)\d{1,2}\s?[:.h\u6642\u65f6]\s?\d{2}(?!\d)|(?<!\d)\d{1,2}\s?(?:am|pm|a\.m|p\.m)\b", re.IGNORECASE
-)
-_MONTHS = (
-    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|des|avr|juin|juil|août|aout|déc|fév|ene|abr|ago|dic|"
-    "gen|mag|giu|lug|set|ott|mrt|maa|mei|maj|syys|loka|marras|joulu|tammi|helmi|huhti|touko|kesä|heinä|elo|"
-    "sty|lut|kwi|cze|lip|sie|wrz|paź|paz|lis|gru|led|úno|uno|bře|bre|dub|kvě|kve|čer|cer|srp|zář|zar|říj|rij|pro|"
-    "янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек|січ|лют|бер|кві|тра|чер|лип|сер|вер|жов|лис|гру|"
-    "ιαν|φεβ|μαρ|απρ|μα[ϊι]|ιουν|ιουλ|αυγ|σεπ|οκτ|νοε|δεκ|oca|şub|sub|nis|haz|tem|ağu|agu|eyl|eki|kas|ara|"
-    "szept|okt|nov|febr|márc|marc|ápr|apr|máj|jún|júl|ian|iun|iul|noi|ліс|"
-    "ינו|פבר|מרץ|אפר|מאי|יונ|יול|אוג|ספט|אוק|נוב|דצמ|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر|"
-    "جن|ฟ|ม|ก|ส|ต|พ|ธ|tháng|thg|जन|फ़र|मार्च|अप्रै|मई|जून|जुल|अग|सित|अक्|नव|दिस|"
-    "jaan|veebr|märts|aprill|juuni|juuli|rugs|spal|lapkr|gruod|saus|vas|kov|bal|geg|birž|liep|rugp|janv|febr|"
-    "ژانویه|فوریه|مارس|آوریل|نوامبر|دسامبر|اکتبر|سپتامبر|siječ|velj|ožuj|trav|svib|lip|srp|kol|ruj|list|stud|pros"
-)
-_DATE = re.compile(
-    r"(?<!\d)(?:\d{4}|\d{1,2})\s?[-/.\u5e74\ub144]\s?(?:\d{1,2}|[^\W\d_]{3,5}\.?)\s?(?:[-/.\u6708\uc6d4]\s?\d{1,4})"
-    r"|(?<!\d)\d{1,2}(?:\.|st|nd|rd|th|er|\u00ba)?,?\s+(?:de\s+|d[\u2019'])?[^\W\d_][^\s\d,]{0,14}[.'\u05f3]?,?\s+(?:de\s+|del\s+)?\d{4}(?!\d)"
-    r"|[^\W\d_]{3,14}\.?,?\s+\d{1,2}(?:st|nd|rd|th|\.)?,?\s+\d{4}(?!\d)"
-    r"|(?<!\d)\d{4}\.?\s+(?:m\.\s+)?[^\W\d_]{3,14}\.?\s+\d{1,2}(?!\d)"
-    r"|(?<!\d)\d{1,2}\.?\s?(?:" + _MONTHS + r")[^\W\d_]{0,9}\.?(?!\w)"
-    r"|(?<!\w)(?:" + _MONTHS + r")[^\W\d_]{0,9}\.?\s\d{1,2}(?!\d)",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(r"\s{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a]\s?[*_]{0,2}\s*(.*)")
-_RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}\s?[-_=]{2,})\s*")
-_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019)*]*$")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
-_COLON = re.compile(r"[:\uff1a]\s*[*_]{0,2}$")
-_STARTS = re.compile(r"[*_\s]{0,3}(?:" + "|".join(map(re.escape, words.STARTS)) + r")[\s,]", re.IGNORECASE)
-_ONE_LINE = re.compile(
-    r"(.{1,200}?[.!?\u2026)])\s+((?:"
-    + "|".join(re.escape(word) for word in words.STARTS if len(word) > 1)
-    + r")\s.{10,250})",
-    re.IGNORECASE,
-)
-_REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
-_FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
-_AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
-_PREFIXES = re.compile(
-    rf"(?:\s*(?:{words.REPLY_PREFIXES}|{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a])+", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +67,11 @@ def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Sp
     return Split(own, _rest(lines, kept)) if own else Split(text)
 
 
-def is_reply_subject(subject: str) -> bool:
-    """Whether a subject begins as that of an answer does."""
-    return bool(_REPLY_SUBJECT.match(subject[:200]))
-
-
-def is_forward_subject(subject: str) -> bool:
-    return bool(_FORWARD_SUBJECT.match(subject[:200]))
-
-
-def bare_subject(subject: str) -> str:
-    """Without prefixes, in lower case: the same for a mail and its answers."""
-    return " ".join(_PREFIXES.sub("", subject[:300], count=1).casefold().split())
-
-
-def is_quoted(line: str) -> bool:
-    return bool(_QUOTE.match(line[:20]))
-
-
-def is_forward_line(line: str, *, quoted: bool = False) -> bool:
-    """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for."""
-    low = words.fold(line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t"))
-    return bool(low) and len(low) < 90 and low.startswith(words.FORWARDED)
-
-
 def is_forward(text: str, subject: str = "", *, is_reply: bool = False) -> bool:
     """Whether the history is the message: the subject says so, or a line that is not part of an answered mail."""
     lines = text[:LOOKED_AT_MAX].split("\n")
-    if _AMBIGUOUS_SUBJECT.match(subject[:20]):
-        return _is_scandinavian_forward(lines) or any(is_forward_line(line) for line in lines)
+    if AMBIGUOUS_SUBJECT.match(subject[:20]):
+        return is_scandinavian_forward(lines) or any(is_forward_line(line) for line in lines)
     if is_forward_subject(subject):
         return True
     first = next((number for number, line in enumerate(lines) if is_forward_line(line)), None)
@@ -144,73 +94,12 @@ def attribution_in(lines: list[str]) -> tuple[int, int] | None:
     return None
 
 
-def header_block(lines: list[str], start: int) -> int:
-    """Where a block of headers that begins at `start` ends; `start` when there is none.
-
-    Its first label is a known word for From (or for the date, right above it), one is a word for Subject; three known
-    labels in all. A value may be folded, or stand on the line below its label.
-    """
-    seen: set[str] = set()
-    number, labels, gap = start, 0, 0
-    while number < min(start + _BLOCK_LINES, len(lines)):
-        line = lines[number][:LINE_MAX]
-        kind = _kind_of_label(line)
-        if kind is None:
-            folded = labels and line.strip() and (line[:1] in " \t" or _is_value(lines[number - 1], line))
-            if not folded and not (
-                labels and not line.strip() and gap == 0 and labels < 3 and _followed(lines, number)
-            ):
-                break
-            gap += not line.strip()
-        else:
-            if labels == 0 and kind not in ("sender", "sent"):
-                return start
-            if kind == "sent" and labels == 0 and not _DATE.search(line):
-                return start
-            seen.add(kind)
-            labels += 1
-        number += 1
-    is_block = "sender" in seen and "subject" in seen and labels >= 3
-    return number if is_block else start
-
-
-def _followed(lines: list[str], number: int) -> bool:
-    return number + 1 < len(lines) and _kind_of_label(lines[number + 1][:LINE_MAX]) is not None
-
-
-def _is_value(above: str, line: str) -> bool:
-    """The value of a label that stands alone, or the end of an address that was wrapped."""
-    found = _LABEL.fullmatch(above[:LINE_MAX])
-    return bool(found and not found.group(2).strip(" *")) or bool(re.fullmatch(r"\s*[<(]?\S+@\S+[>)]?[;,]?\s*", line))
-
-
-def _kind_of_label(line: str) -> str | None:
-    found = _LABEL.fullmatch(line)
-    if not found:
-        return None
-    label = words.fold(found.group(1).strip(" *_"))
-    # From before To: "a" and "de" are both in several languages, and From stands first
-    for kind, known in (("sender", words.SENDER), ("subject", words.SUBJECT), ("sent", words.SENT), ("to", words.TO)):
-        if label in known:
-            return kind
-    return None
-
-
-def _is_scandinavian_forward(lines: list[str]) -> bool:
-    """`VS:` is a forward in Danish and Norwegian, a reply in Finnish: what stands below decides."""
-    for line in lines[:400]:
-        found = _LABEL.fullmatch(line[:LINE_MAX])
-        if found and words.fold(found.group(1).strip(" *_")) in words.SCANDINAVIAN:
-            return True
-    return False
-
-
 class _Page:
     """The lines of one body, and what can be seen on them."""
 
     def __init__(self, lines: list[str], *, is_reply: bool, subject: str) -> None:
         self._lines = lines
-        self._seen = [_INVISIBLE.sub("", line[:LINE_MAX]).rstrip("\r") for line in _head(lines)]
+        self._seen = [INVISIBLE.sub("", line[:LINE_MAX]).rstrip("\r") for line in head(lines)]
         self._quoted = [is_quoted(line) for line in self._seen]
         self._is_reply = is_reply
         self._subject = subject
@@ -247,7 +136,7 @@ class _Page:
             return None
         block = header_block(self._seen, number)
         if block > number and self._block_is_history(number, block):
-            above = number - 1 if number > 0 and _RULE.fullmatch(self._seen[number - 1]) else number
+            above = number - 1 if number > 0 and RULE.fullmatch(self._seen[number - 1]) else number
             return self._lines[:above]
         if self._is_original_rule(number):
             return self._lines[:number]
@@ -263,46 +152,46 @@ class _Page:
             return None
         below = self._below(last)
         quoted_below = below < len(self._seen) and self._quoted[below]
-        ends = bool(_COLON.search(line)) or _says_wrote(line)
-        if not ends and not (quoted_below and _ADDRESS.search(line)):
+        ends = bool(COLON.search(line)) or says_wrote(line)
+        if not ends and not (quoted_below and ADDRESS.search(line)):
             return None
         if not quoted_below and not (self._is_reply and self._anything_below(last)):
             return None
         run, undated = "", None
         for number in range(last, max(-1, last - _ATTRIBUTION_LINES), -1):
             row = self._seen[number].strip()
-            ends_sentence = number < last and _SENTENCE_END.search(row) and not _ABBREVIATION.search(row)
+            ends_sentence = number < last and SENTENCE_END.search(row) and not ABBREVIATION.search(row)
             if not row or self._quoted[number] or ends_sentence:
                 break
             run = f"{row} {run}".strip()
             if self._is_sure(run, quoted_below=quoted_below):
-                if _DATE.search(run):
+                if DATE.search(run):
                     return self._grown(number, run)
                 undated = number if undated is None else undated
         return undated
 
     def _is_sure(self, run: str, *, quoted_below: bool) -> bool:
-        dated, clock = bool(_DATE.search(run)), bool(_CLOCK.search(run))
-        address, wrote = bool(_ADDRESS.search(run)), _says_wrote(run)
-        colon = bool(_COLON.search(run))
+        dated, clock = bool(DATE.search(run)), bool(CLOCK.search(run))
+        address, wrote = bool(ADDRESS.search(run)), says_wrote(run)
+        colon = bool(COLON.search(run))
         if quoted_below:
             score = 2 * dated + clock + 2 * address + 3 * wrote + colon
-            if not self._is_reply and not (dated and (_BRACKETED.search(run) or (wrote and clock))):
+            if not self._is_reply and not (dated and (BRACKETED.search(run) or (wrote and clock))):
                 return False  # a letter that quotes a letter
             return score >= 4 and (dated or (wrote and (address or self._is_reply or colon)))
-        bracketed = bool(_BRACKETED.search(run))
+        bracketed = bool(BRACKETED.search(run))
         if wrote and dated and (bracketed or address or clock):
             return True
         return dated and clock and bracketed and colon
 
     def _grown(self, first: int, run: str) -> int:
         """With the line above, where the attribution was wrapped between its first words and its date."""
-        if first == 0 or _STARTS.match(self._seen[first]):
+        if first == 0 or STARTS.match(self._seen[first]):
             return first
         above = self._seen[first - 1].strip()
-        wrapped = above and not self._quoted[first - 1] and not _SENTENCE_END.search(above) and len(above) < 100
-        dated = above.endswith(",") or _DATE.search(above) or _BRACKETED.search(above)
-        if wrapped and ((_STARTS.match(above) and dated) or (_BRACKETED.search(above) and not _ADDRESS.search(run))):
+        wrapped = above and not self._quoted[first - 1] and not SENTENCE_END.search(above) and len(above) < 100
+        dated = above.endswith(",") or DATE.search(above) or BRACKETED.search(above)
+        if wrapped and ((STARTS.match(above) and dated) or (BRACKETED.search(above) and not ADDRESS.search(run))):
             return first - 1
         return first
 
@@ -311,11 +200,11 @@ class _Page:
         below = self._below(number)
         if below >= len(self._seen) or not self._quoted[below]:
             return None
-        found = _ONE_LINE.fullmatch(self._seen[number])
+        found = ONE_LINE.fullmatch(self._seen[number])
         if not found:
             return None
         run = found.group(2)
-        if not (self._is_sure(run, quoted_below=True) and (_COLON.search(run) or _says_wrote(run))):
+        if not (self._is_sure(run, quoted_below=True) and (COLON.search(run) or says_wrote(run))):
             return None
         return [*self._lines[:number], found.group(1), *self._tail_of(below)]
 
@@ -324,14 +213,14 @@ class _Page:
         if is_reply_subject(self._subject) or not self._subject.strip():
             return True
         for line in self._seen[number:end]:
-            found = _LABEL.fullmatch(line)
+            found = LABEL.fullmatch(line)
             if found and words.fold(found.group(1).strip(" *_")) in words.SUBJECT:
                 return bare_subject(found.group(2)) == bare_subject(self._subject)
         return True
 
     def _is_original_rule(self, number: int) -> bool:
         low = words.fold(self._seen[number].strip(" *-_=\t"))
-        return len(low) < 60 and low.startswith(words.ORIGINAL) and bool(_RULE.fullmatch(self._seen[number]))
+        return len(low) < 60 and low.startswith(words.ORIGINAL) and bool(RULE.fullmatch(self._seen[number]))
 
     # --- what stands around -------------------------------------------------------------------------------
 
@@ -378,7 +267,7 @@ class _Page:
         if not line or self._quoted[number] or not self._quoted[number - 1] or len(above) < 65 or len(line) > 40:
             return False
         below = self._seen[number + 1].strip() if number + 1 < len(self._seen) else ""
-        continues = not _SENTENCE_END.search(above.strip()) and (line[:1].islower() or line[:1] in "(<0123456789")
+        continues = not SENTENCE_END.search(above.strip()) and (line[:1].islower() or line[:1] in "(<0123456789")
         return continues and (not below or self._quoted[number + 1])
 
     def _is_interleaved(self, quotation: int) -> bool:
@@ -399,23 +288,10 @@ class _Page:
             return False
         if said[0] in ("--", "-- ", "—", "- -") or rest[0].rstrip("\r") == "-- ":
             return True
-        if _RULE.fullmatch(said[0][:LINE_MAX]):
+        if RULE.fullmatch(said[0][:LINE_MAX]):
             return True
         low = " ".join(said)[:600].casefold()
         return any(word in low for word in words.FOOTERS)
-
-
-def _says_wrote(run: str) -> bool:
-    return words.fold(run[-60:].rstrip(" *_:\uff1a\u200f\u202c-")).endswith(words.WROTE)
-
-
-def _head(lines: list[str]) -> list[str]:
-    size = 0
-    for number, line in enumerate(lines):
-        size += len(line) + 1
-        if size > LOOKED_AT_MAX:
-            return lines[:number]
-    return lines
 
 
 def _rest(lines: list[str], kept: list[str]) -> str:

@@ -22,8 +22,9 @@ from email.utils import parseaddr, parsedate_to_datetime
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
 from integration_app.mail.forwards import Forward
-from integration_app.mail.history import is_forward, is_reply_subject, split_history
+from integration_app.mail.history import is_forward, split_history
 from integration_app.mail.html import html_to_text
+from integration_app.mail.signs import is_reply_subject
 from integration_app.model import Attachment
 from integration_app.text.charsets import decode
 from integration_app.text.clean import one_line

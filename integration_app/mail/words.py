@@ -30,8 +30,7 @@ ORIGINAL, FORWARDED = _all("original"), _all("forwarded")
 LABELS = SENDER | SENT | TO | SUBJECT
 
 REPLY_PREFIXES = (
-    "re|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|"
-    "ats|ré"
+    "re|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|ats|ré"
 )
 FORWARD_PREFIXES = (
     "fwd?|wg|tr|rv|rvs|enc|vl|vb|vbs|doorst|pd|pr|i|fs|továbbítás|továbbítva|転送|转发|轉寄|전달|הועבר|إعادة توجيه|"

@@ -22,7 +22,8 @@ class Preferences:
 
     `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
     knows the private address. `automatic`: mailing lists and automatic mails are wanted too. `paused`: messages wait.
-    `time_zone` as in "Europe/Lisbon".
+    `time_zone` as in "Europe/Lisbon". `keep_history`: senders, and @domains, whose mails are delivered with the mail
+    that they answer.
     """
 
     import_as: Kind | None = None
@@ -31,6 +32,7 @@ class Preferences:
     automatic: bool = False
     paused: bool = False
     time_zone: str = "UTC"
+    keep_history: tuple[str, ...] = ()
 
 
 NO_PREFERENCES = Preferences()

@@ -149,6 +149,7 @@ class PreparedText:
     `asked`: the message itself says what it wants to become. `to_do`: it is something to do. `said_at`: when it was
     said, where its text tells (a forwarded mail). `automatic`: why no person wrote it (a bounce, a mailing
     list). `parts`: how many messages a text that is too long was made into, of which this is number `part`.
+    `history`: the mail that is answered, cut off `text` and kept beside it.
     """
 
     text: str
@@ -161,6 +162,7 @@ class PreparedText:
     automatic: str | None = None
     part: int = 1
     parts: int = 1
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,16 +36,24 @@ def messages(
     return found
 
 
-def text_of(services: Services, message_id: str, *, by: str) -> str | None:
-    """The text of a message. Showing it is an event of its story, and a line of the log."""
+def text_of(services: Services, message_id: str, *, by: str, whole: bool = False) -> str | None:
+    """The text of a message, `whole` with the mail that it answers. Showing it is an event of its story, and a line of
+    the log.
+    """
     text = services.inbox.text(message_id)
     if text is None:
         return None
     services.inbox.note(message_id, TextShown(at=services.clock(), by=by))
     log.warning("text shown", message=message_id, by=by)
     if isinstance(text, PreparedText):
-        return f"{text.head}\n\n{text.text}".strip() if text.head else text.text
+        own = f"{text.head}\n\n{text.text}".strip() if text.head else text.text
+        return f"{own}\n\n{_history(text.history, whole=whole)}" if text.history else own
     return text.text or text.subject or "(a raw mail, not prepared yet)"
+
+
+def _history(history: str, *, whole: bool) -> str:
+    lines = history.count("\n") + 1
+    return history if whole else f"[history hidden, {lines} {'line' if lines == 1 else 'lines'}]"
 
 
 def moment(text: str) -> datetime | None:

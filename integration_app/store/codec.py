@@ -78,7 +78,7 @@ def load_message(envelope: str, content: str | None) -> InboundMessage:
         "hints": _load_hints(values.get("hints")),
         "evidence": _load_evidence(values.get("evidence")),
     }
-    return InboundMessage(**values, content=load_content(content))
+    return InboundMessage(**_known(InboundMessage, values), content=load_content(content))
 
 
 def _load_hints(values: dict[str, Any] | None) -> Hints | None:
@@ -111,7 +111,7 @@ def dump_prepared(prepared: PreparedText) -> str:
 def load_prepared(raw: str) -> PreparedText:
     values = json.loads(raw)
     values |= {"kind": Kind(values["kind"]), "tags": tuple(values["tags"]), "said_at": moment(values.get("said_at"))}
-    return PreparedText(**values)
+    return PreparedText(**_known(PreparedText, values))
 
 
 def dump_preferences(preferences: Preferences) -> str:
@@ -122,8 +122,12 @@ def load_preferences(raw: str | None) -> Preferences:
     values = json.loads(raw) if raw else {}
     if values:
         kind = values["import_as"]
-        values |= {"import_as": Kind(kind) if kind else None, "senders": tuple(values["senders"])}
-    return Preferences(**values)
+        values |= {
+            "import_as": Kind(kind) if kind else None,
+            "senders": tuple(values["senders"]),
+            "keep_history": tuple(values.get("keep_history", ())),
+        }
+    return Preferences(**_known(Preferences, values))
 
 
 def load_delivery(raw: dict[str, str]) -> Delivery:
@@ -139,7 +143,7 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "look_at": moment(raw.get("look_at")),
         "reason": raw.get("reason"),
     }
-    return Delivery(**values)
+    return Delivery(**_known(Delivery, values))
 
 
 def dump_delivery(delivery: Delivery) -> str:
@@ -147,6 +151,12 @@ def dump_delivery(delivery: Delivery) -> str:
     for changing in ("state", "look_at", "reason"):
         del values[changing]
     return dumps(values)
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Without what only a newer version knows: old and new workers run side by side during an update."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _fields(value: Any) -> dict[str, Any]:

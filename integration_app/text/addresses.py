@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import idna
 
 
@@ -26,3 +28,9 @@ def listings(sender: str) -> tuple[str, str]:
     """What a list of senders holds when it lets this one in: the address itself, or its @domain."""
     address = normal(sender)
     return address, f"@{address.rpartition('@')[2]}"
+
+
+def is_listed(sender: str, entries: Iterable[str]) -> bool:
+    """Whether a list of addresses and @domains holds this sender."""
+    known = {normal(entry) for entry in entries}
+    return any(entry in known for entry in listings(sender))

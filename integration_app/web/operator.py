@@ -49,7 +49,8 @@ def messages(services: Services) -> str:
 
 @page()
 def message(services: Services, message_id: str) -> str | tuple[str, int]:
-    text = operations.text_of(services, message_id, by=BY) if request.method == "POST" else None
+    whole = request.form.get("whole") == "1"
+    text = operations.text_of(services, message_id, by=BY, whole=whole) if request.method == "POST" else None
     story = services.timeline.show(message_id)
     if story is None:
         return render_template("operator/gone.html"), 404

@@ -49,7 +49,7 @@ def message(services: Services, message_id: str) -> Response:
 
 
 def text(services: Services, message_id: str) -> Response:
-    found = operations.text_of(services, message_id, by=BY)
+    found = operations.text_of(services, message_id, by=BY, whole=request.args.get("whole") == "1")
     if found is None:
         raise NotFound
     return jsonify(text=found)
@@ -225,7 +225,7 @@ def openapi() -> dict[str, Any]:
             "/operator/api/messages": {"get": operation("the newest messages that fit", *filters)},
             "/operator/api/messages/{message_id}": {"get": operation("the story of one", path("message_id"))},
             "/operator/api/messages/{message_id}/text": {
-                "get": operation("its text; looking is logged", path("message_id"))
+                "get": operation("its text; showing it is logged", path("message_id"), query("whole"))
             },
             "/operator/api/dead-letters": {"get": operation("what was parked", query("uid"), query("reason"))},
             "/operator/api/dead-letters/cost": {"post": operation("what sending again costs", body=chosen)},

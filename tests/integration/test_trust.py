@@ -277,3 +277,29 @@ def test_lists_and_leaves_of_earlier_versions_are_filled_in_once(
     services.installations.complete()
     assert redis.hget(keys.installation("u"), "senders") == "\nbob@example.com\n"
     assert services.installations.gone(before=clock() + timedelta(days=1)) == ["u"]
+
+
+REPLY = "Friday it is.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Sam <sam@example.com> wrote:\n> Shall we meet?\n> Sam\n"
+
+
+def test_what_was_cut_stays_and_can_be_seen(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
+) -> None:
+    """Nothing cut is gone: hidden, not delivered, and shown when asked for."""
+    to = address(services, "u")
+    reply = mail(services, REPLY, to)
+    run_to_rest(services, clock)
+    assert "Shall we meet" not in sandbox.texts("u")[0]
+    assert "[history hidden, 3 lines]" in output(cli("messages", "text", reply))
+    assert "> Shall we meet?" in output(cli("messages", "text", reply, "--whole"))
+
+
+def test_a_user_may_keep_the_history_of_a_sender(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
+) -> None:
+    to = address(services, "u")
+    output(cli("prefer", "--uid", "u", "--keep-history", "@example.com"))
+    mail(services, REPLY, to)
+    run_to_rest(services, clock)
+    assert "Friday it is." in sandbox.texts("u")[0]
+    assert "> Shall we meet?" in sandbox.texts("u")[0]

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from integration_app.mail import Forward, Mail, mail_of
 from integration_app.model import Attachment, Content, InboundMessage, Installation, Kind, PreparedText
+from integration_app.text.addresses import is_listed
 from integration_app.text.clean import clean, one_line
 
 _PREFIX = re.compile(r"\s*(remember|note|to-?do)\s*[:：]\s*", re.IGNORECASE)
@@ -35,6 +36,8 @@ _TAGS_MAX = 20
 _EARLIEST = timedelta(days=31)
 _EARLIEST_ORIGINAL = timedelta(days=3660)
 _LATEST = timedelta(minutes=5)
+_HISTORY_MAX = 200_000
+"""Characters of the answered mail that are kept beside a reply."""
 
 
 def is_empty(content: Content) -> bool:
@@ -67,6 +70,8 @@ def for_user(
     """
     if has_tasks and prepared.to_do:
         return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(_TO_DO), head=None)
+    if installation and prepared.history and is_listed(message.sender, installation.preferences.keep_history):
+        prepared = replace(prepared, text=f"{prepared.text}\n\n{prepared.history}", history="")
     if prepared.asked or installation is None:
         return prepared
     kind = _asked_by_address(message.recipients, installation.inbox_token) or installation.preferences.import_as
@@ -109,6 +114,7 @@ def _mail(message: InboundMessage) -> PreparedText:
         to_do=_is_to_do(text) or _is_to_do(subject),
         said_at=written if mail.forward else None,
         automatic=mail.automatic,
+        history=clean(mail.history)[:_HISTORY_MAX],
     )
     return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 

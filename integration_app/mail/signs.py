@@ -1,0 +1,157 @@
+"""Positive signs of a mail that is answered or forwarded: dates, addresses, labels, prefixes, quotation marks. Pure.
+
+All patterns are linear and run on single, bounded lines: anyone may write to an inbox.
+"""
+
+from __future__ import annotations
+
+import re
+
+from integration_app.mail import words
+
+LOOKED_AT_MAX = 200_000
+"""Characters in which history is looked for."""
+LINE_MAX = 400
+BLOCK_LINES = 12
+INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+QUOTE = re.compile(r"\s{0,8}[>\uff1e]")
+ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
+BRACKETED = re.compile(r"[<(\[](?:mailto:)?" + ADDRESS.pattern)
+CLOCK = re.compile(
+    r"(?<!\d)\d{1,2}\s?[:.h\u6642\u65f6]\s?\d{2}(?!\d)|(?<!\d)\d{1,2}\s?(?:am|pm|a\.m|p\.m)\b", re.IGNORECASE
+)
+MONTHS = (
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|des|avr|juin|juil|août|aout|déc|fév|ene|abr|ago|dic|"
+    "gen|mag|giu|lug|set|ott|mrt|maa|mei|maj|syys|loka|marras|joulu|tammi|helmi|huhti|touko|kesä|heinä|elo|"
+    "sty|lut|kwi|cze|lip|sie|wrz|paź|paz|lis|gru|led|úno|uno|bře|bre|dub|kvě|kve|čer|cer|srp|zář|zar|říj|rij|pro|"
+    "янв|фев|мар|апр|ма[йя]|июн|июл|авг|сен|окт|ноя|дек|січ|лют|бер|кві|тра|чер|лип|сер|вер|жов|лис|гру|"
+    "ιαν|φεβ|μαρ|απρ|μα[ϊι]|ιουν|ιουλ|αυγ|σεπ|οκτ|νοε|δεκ|oca|şub|sub|nis|haz|tem|ağu|agu|eyl|eki|kas|ara|"
+    "szept|okt|nov|febr|márc|marc|ápr|apr|máj|jún|júl|ian|iun|iul|noi|ліс|"
+    "ינו|פבר|מרץ|אפר|מאי|יונ|יול|אוג|ספט|אוק|נוב|דצמ|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر|"
+    "جن|ฟ|ม|ก|ส|ต|พ|ธ|tháng|thg|जन|फ़र|मार्च|अप्रै|मई|जून|जुल|अग|सित|अक्|नव|दिस|"
+    "jaan|veebr|märts|aprill|juuni|juuli|rugs|spal|lapkr|gruod|saus|vas|kov|bal|geg|birž|liep|rugp|janv|febr|"
+    "ژانویه|فوریه|مارس|آوریل|نوامبر|دسامبر|اکتبر|سپتامبر|siječ|velj|ožuj|trav|svib|lip|srp|kol|ruj|list|stud|pros"
+)
+DATE = re.compile(
+    r"(?<!\d)(?:\d{4}|\d{1,2})\s?[-/.\u5e74\ub144]\s?(?:\d{1,2}|[^\W\d_]{3,5}\.?)\s?(?:[-/.\u6708\uc6d4]\s?\d{1,4})"
+    r"|(?<!\d)\d{1,2}(?:\.|st|nd|rd|th|er|\u00ba)?,?\s+(?:de\s+|d[\u2019'])?[^\W\d_][^\s\d,]{0,14}[.'\u05f3]?,?\s+(?:de\s+|del\s+)?\d{4}(?!\d)"
+    r"|[^\W\d_]{3,14}\.?,?\s+\d{1,2}(?:st|nd|rd|th|\.)?,?\s+\d{4}(?!\d)"
+    r"|(?<!\d)\d{4}\.?\s+(?:m\.\s+)?[^\W\d_]{3,14}\.?\s+\d{1,2}(?!\d)"
+    r"|(?<!\d)\d{1,2}\.?\s?(?:" + MONTHS + r")[^\W\d_]{0,9}\.?(?!\w)"
+    r"|(?<!\w)(?:" + MONTHS + r")[^\W\d_]{0,9}\.?\s\d{1,2}(?!\d)",
+    re.IGNORECASE,
+)
+LABEL = re.compile(r"\s{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a]\s?[*_]{0,2}\s*(.*)")
+RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}\s?[-_=]{2,})\s*")
+SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019)*]*$")
+ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
+COLON = re.compile(r"[:\uff1a]\s*[*_]{0,2}$")
+STARTS = re.compile(r"[*_\s]{0,3}(?:" + "|".join(map(re.escape, words.STARTS)) + r")[\s,]", re.IGNORECASE)
+ONE_LINE = re.compile(
+    r"(.{1,200}?[.!?\u2026)])\s+((?:"
+    + "|".join(re.escape(word) for word in words.STARTS if len(word) > 1)
+    + r")\s.{10,250})",
+    re.IGNORECASE,
+)
+REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
+FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
+AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
+PREFIXES = re.compile(
+    rf"(?:\s*(?:{words.REPLY_PREFIXES}|{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a])+", re.IGNORECASE
+)
+
+
+def is_reply_subject(subject: str) -> bool:
+    """Whether a subject begins as that of an answer does."""
+    return bool(REPLY_SUBJECT.match(subject[:200]))
+
+
+def is_forward_subject(subject: str) -> bool:
+    return bool(FORWARD_SUBJECT.match(subject[:200]))
+
+
+def bare_subject(subject: str) -> str:
+    """Without prefixes, in lower case: the same for a mail and its answers."""
+    return " ".join(PREFIXES.sub("", subject[:300], count=1).casefold().split())
+
+
+def is_quoted(line: str) -> bool:
+    return bool(QUOTE.match(line[:20]))
+
+
+def is_forward_line(line: str, *, quoted: bool = False) -> bool:
+    """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for."""
+    low = words.fold(line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t"))
+    return bool(low) and len(low) < 90 and low.startswith(words.FORWARDED)
+
+
+def header_block(lines: list[str], start: int) -> int:
+    """Where a block of headers that begins at `start` ends; `start` when there is none.
+
+    Its first label is a known word for From (or for the date, right above it), one is a word for Subject; three known
+    labels in all. A value may be folded, or stand on the line below its label.
+    """
+    seen: set[str] = set()
+    number, labels, gap = start, 0, 0
+    while number < min(start + BLOCK_LINES, len(lines)):
+        line = lines[number][:LINE_MAX]
+        kind = kind_of_label(line)
+        if kind is None:
+            folded = labels and line.strip() and (line[:1] in " \t" or is_value(lines[number - 1], line))
+            if not folded and not (labels and not line.strip() and gap == 0 and labels < 3 and followed(lines, number)):
+                break
+            gap += not line.strip()
+        else:
+            if labels == 0 and kind not in ("sender", "sent"):
+                return start
+            if kind == "sent" and labels == 0 and not DATE.search(line):
+                return start
+            seen.add(kind)
+            labels += 1
+        number += 1
+    is_block = "sender" in seen and "subject" in seen and labels >= 3
+    return number if is_block else start
+
+
+def followed(lines: list[str], number: int) -> bool:
+    return number + 1 < len(lines) and kind_of_label(lines[number + 1][:LINE_MAX]) is not None
+
+
+def is_value(above: str, line: str) -> bool:
+    """The value of a label that stands alone, or the end of an address that was wrapped."""
+    found = LABEL.fullmatch(above[:LINE_MAX])
+    return bool(found and not found.group(2).strip(" *")) or bool(re.fullmatch(r"\s*[<(]?\S+@\S+[>)]?[;,]?\s*", line))
+
+
+def kind_of_label(line: str) -> str | None:
+    found = LABEL.fullmatch(line)
+    if not found:
+        return None
+    label = words.fold(found.group(1).strip(" *_"))
+    # From before To: "a" and "de" are both in several languages, and From stands first
+    for kind, known in (("sender", words.SENDER), ("subject", words.SUBJECT), ("sent", words.SENT), ("to", words.TO)):
+        if label in known:
+            return kind
+    return None
+
+
+def is_scandinavian_forward(lines: list[str]) -> bool:
+    """`VS:` is a forward in Danish and Norwegian, a reply in Finnish: what stands below decides."""
+    for line in lines[:400]:
+        found = LABEL.fullmatch(line[:LINE_MAX])
+        if found and words.fold(found.group(1).strip(" *_")) in words.SCANDINAVIAN:
+            return True
+    return False
+
+
+def says_wrote(run: str) -> bool:
+    return words.fold(run[-60:].rstrip(" *_:\uff1a\u200f\u202c-")).endswith(words.WROTE)
+
+
+def head(lines: list[str]) -> list[str]:
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + 1
+        if size > LOOKED_AT_MAX:
+            return lines[:number]
+    return lines
