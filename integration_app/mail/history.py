@@ -37,11 +37,12 @@ from integration_app.mail.signs import (
     is_quoted,
     is_reply_subject,
     is_scandinavian_forward,
+    lacking,
     says_wrote,
+    without_signature,
 )
 
 _ATTRIBUTION_LINES = 5
-_SIGNATURE_LINES = 12
 _FOOTER_LINES = 40
 _GAP = 3
 """Blank lines between an attribution and its quotation."""
@@ -62,9 +63,9 @@ def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Sp
     """
     lines = text.split("\n")
     page = _Page(lines, is_reply=is_reply or is_reply_subject(subject), subject=subject)
-    kept = _without_signature(page.own())
+    kept = without_signature(page.own())
     own = "\n".join(kept).strip()
-    return Split(own, _rest(lines, kept)) if own else Split(text)
+    return Split(own, lacking(lines, kept)) if own else Split(text)
 
 
 def is_forward(text: str, subject: str = "", *, is_reply: bool = False) -> bool:
@@ -292,21 +293,3 @@ class _Page:
             return True
         low = " ".join(said)[:600].casefold()
         return any(word in low for word in words.FOOTERS)
-
-
-def _rest(lines: list[str], kept: list[str]) -> str:
-    """What `kept` lacks of `lines`, in order."""
-    common = 0
-    while common < len(kept) and common < len(lines) and kept[common] == lines[common]:
-        common += 1
-    ending = 0
-    while ending < len(kept) - common and kept[-1 - ending] == lines[-1 - ending]:
-        ending += 1
-    return "\n".join(lines[common : len(lines) - ending]).strip("\n")
-
-
-def _without_signature(lines: list[str]) -> list[str]:
-    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - _SIGNATURE_LINES), -1):
-        if lines[number].rstrip("\r") == "-- ":
-            return lines[:number] if any(line.strip() for line in lines[:number]) else lines
-    return lines

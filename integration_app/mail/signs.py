@@ -9,6 +9,7 @@ import re
 
 from integration_app.mail import words
 
+SIGNATURE_LINES = 12
 LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 LINE_MAX = 400
@@ -154,4 +155,22 @@ def head(lines: list[str]) -> list[str]:
         size += len(line) + 1
         if size > LOOKED_AT_MAX:
             return lines[:number]
+    return lines
+
+
+def lacking(lines: list[str], kept: list[str]) -> str:
+    """What `kept` lacks of `lines`, in order."""
+    common = 0
+    while common < len(kept) and common < len(lines) and kept[common] == lines[common]:
+        common += 1
+    ending = 0
+    while ending < len(kept) - common and kept[-1 - ending] == lines[-1 - ending]:
+        ending += 1
+    return "\n".join(lines[common : len(lines) - ending]).strip("\n")
+
+
+def without_signature(lines: list[str]) -> list[str]:
+    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - SIGNATURE_LINES), -1):
+        if lines[number].rstrip("\r") == "-- ":
+            return lines[:number] if any(line.strip() for line in lines[:number]) else lines
     return lines
