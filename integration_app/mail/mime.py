@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from email.errors import HeaderParseError, MessageError
-from email.header import decode_header
+from email.errors import MessageError
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
@@ -26,7 +25,7 @@ from integration_app.mail.history import is_forward, split_history
 from integration_app.mail.html import html_to_text
 from integration_app.mail.signs import is_reply_subject
 from integration_app.model import Attachment
-from integration_app.text.charsets import decode
+from integration_app.text.charsets import decode, decode_words
 from integration_app.text.clean import one_line
 
 TEXT_MAX = 1_000_000
@@ -318,7 +317,7 @@ def _file_name(part: Message) -> str | None:
         return None
     if not name:
         return None
-    name = one_line(_decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
+    name = one_line(decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
     return name if name.strip(". ") else None
 
 
@@ -337,28 +336,8 @@ def _header(message: Message, name: str) -> str:
     for found, value in message.raw_items():
         if found.lower() == name:
             raw = str(value)[:_HEADER_MAX].encode("utf-8", "surrogateescape")
-            return one_line(_decode_words(decode(raw)), _HEADER_MAX)
+            return one_line(decode_words(decode(raw)), _HEADER_MAX)
     return ""
-
-
-def _decode_words(value: str) -> str:
-    """RFC 2047 encoded words, through the same charset ladder as bodies."""
-    try:
-        parts = decode_header(value)
-    except (HeaderParseError, ValueError, LookupError, AttributeError):
-        return value
-    return "".join(part if isinstance(part, str) else _decoded(part, label) for part, label in parts)
-
-
-def _decoded(part: bytes, label: str | None) -> str:
-    """A piece of a header. What is not encoded comes back from the standard library as raw-unicode-escape, in which a
-    backslash in the original may be broken."""
-    if label is not None:
-        return decode(part, label)
-    try:
-        return part.decode("raw-unicode-escape")
-    except UnicodeDecodeError:
-        return part.decode("latin-1")
 
 
 def _from(value: str) -> tuple[str | None, str | None]:

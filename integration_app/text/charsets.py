@@ -1,4 +1,4 @@
-"""Bytes to text under whatever charset label a mail claims. Never raises, never loses a byte silently twice.
+"""Bytes to text under whatever charset label a mail claims. Never raises.
 
 Labels are read the way browsers read them (https://encoding.spec.whatwg.org/#names-and-labels): mail that says
 latin-1 is nearly always windows-1252, mail that says gb2312 is nearly always GBK.
@@ -7,6 +7,9 @@ latin-1 is nearly always windows-1252, mail that says gb2312 is nearly always GB
 from __future__ import annotations
 
 import codecs
+import re
+from email.errors import HeaderParseError
+from email.header import decode_header
 
 _REALLY = {
     "us-ascii": "cp1252",
@@ -45,7 +48,29 @@ def decode(data: bytes, label: str | None = None) -> str:
         except (UnicodeDecodeError, ValueError):
             continue
     fallback = codec if _is_text_codec(codec) else "cp1252"
+    if codecs.lookup(fallback).name == "utf-8" and not _MULTIBYTE.search(data):
+        fallback = "cp1252"  # it says UTF-8, and not one character of it is: umlauts of an older program
     return data.decode(fallback, "replace")
+
+
+def decode_words(value: str) -> str:
+    """RFC 2047 encoded words, through the same charset ladder as bodies."""
+    try:
+        parts = decode_header(value)
+    except (HeaderParseError, ValueError, LookupError, AttributeError):
+        return value
+    return "".join(part if isinstance(part, str) else _decoded(part, label) for part, label in parts)
+
+
+def _decoded(part: bytes, label: str | None) -> str:
+    """A piece of a header. What is not encoded comes back from the standard library as raw-unicode-escape, in which a
+    backslash in the original may be broken."""
+    if label is not None:
+        return decode(part, label)
+    try:
+        return part.decode("raw-unicode-escape")
+    except UnicodeDecodeError:
+        return part.decode("latin-1")
 
 
 def _is_text_codec(name: str) -> bool:
@@ -57,4 +82,5 @@ def _is_text_codec(name: str) -> bool:
     return getattr(info, "_is_text_encoding", True) and info.name.replace("-", "_") not in _NOT_CHARSETS
 
 
-_NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_7"}
+_NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")

@@ -23,6 +23,7 @@ from integration_app.providers.amazon_ses.sender import SesSender
 from integration_app.providers.amazon_ses.signature import Certificates, check, is_whole, key_of
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
 from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, top
+from integration_app.text.charsets import decode_words
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]{4,30}):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 _TOKEN = re.compile(r"[!-~]{1,4096}")
@@ -185,7 +186,7 @@ def _evidence(receipt: Mapping[str, Any], envelope_from: str | None, several: bo
 
 
 def _content(raw: bytes | None, headers: Headers) -> Content:
-    subject = top(headers, "subject") or None
+    subject = decode_words(top(headers, "subject") or "") or None
     if raw is None:
         # it lies in a bucket (S3 action), or was left out: said, not lost
         return Content(subject=subject, text=_TOO_LARGE, headers=kept(headers))

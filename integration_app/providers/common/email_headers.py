@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from email.utils import getaddresses
 
+from integration_app.text.charsets import decode_words
+
 HEAD_MAX = 64_000
 """Bytes of a mail in which its headers are looked for."""
 
@@ -78,7 +80,7 @@ def one_author(value: str) -> tuple[str, str, bool]:
     if not pairs:
         return "", "", False
     name, address = pairs[0]
-    return name.strip()[:200], address.strip().lower()[:320], len(pairs) > 1
+    return decode_words(name).strip()[:200], address.strip().lower()[:320], len(pairs) > 1
 
 
 def domain_of(address: str | None) -> str | None:
