@@ -48,7 +48,7 @@ def decode(data: bytes, label: str | None = None) -> str:
         except (UnicodeDecodeError, ValueError):
             continue
     fallback = codec if _is_text_codec(codec) else "cp1252"
-    if codecs.lookup(fallback).name == "utf-8" and not _MULTIBYTE.search(data):
+    if codecs.lookup(fallback).name == "utf-8" and _LETTER.search(data) and not _MULTIBYTE.search(data):
         fallback = "cp1252"  # it says UTF-8, and not one character of it is: umlauts of an older program
     return data.decode(fallback, "replace")
 
@@ -83,4 +83,5 @@ def _is_text_codec(name: str) -> bool:
 
 
 _NOT_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+_LETTER = re.compile(rb"[A-Za-z]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
