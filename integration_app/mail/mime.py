@@ -18,6 +18,7 @@ from email.errors import MessageError
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
+from integration_app.mail.attached import words_of
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
 from integration_app.mail.forwards import Forward
@@ -84,7 +85,7 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
         is_reply = bool(_header(message, "in-reply-to") or _header(message, "references"))
         body = _Body(_header(message, "subject"), is_reply)
-        text = body.render(message, 0)
+        text = "\n\n".join(part for part in (body.render(message, 0), *body.attached) if part.strip())
     except (RecursionError, MessageError, ValueError, LookupError, KeyError, IndexError, AttributeError, TypeError):
         return Mail(text=decode(raw[:TEXT_MAX]))
     name, address = _from(_header(message, "from"))
@@ -175,6 +176,7 @@ class _Body:
         self._subject, self._is_reply = subject, is_reply
         self.attachments: list[Attachment] = []
         self.pictures: list[Attachment] = []  # shown inside the text; named where there is no text
+        self.attached: list[str] = []  # the words of attachments that can be read
         self.history: list[str] = []
         self.is_forward = False
         self.said = False  # there are words beside an attached mail
@@ -200,7 +202,10 @@ class _Body:
             texts = (self.render(child, depth + 1) for child in children)
             return "\n\n".join(text for text in texts if text.strip())
         if _is_attachment(part):
-            self._note(part)
+            if (words := _words(part)) is None:
+                self._note(part)
+            else:
+                self.attached.append(words)
             return ""
         if kind == "text/plain":
             return self._chosen(_text(part), None)
@@ -293,6 +298,14 @@ def _attached_mail(part: Message) -> Message | None:
 
 def _is_calendar(part: Message) -> bool:
     return part.get_content_type() in CALENDAR_TYPES
+
+
+def _words(part: Message) -> str | None:
+    """What an attachment says, where that can be read at once."""
+    data = part.get_payload(decode=True)
+    label = part.get_param("charset")
+    charset = str(label) if label and not isinstance(label, tuple) else None
+    return words_of(part.get_content_type(), _file_name(part), data, charset) if isinstance(data, bytes) else None
 
 
 def _is_attachment(part: Message) -> bool:
