@@ -26,7 +26,7 @@ def main() -> int:
     for path in LUA_FILES:
         if path.parent.name == "includes":
             continue  # checked in each script that includes it
-        text = assemble(path.stem, CONSTANTS, path.parent).text.removeprefix("#!lua\n")
+        text = assemble(path.stem, CONSTANTS, path.parent).text.partition("\n")[2]
         command = ["luacheck", "-", "--no-color", "--std", "lua51", "--globals", "redis", "cjson", "KEYS", "ARGV"]
         command += ["--no-max-line-length", "--ignore", "211/_.*", "--filename", str(path.relative_to(REPO)), "-q"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)

@@ -154,7 +154,7 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         values = {row.name: getattr(self, row.name) for row in fields(self)}
-        return {"event": self.name} | {
+        return {"event": self.name, "uid": self.uid} | {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in values.items()
             if value not in (None, ())
@@ -260,7 +260,7 @@ class Unknown(Event):
     raw: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return dict(self.raw or {})
+        return dict(self.raw or {}) | {"at": self.at.isoformat()}
 
 
 AnyEvent = (
@@ -306,7 +306,7 @@ def read_event(raw: Mapping[str, Any]) -> AnyEvent:
             values["raw"] = dict(raw)
         return kind(**values)
     except (KeyError, TypeError, ValueError):
-        return Unknown(at=datetime.min.replace(tzinfo=UTC), raw=dict(raw))
+        return Unknown(at=datetime.fromtimestamp(0, UTC), raw=dict(raw))
 
 
 def _known(kind: type[Event], raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ LISTED_MAX = 200
 
 def outboxes(services: Services, *, limit: int = LISTED_MAX) -> list[dict[str, Any]]:
     """The outboxes in which anything waits, the longest overdue first."""
-    sizes = services.outbox.sizes(services.installations.uids())
-    rows = [_row(services, uid, size) for uid, size in sizes.items() if size]
-    return sorted(rows, key=lambda row: row["due_at"] or "")[:limit]
+    sizes = {uid: size for uid, size in services.outbox.sizes(services.installations.uids()).items() if size}
+    due = services.due.times(list(sizes))
+    chosen = sorted(sizes, key=lambda uid: (due[uid] is None, due[uid]))[:limit]  # a paused one has no time: last
+    return [_row(services, uid, sizes[uid], due[uid]) for uid in chosen]
 
 
 def outbox(services: Services, uid: str) -> dict[str, Any] | None:
@@ -23,7 +24,7 @@ def outbox(services: Services, uid: str) -> dict[str, Any] | None:
     if services.installations.get(uid) is None:
         return None
     seen, now = services.outbox.peek(uid), services.clock()
-    return _row(services, uid, services.outbox.size(uid)) | {
+    return _row(services, uid, services.outbox.size(uid), services.due.at(uid)) | {
         "open": [_delivery(services, row) for row in seen.open],
         "gates": [
             {"name": name, "until": gate.until.isoformat(), "reason": gate.why, "tries": gate.tries}
@@ -44,12 +45,12 @@ def outbox(services: Services, uid: str) -> dict[str, Any] | None:
     }
 
 
-def _row(services: Services, uid: str, size: int) -> dict[str, Any]:
+def _row(services: Services, uid: str, size: int, due_at: datetime | None) -> dict[str, Any]:
     leased = services.due.lease_of(uid)
     return {
         "uid": uid,
         "waiting": size,
-        "due_at": _iso(services.due.at(uid)),
+        "due_at": _iso(due_at),
         "leased_until": _iso(services.clock() + leased) if leased else None,
     }
 

@@ -93,7 +93,7 @@ def _open(seen: Snapshot, now: datetime) -> list[Estimate]:
             delivery.lane,
             delivery.message_ids,
             max(now, delivery.look_at or now),
-            Reason.IN_FLIGHT if delivery.state is DeliveryState.SENDING else Reason.OUTCOME_UNKNOWN,
+            Reason.IN_FLIGHT if delivery.state is DeliveryState.SENDING and seen.leased else Reason.OUTCOME_UNKNOWN,
         )
         for delivery in seen.open
     ]

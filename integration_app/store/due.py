@@ -94,6 +94,14 @@ class DueSet:
         score = self._redis.zscore(keys.DUE, uid)
         return None if score is None else codec.from_ms(score)
 
+    def times(self, uids: Sequence[str]) -> dict[str, datetime | None]:
+        """When each of them is to be drained next, in one round trip; None for one that is not scheduled."""
+        pipe = self._redis.pipeline(transaction=False)
+        for uid in uids:
+            pipe.zscore(keys.DUE, uid)
+        scores = pipe.execute()
+        return {uid: None if at is None else codec.from_ms(at) for uid, at in zip(uids, scores, strict=True)}
+
     def oldest(self) -> datetime | None:
         """The scheduled time that is longest overdue, or comes next."""
         first = self._redis.zrange(keys.DUE, 0, 0, withscores=True)

@@ -36,7 +36,7 @@ class Gates:
                 gate=keys.gate(_scope(scope, uid, kind)),
                 until_iso=decision.at.isoformat(),
                 reason=why(decision),
-                cause=decision.reason.key,
+                cause=f"{decision.reason.key} {why(decision)}",
                 ttl=int(ttl.total_seconds()) + 1,
                 until_ms=codec.ms(decision.at),
                 now_ms=codec.ms(now),
@@ -82,13 +82,19 @@ def as_gates(rows: Iterable[tuple[str, dict[str, str]]]) -> dict[str, Gate]:
     return {
         name: Gate(
             datetime.fromisoformat(raw["until"]),
-            Reason.read(raw.get("cause"), raw["reason"]),
+            _reason(raw.get("cause", ""), raw["reason"]),
             raw["reason"],
             int(raw["tries"]),
         )
         for name, raw in rows
         if raw
     }
+
+
+def _reason(cause: str, sentence: str) -> Reason:
+    """By its cause, if that was written with this sentence: an older worker beside us writes the sentence alone."""
+    key, _, said = cause.partition(" ")
+    return Reason.read(key if said == sentence else None, sentence)
 
 
 def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ CONTENT_MAX = 512 * 1024
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen; later
-    ones are newer. `booked`: the uid's place in the fleet's budget.
+    ones are newer. `booked`: the uid's place in the fleet's budget. `leased`: a worker
+    holds the outbox.
     """
 
     waiting: tuple[WaitingMessage, ...]
@@ -33,6 +34,7 @@ class Snapshot:
     gates: dict[str, Gate]
     installation: Installation | None
     booked: datetime | None
+    leased: bool
     last_seq: int
     more: bool
 
@@ -42,11 +44,21 @@ class Outbox:
         self._redis = redis
         self._lease_ms = due.lease_ms
         self._snapshot = load(redis, "snapshot")
+        self._peek = load(redis, "peek")
 
     def claim(self, uid: str, *, now: datetime, salt: str) -> tuple[Lease, Snapshot] | None:
         """Take the lease and look; None while another worker holds it. `salt` as in `DueSet.claim`."""
-        found = self._take(uid, now_ms=codec.ms(now), salt=salt, after=0, content_max=CONTENT_MAX)
-        return (Lease(uid, found[0]), found[1]) if found else None
+        names = scopes(uid)
+        found = self._snapshot(
+            uid=uid,
+            now_ms=codec.ms(now),
+            lease_ms=self._lease_ms,
+            salt=salt,
+            limit=BATCH,
+            content_max=CONTENT_MAX,
+            gate_keys=_gate_keys(names),
+        )
+        return (Lease(uid, found[0]), _as_snapshot(uid, names, found[1], after=0)) if found else None
 
     def refresh(self, lease: Lease, *, after: int = 0) -> Snapshot:
         """Look again as the holder of the lease, at what waits behind the seq `after`."""
@@ -70,36 +82,29 @@ class Outbox:
         self._redis.delete(keys.outbox(uid))
 
     def _look(self, uid: str, *, after: int, content_max: int) -> Snapshot:
-        found = self._take(uid, now_ms=0, salt="", after=after, content_max=content_max)
-        assert found is not None  # noqa: S101 - only taking a lease can fail
-        return found[1]
-
-    def _take(self, uid: str, *, now_ms: int, salt: str, after: int, content_max: int) -> tuple[str, Snapshot] | None:
         names = scopes(uid)
-        found = self._snapshot(
-            uid=uid,
-            now_ms=now_ms,
-            lease_ms=self._lease_ms,
-            salt=salt,
-            after=after,
-            limit=BATCH,
-            content_max=content_max,
-            gate_keys=[keys.gate(scope) for scope in names.values()],
-        )
-        if found is None:
-            return None
-        token, rows, open_rows, gates, installation, phones, booked = found
-        deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
-        in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
-        return token, Snapshot(
-            waiting=tuple(_waiting(row) for row in rows if row[2] and row[0] not in in_flight),
-            open=deliveries,
-            gates=as_gates((name, _mapping(flat)) for name, flat in zip(names, gates, strict=True)),
-            installation=as_installation(uid, _mapping(installation), phones),
-            booked=codec.from_ms(booked) if booked else None,
-            last_seq=int(rows[-1][1]) if rows else after,
-            more=len(rows) == BATCH,
-        )
+        found = self._peek(uid=uid, after=after, limit=BATCH, content_max=content_max, gate_keys=_gate_keys(names))
+        return _as_snapshot(uid, names, found, after=after)
+
+
+def _gate_keys(names: Mapping[str, str]) -> list[str]:
+    return [keys.gate(scope) for scope in names.values()]
+
+
+def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int) -> Snapshot:
+    rows, open_rows, gates, installation, phones, booked, lease_ms = found
+    deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
+    in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
+    return Snapshot(
+        waiting=tuple(_waiting(row) for row in rows if row[2] and row[0] not in in_flight),
+        open=deliveries,
+        gates=as_gates((name, _mapping(flat)) for name, flat in zip(names, gates, strict=True)),
+        installation=as_installation(uid, _mapping(installation), phones),
+        booked=codec.from_ms(booked) if booked else None,
+        leased=lease_ms > 0,
+        last_seq=int(rows[-1][1]) if rows else after,
+        more=len(rows) == BATCH,
+    )
 
 
 def _waiting(row: Sequence[Any]) -> WaitingMessage:

@@ -7,6 +7,7 @@ A file begins with its head:
     -- @args uid now_ms:number ids...   ARGV likewise; `:number` converts, `...` takes all that is left, as a table
     -- @returns what the caller gets
     -- @repeat why a second run of the same call does no harm
+    -- @flags no-writes allow-oom      what a full Redis may still run; without it Redis refuses before the first write
     -- @include claim                   lua/includes/claim.lua, once, above the body
 
 `K.name` stands for a key or prefix of `keys.TABLE`, `C.name` for a constant handed to `load`; both become literals
@@ -89,7 +90,10 @@ def assemble(name: str, constants: Mapping[str, str | int], folder: Path = HERE)
     arg_names = tuple(entry.removesuffix(":number") for entry in declared)
     included = "".join(_includes(tags, set()))
     body = "\n".join(line for line in raw.split("\n") if not line.startswith("--"))
-    text = "#!lua\n" + included + _locals(key_names, arg_names, numbers, rest) + body
+    flags = ",".join(tags.get("flags", "").split())
+    text = (
+        f"#!lua{' flags=' + flags if flags else ''}\n" + included + _locals(key_names, arg_names, numbers, rest) + body
+    )
     return Source(name, _with_literals(name, text, constants), key_names, arg_names, rest)
 
 

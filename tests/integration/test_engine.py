@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from integration_app import operations
 from integration_app.bootstrap import Services
-from integration_app.model import Content, Delivery, GateScope, Kind
+from integration_app.model import Content, Delivery, GateScope, Kind, Lane, Reason, Retry
 from integration_app.omi import RateLimited
 from integration_app.pipeline.delivery.drain_pass import DrainPass
 from integration_app.pipeline.delivery.policy import Situation, decide
@@ -394,3 +396,50 @@ def test_one_users_choking_text_does_not_hold_up_everybody_after_an_outage(
         run_due(services, clock)
         clock.pass_time(seconds=1)
         assert clock() - back < timedelta(minutes=12), "the others get their turn"
+
+
+def test_a_full_redis_refuses_a_message_and_still_shows_and_erases(
+    services: Services, redis: Redis, clock: Clock
+) -> None:
+    text(services, "hello")
+    redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(RedisError):
+            text(services, "no room")
+        assert services.timeline.latest(limit=5)[0]["recipients"][0]["why"] == "waiting for more"
+        assert operations.overview(services)["waiting"] == 1
+        box = operations.outbox(services, "u")
+        assert box is not None
+        assert box["waiting"] == 1
+        assert services.erasure.erase("u")["erased"]["messages"] == 1
+    finally:
+        redis.config_set("maxmemory", "0")
+
+
+def test_paused_outboxes_are_listed_behind_those_that_are_due(services: Services, clock: Clock) -> None:
+    link(services, "a", "b", phone="+15550003333")
+    text(services, "hello", sender="+15550003333")
+    services.due.forget("a")
+    assert [row["uid"] for row in operations.outboxes(services)] == ["b", "a"]
+
+
+def test_a_gate_that_an_older_worker_closes_again_has_its_reason(
+    services: Services, redis: Redis, clock: Clock
+) -> None:
+    decision = Retry(clock() + timedelta(minutes=1), Reason.RATE_LIMIT)
+    services.gates.close(GateScope.KIND, "u", Kind.CONVERSATION, decision, now=clock())
+    assert services.gates.of("u")["conversation"].reason is Reason.RATE_LIMIT
+    redis.hset(keys.gate("uid:u:conversation"), "reason", "not enabled in Omi")  # as 0.1 writes it
+    assert services.gates.of("u")["conversation"].reason is Reason.NOT_ENABLED
+
+
+def test_what_a_dead_worker_left_is_not_called_running(services: Services, redis: Redis, clock: Clock) -> None:
+    message_id = text(services, "hello")
+    taken = services.outbox.claim("u", now=clock(), salt="a")
+    assert taken is not None
+    lane = Lane("sms", "+15550001111", Kind.CONVERSATION)
+    delivery = Delivery("d1", "u", lane, (message_id,), {}, clock(), clock(), clock())
+    services.deliveries.begin(taken[0], delivery, seq=1, now=clock())
+    assert [row.reason for row in services.estimates.of("u")] == [Reason.IN_FLIGHT]
+    redis.delete(keys.lease("u"))
+    assert [row.reason for row in services.estimates.of("u")] == [Reason.OUTCOME_UNKNOWN]

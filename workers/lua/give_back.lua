@@ -1,4 +1,5 @@
 --- Put jobs that will not be finished here back to the head of the queue.
+-- @flags allow-oom
 -- @keys queue started worker_executions
 -- @args running...
 -- @returns how many

@@ -1,4 +1,5 @@
 --- Keep the worker and what it runs alive.
+-- @flags allow-oom
 -- @keys started worker worker_executions
 -- @args now_ms:number stamp ttl:number worker_ttl is_idle running...
 -- @returns 1, or 0 when Redis does not know this worker any more

@@ -1,4 +1,5 @@
 --- Drop one dead letter, and the text that only it needs.
+-- @flags allow-oom
 -- @keys delivery
 -- @args id event
 -- @returns 1, or 0 when there is no such dead letter

@@ -1,4 +1,5 @@
 --- End a message for a uid that is erased, whatever its state.
+-- @flags allow-oom
 -- @keys message
 -- @args id uid keep event
 -- @returns 1, or 0 when it was not open for this uid

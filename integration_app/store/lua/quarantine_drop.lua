@@ -1,4 +1,5 @@
 --- Never deliver a held message to this uid.
+-- @flags allow-oom
 -- @keys message
 -- @args id uid keep event
 -- @returns 1, or 0 when it is not held for this uid

@@ -1,4 +1,5 @@
 --- Give the lease back, due at `next_ms` ('': nothing left).
+-- @flags allow-oom
 -- @keys lease
 -- @args uid token next_ms last_seq now_ms
 -- @returns 1, or 0 when the lease is lost

@@ -1,4 +1,5 @@
 --- Hold the outbox for another full lease.
+-- @flags allow-oom
 -- @keys lease
 -- @args uid token lease_ms:number now_ms:number
 -- @returns 1, or 0 when the lease is lost

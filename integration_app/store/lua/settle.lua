@@ -1,5 +1,6 @@
 --- Record what became of a delivery: in it, in its messages and their stories, in counters, quota and failure streaks;
 --- and give the lease back where nothing else is to be done.
+-- @flags allow-oom
 -- @keys lease delivery open settling rates quota
 -- @args uid token id state message_state reason cause look_at is_final keep now_ms event is_untried
 -- @args settling_ms:number now_iso settled_iso counts is_used is_answered last_seq ids...

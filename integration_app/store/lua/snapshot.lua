@@ -1,36 +1,8 @@
---- One uid at one moment: what waits, open deliveries, gates, installation, its booked place; with the lease, if wanted.
--- @args uid now_ms:number lease_ms salt after limit content_max:number gate_keys...
--- @returns {token, rows, open deliveries, gates, installation, phones, booked}; nil while another worker holds the lease
--- @repeat it reads; a lease with this salt is ours already
--- @include claim
---
--- `salt` '': no lease is taken. `after`: only messages behind this seq. `content_max`: bytes of raw contents brought
--- along; what is larger is fetched when its turn comes.
-local token = ''
-if salt ~= '' then
-  token = claim(uid, now_ms, lease_ms, salt)
-  if not token then return false end
-end
-local rows, room = {}, content_max
-local entries = redis.call('ZRANGEBYSCORE', K.outbox .. uid, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
-for i = 1, #entries, 2 do
-  local message = K.message .. entries[i]
-  local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid)
-  local content = false
-  if not got[2] and room > 0 then
-    local size = redis.call('HSTRLEN', message, 'content')
-    if size > 0 and size <= room then
-      content = redis.call('HGET', message, 'content')
-      room = room - size
-    end
-  end
-  table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content})
-end
-local open = {}
-for _, id in ipairs(redis.call('ZRANGE', K.open .. uid, 0, -1)) do
-  table.insert(open, redis.call('HGETALL', K.delivery .. id))
-end
-local gates = {}
-for _, key in ipairs(gate_keys) do table.insert(gates, redis.call('HGETALL', key)) end
-return {token, rows, open, gates, redis.call('HGETALL', K.installation .. uid),
-  redis.call('SMEMBERS', K.phones .. uid), redis.call('ZSCORE', K.booked, uid)}
+--- Take the lease of an outbox and look at it.
+-- @args uid now_ms:number lease_ms salt limit content_max:number gate_keys...
+-- @returns {token, what `look` says}; nil while another worker holds the lease
+-- @repeat a lease with this salt is ours already
+-- @include claim look
+local token = claim(uid, now_ms, lease_ms, salt)
+if not token then return false end
+return {token, look(uid, 0, limit, content_max, gate_keys)}

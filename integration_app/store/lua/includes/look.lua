@@ -1,0 +1,27 @@
+--- One uid at this moment: {rows, open deliveries, gates, installation, phones, booked, ms left of the lease}.
+-- Only messages behind the seq `after`; `content_max` bytes of raw contents come along, what is larger is fetched later.
+local function look(uid, after, limit, content_max, gate_keys)
+  local rows, room = {}, content_max
+  local entries = redis.call('ZRANGEBYSCORE', K.outbox .. uid, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+  for i = 1, #entries, 2 do
+    local message = K.message .. entries[i]
+    local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid)
+    local content = false
+    if not got[2] and room > 0 then
+      local size = redis.call('HSTRLEN', message, 'content')
+      if size > 0 and size <= room then
+        content = redis.call('HGET', message, 'content')
+        room = room - size
+      end
+    end
+    table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content})
+  end
+  local open = {}
+  for _, id in ipairs(redis.call('ZRANGE', K.open .. uid, 0, -1)) do
+    table.insert(open, redis.call('HGETALL', K.delivery .. id))
+  end
+  local gates = {}
+  for _, key in ipairs(gate_keys) do table.insert(gates, redis.call('HGETALL', key)) end
+  return {rows, open, gates, redis.call('HGETALL', K.installation .. uid),
+    redis.call('SMEMBERS', K.phones .. uid), redis.call('ZSCORE', K.booked, uid), redis.call('PTTL', K.lease .. uid)}
+end
