@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timezone
 from integration_app.mail import words
 from integration_app.mail.dates import read_date
 from integration_app.mail.history import attribution_in
-from integration_app.mail.signs import is_forward_line, is_quoted
+from integration_app.mail.signs import LINE_MAX, RULE, is_forward_line, is_quoted, kind_of_label
 from integration_app.text.clean import one_line
 
 _LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
-_RULE = re.compile(r"\s{0,4}(?:[_\-=*]{5,}|[_\-=*]{2,}\s?[^\-_=*]{3,60}\s?[_\-=*]{2,})\s*")
 _BEHIND_NAME = re.compile(r"\[?mailto:.*|<[^>]*>?|\(.*\)|\[.*")
 _BLOCK_MAX = 14
 _INLINE_LABEL = re.compile(r"(?:^|(?<=\s))\*{0,2}([^\W\d_][^:\s]{0,14}(?: [^\W\d_]{1,10})?)\*{0,2}\s?:\s")
 _NAME_BEFORE = re.compile(r"(?:\"([^\"<>]{1,80})\"|(?<=[,:] )([^,:<>\"]{1,60}))\s*<", re.ASCII)
 _LINES_MAX = 2000
+_TRIES_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +52,29 @@ def forward_of(text: str, *, zone: timezone = UTC) -> Forward | None:
     A line that says "forwarded message" is looked for first, then a rule, then a block that stands alone.
     """
     lines = text.split("\n")
-    looked_at = lines[:_LINES_MAX]
-    for number, line in enumerate(looked_at):
-        if is_forward_line(line, quoted=True):
-            rest = _unmarked(lines, number) if is_quoted(line) else lines
-            if found := _on_one_line(rest, number, zone) or _below(rest, number, 2, zone):
-                return found
-    for number, line in enumerate(looked_at):
-        if _RULE.fullmatch(line[:200]) and (found := _below(lines, number, 3, zone)):
-            return found
-    for number, line in enumerate(looked_at):
-        if _ADDRESS.search(line[:400]) and (found := _alone(lines, number, zone)):
+    tries = _TRIES_MAX
+    for number, line in enumerate(lines[:_LINES_MAX]):
+        announced = is_forward_line(line, quoted=True)
+        rule = not announced and bool(RULE.fullmatch(line[:200]))
+        if tries <= 0 or not (announced or rule or kind_of_label(line[:LINE_MAX]) == "sender"):
+            continue
+        tries -= 1
+        if found := _at(lines, number, announced=announced, rule=rule, zone=zone):
             return found
     return _below_attribution(lines, zone)
+
+
+def _at(lines: list[str], number: int, *, announced: bool, rule: bool, zone: timezone) -> Forward | None:
+    """The mail that begins at this line: the topmost one counts."""
+    if not announced:
+        return _below(lines, number, 3, zone) if rule else _alone(lines, number, zone)
+    if not is_quoted(lines[number]):
+        return _on_one_line(lines, number, zone) or _below(lines, number, 2, zone)
+    near = _unmarked(lines[: number + _BLOCK_MAX + 6], number)
+    if _on_one_line(near, number, zone) is None and _below(near, number, 2, zone) is None:
+        return None
+    whole = _unmarked(lines, number)
+    return _on_one_line(whole, number, zone) or _below(whole, number, 2, zone)
 
 
 def _unmarked(lines: list[str], number: int) -> list[str]:
@@ -111,18 +121,28 @@ def _below(lines: list[str], number: int, least: int, zone: timezone) -> Forward
     while begin < len(lines) and begin - number < 5 and not lines[begin].strip():
         begin += 1
     rows, end = _rows(lines, begin)
-    if len(rows) < least:
+    if len(rows) < least or (least > 2 and not _is_head(rows, zone)):
         return None
     return _taken_apart(lines, number, rows, end, zone)
 
 
 def _alone(lines: list[str], begin: int, zone: timezone) -> Forward | None:
-    """A block without anything above it: an author, a date and a subject, or it is only a contact card."""
+    """A head without anything above it: an author, a date and a subject, or it is only a contact card."""
     rows, end = _rows(lines, begin)
-    if len(rows) < 3 or not _ADDRESS.search(rows[0][1]) or not any(_is_subject(label) for label, _ in rows):
+    if len(rows) < 3 or not any(_is_subject(label) for label, _ in rows) or not _dates(rows, zone):
         return None
-    found = _taken_apart(lines, begin, rows, end, zone)
-    return found if found.original.date else None
+    return _taken_apart(lines, begin, rows, end, zone)
+
+
+def _is_head(rows: list[tuple[str, str]], zone: timezone) -> bool:
+    """Below a mere rule a signature or a note may stand: a head names its author, or a subject and a date."""
+    if any(words.fold(label) in words.SENDER for label, _ in rows):
+        return True
+    return any(_is_subject(label) for label, _ in rows) and bool(_dates(rows, zone))
+
+
+def _dates(rows: list[tuple[str, str]], zone: timezone) -> list[datetime]:
+    return [moment for _, value in rows if not _ADDRESS.search(value) and (moment := read_date(value, zone=zone))]
 
 
 def _is_subject(label: str) -> bool:
@@ -136,7 +156,7 @@ def _rows(lines: list[str], begin: int) -> tuple[list[tuple[str, str]], int]:
     for line in lines[begin : begin + _BLOCK_MAX]:
         found = _LABEL.fullmatch(line[:1000])
         if found:
-            rows.append((found.group(1).strip().casefold(), found.group(2).strip(" *")))
+            rows.append((found.group(1).strip().casefold(), found.group(2).strip(" *|\t")))
         elif not (line[:1] in " \t" and line.strip() and rows):  # a folded line belongs to the one above
             break
         end += 1
@@ -144,10 +164,11 @@ def _rows(lines: list[str], begin: int) -> tuple[list[tuple[str, str]], int]:
 
 
 def _taken_apart(lines: list[str], number: int, rows: list[tuple[str, str]], end: int, zone: timezone) -> Forward:
-    dates = [moment for _, value in rows if not _ADDRESS.search(value) and (moment := read_date(value, zone=zone))]
+    dates = _dates(rows, zone)
     subject = next((value for label, value in rows if _is_subject(label) and value), None)
     others = [value for label, value in rows if value and not _is_subject(label)]
-    author = next((value for value in others if _ADDRESS.search(value)), others[0] if others else "")
+    named = next((value for label, value in rows if value and words.fold(label) in words.SENDER), None)
+    author = named or next((value for value in others if _ADDRESS.search(value)), others[0] if others else "")
     found_address = _ADDRESS.search(author)
     address = found_address.group().lower() if found_address else None
     name = one_line(_BEHIND_NAME.sub("", author).strip(" \"'*,;<>[]"), 120)
@@ -167,7 +188,7 @@ def _without_rule(lines: list[str]) -> str:
     """The note above, without the line that some programs draw below it."""
     note = "\n".join(lines).rstrip()
     above, _, last = note.rpartition("\n")
-    return (above if _RULE.fullmatch(last[:200]) else note).strip()
+    return (above if RULE.fullmatch(last[:200]) else note).strip()
 
 
 def _unquoted(lines: list[str]) -> str:

@@ -16,6 +16,7 @@ from integration_app.mail import words
 from integration_app.mail.signs import (
     ABBREVIATION,
     ADDRESS,
+    ADDRESS_LAST,
     AMBIGUOUS_SUBJECT,
     BRACKETED,
     CLOCK,
@@ -25,13 +26,14 @@ from integration_app.mail.signs import (
     LABEL,
     LINE_MAX,
     LOOKED_AT_MAX,
-    ONE_LINE,
     RULE,
     SENTENCE_END,
+    START_INSIDE,
     STARTS,
     bare_subject,
     head,
     header_block,
+    is_footer,
     is_forward_line,
     is_forward_subject,
     is_quoted,
@@ -43,9 +45,16 @@ from integration_app.mail.signs import (
 )
 
 _ATTRIBUTION_LINES = 5
-_FOOTER_LINES = 40
 _GAP = 3
 """Blank lines between an attribution and its quotation."""
+_RUN_MAX = 500
+_LONG_ROW = 40
+_CANDIDATES_MAX = 400
+"""Lines of one mail that are looked at as the end of an attribution."""
+_NAME_WORDS = 6
+_SHAPE_WORDS = 16
+_UNANNOUNCED_LINES = 2
+_WRAP_COLUMN = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +77,37 @@ def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Sp
     return Split(own, lacking(lines, kept)) if own else Split(text)
 
 
-def is_forward(text: str, subject: str = "", *, is_reply: bool = False) -> bool:
-    """Whether the history is the message: the subject says so, or a line that is not part of an answered mail."""
-    lines = text[:LOOKED_AT_MAX].split("\n")
+def is_forward(text: str, subject: str = "") -> bool:
+    """Whether the history is the message: by its subject, or by a line or a head below no answered mail."""
+    lines = head(text[:LOOKED_AT_MAX].split("\n"))
     if AMBIGUOUS_SUBJECT.match(subject[:20]):
         return is_scandinavian_forward(lines) or any(is_forward_line(line) for line in lines)
     if is_forward_subject(subject):
         return True
+    page = _Page(lines, is_reply=True, subject=subject)
     first = next((number for number, line in enumerate(lines) if is_forward_line(line)), None)
     if first is not None:
-        page = _Page(lines, is_reply=True, subject=subject)
-        above = page.attribution_above(first)
-        return not above
+        return not page.answers_above(first)
     quoted = next((n for n, line in enumerate(lines) if is_quoted(line) and is_forward_line(line, quoted=True)), None)
     if quoted is not None and not any(is_quoted(line) for line in lines[:quoted]):
-        return not _Page(lines, is_reply=True, subject=subject).attribution_above(quoted)
-    return False
+        return not is_reply_subject(subject) and not page.answers_above(quoted)
+    if not subject.strip() or is_reply_subject(subject):
+        return False
+    block = next((number for number in range(len(lines)) if header_block(lines, number) > number), None)
+    return block is not None and not page.answers_above(block)
 
 
 def attribution_in(lines: list[str]) -> tuple[int, int] | None:
     """The first attribution that these lines hold: its first and its last line."""
     page = _Page(lines, is_reply=True, subject="")
-    for last, line in enumerate(lines):
-        if line.strip() and (first := page.attribution(last)) is not None:
-            return first, last
-    return None
+    found = ((page.attribution(last), last) for last in range(page.length))
+    return next(((first, last) for first, last in found if first is not None), None)
+
+
+def _leads_on(row: str) -> bool:
+    """Whether an attribution may go on below this line."""
+    dated = CLOCK.search(row) and DATE.search(row)
+    return bool(dated or row.endswith(",") or STARTS.match(row) or BRACKETED.search(row) or len(row) >= _LONG_ROW)
 
 
 class _Page:
@@ -104,25 +119,44 @@ class _Page:
         self._quoted = [is_quoted(line) for line in self._seen]
         self._is_reply = is_reply
         self._subject = subject
+        self._last_text = max((number for number, line in enumerate(self._seen) if line.strip()), default=-1)
+        self._last_quoted = max((number for number, quoted in enumerate(self._quoted) if quoted), default=-1)
+        self._candidates = _CANDIDATES_MAX
+        self._wraps = sum(self._looks_wrapped(number) for number in range(len(self._seen))) >= 2
+        self.length = len(self._seen)
 
     def own(self) -> list[str]:
         """The lines that are the writer's own."""
-        quotation_seen = False
         for number, line in enumerate(self._seen):
-            if not line.strip():
-                continue
-            if self._quoted[number]:
-                if self._is_reply and not quotation_seen and not self._is_interleaved(number):
-                    return self._around(number, number)  # unannounced
-                quotation_seen = True
-                continue
-            found = self._cut_at(number)
-            if found is not None:
+            if line.strip() and not self._quoted[number] and (found := self._cut_at(number)) is not None:
                 return found
-        return self._lines
+        return self._unannounced()
 
-    def attribution_above(self, number: int) -> bool:
-        return any(self.attribution(row) is not None for row in range(number) if self._seen[row].strip())
+    def answers_above(self, number: int) -> bool:
+        """Whether an answered mail is announced above this line."""
+        replies = is_reply_subject(self._subject)
+        for row in range(min(number, len(self._seen))):
+            if self._seen[row].strip() and self.attribution(row) is not None:
+                return True
+            if replies and (header_block(self._seen, row) > row or self._is_original_rule(row)):
+                return True
+        return False
+
+    def _unannounced(self) -> list[str]:
+        """Without a quotation that nothing announces: of several lines, at the very end or the very beginning."""
+        first = next((number for number, quoted in enumerate(self._quoted) if quoted), None)
+        if first is None or not self._is_reply:
+            return self._lines
+        marked = sum(self._quoted)
+        above = next((row.strip() for row in reversed(self._seen[:first]) if row.strip()), "")
+        inside = any(self._seen[n].strip() and not self._quoted[n] for n in range(first, self._last_quoted))
+        code = self._seen[first].lstrip().startswith(">>>")
+        if marked < _UNANNOUNCED_LINES or inside or code or COLON.search(above):
+            return self._lines
+        below = self._lines[self._last_quoted + 1 :]
+        if above and any(line.strip() for line in below) and self._tail_of(first):
+            return self._lines  # own words on both sides: the writer quotes
+        return self._lines[:first] + self._tail_of(first)
 
     # --- candidates ---------------------------------------------------------------------------------------
 
@@ -130,16 +164,16 @@ class _Page:
         """The own lines, if history begins at this one."""
         begin = self.attribution(number)
         if begin is not None:
-            return self._around(begin, self._below(number))
-        if self._is_reply and (own := self._inline(number)) is not None:
-            return own
+            own = self._own_part(begin, number)
+            kept = self._around(begin, self._below(number))
+            return [*kept[:begin], own, *kept[begin:]] if own and kept is not self._lines else kept
         if not self._is_reply:
             return None
         block = header_block(self._seen, number)
         if block > number and self._block_is_history(number, block):
             above = number - 1 if number > 0 and RULE.fullmatch(self._seen[number - 1]) else number
             return self._lines[:above]
-        if self._is_original_rule(number):
+        if self._is_original_rule(number) and self._rule_is_history(number):
             return self._lines[:number]
         return None
 
@@ -151,19 +185,21 @@ class _Page:
         line = self._seen[last].strip()
         if self._quoted[last] or not line:
             return None
+        if self._candidates <= 0 or not (COLON.search(line) or says_wrote(line) or ADDRESS.search(line)):
+            return None
         below = self._below(last)
         quoted_below = below < len(self._seen) and self._quoted[below]
-        ends = bool(COLON.search(line)) or says_wrote(line)
-        if not ends and not (quoted_below and ADDRESS.search(line)):
+        if not quoted_below and not (self._is_reply and last < self._last_text and COLON.search(line)):
             return None
-        if not quoted_below and not (self._is_reply and self._anything_below(last)):
-            return None
+        self._candidates -= 1
         run, undated = "", None
         for number in range(last, max(-1, last - _ATTRIBUTION_LINES), -1):
             row = self._seen[number].strip()
             ends_sentence = number < last and SENTENCE_END.search(row) and not ABBREVIATION.search(row)
-            if not row or self._quoted[number] or ends_sentence:
+            if not row or self._quoted[number] or ends_sentence or len(run) + len(row) > _RUN_MAX:
                 break
+            if undated is not None and not (_leads_on(row) or words.fold(run.strip(" :\uff1a")) in words.WROTE):
+                break  # what is complete is not continued by a short line of the writer's
             run = f"{row} {run}".strip()
             if self._is_sure(run, quoted_below=quoted_below):
                 if DATE.search(run):
@@ -172,56 +208,70 @@ class _Page:
         return undated
 
     def _is_sure(self, run: str, *, quoted_below: bool) -> bool:
-        dated, clock = bool(DATE.search(run)), bool(CLOCK.search(run))
-        address, wrote = bool(ADDRESS.search(run)), says_wrote(run)
-        colon = bool(COLON.search(run))
+        wrote, address, colon = says_wrote(run), bool(ADDRESS.search(run)), bool(COLON.search(run))
+        if not (wrote or address or colon):
+            return False
+        dated = any(map(str.isdigit, run)) and bool(DATE.search(run))
+        if not dated:
+            short = len(run.split()) <= _NAME_WORDS
+            return quoted_below and self._is_reply and wrote and (address or (colon and short))
+        clock, bracketed = bool(CLOCK.search(run)), bool(BRACKETED.search(run))
         if quoted_below:
-            score = 2 * dated + clock + 2 * address + 3 * wrote + colon
-            if not self._is_reply and not (dated and (BRACKETED.search(run) or (wrote and clock))):
+            if not self._is_reply and not (bracketed or (wrote and clock)):
                 return False  # a letter that quotes a letter
-            return score >= 4 and (dated or (wrote and (address or self._is_reply or colon)))
-        bracketed = bool(BRACKETED.search(run))
-        if wrote and dated and (bracketed or address or clock):
+            return 2 + clock + 2 * address + 3 * wrote + colon >= 4
+        if wrote and colon and (bracketed or STARTS.match(run)):
             return True
-        return dated and clock and bracketed and colon
+        return clock and bool(ADDRESS_LAST.search(run)) and len(run.split()) <= _SHAPE_WORDS
 
     def _grown(self, first: int, run: str) -> int:
         """With the line above, where the attribution was wrapped between its first words and its date."""
-        if first == 0 or STARTS.match(self._seen[first]):
+        if first == 0 or STARTS.match(self._seen[first]) or (ADDRESS.search(run) and not self._lacks_start(run)):
             return first
         above = self._seen[first - 1].strip()
         wrapped = above and not self._quoted[first - 1] and not SENTENCE_END.search(above) and len(above) < 100
-        dated = above.endswith(",") or DATE.search(above) or BRACKETED.search(above)
-        if wrapped and ((STARTS.match(above) and dated) or (BRACKETED.search(above) and not ADDRESS.search(run))):
+        others = any(line.strip() for line in self._seen[: first - 1])
+        if not wrapped or not others:
+            return first
+        if STARTS.match(above) and len(above.split()) <= _NAME_WORDS and (above.endswith(",") or DATE.search(above)):
             return first - 1
-        return first
+        name_first = BRACKETED.search(above) and not ADDRESS.search(run) and len(above.split()) <= _NAME_WORDS
+        return first - 1 if name_first else first
 
-    def _inline(self, number: int) -> list[str] | None:
-        """ "Fine. On Monday … wrote:" on one line, in front of a quotation."""
-        below = self._below(number)
-        if below >= len(self._seen) or not self._quoted[below]:
-            return None
-        found = ONE_LINE.fullmatch(self._seen[number])
-        if not found:
-            return None
-        run = found.group(2)
-        if not (self._is_sure(run, quoted_below=True) and (COLON.search(run) or says_wrote(run))):
-            return None
-        return [*self._lines[:number], found.group(1), *self._tail_of(below)]
+    def _lacks_start(self, run: str) -> bool:
+        return run[:1].islower() or run[:1].isdigit()
+
+    def _own_part(self, begin: int, last: int) -> str:
+        """What stands on the line of the attribution, in front of it: "Fine. On Monday … wrote:"."""
+        row, rest = self._seen[begin], " ".join(self._seen[begin + 1 : last + 1])
+        quoted_below = self._below(last) < len(self._seen) and self._quoted[self._below(last)]
+        for found in reversed(list(START_INSIDE.finditer(row))):
+            run = f"{row[found.start() :]} {rest}".strip()
+            if (says_wrote(run) or ADDRESS.search(run)) and self._is_sure(run, quoted_below=quoted_below):
+                own = row[: found.start()].strip()
+                return own if any(map(str.isalnum, own)) else ""
+        return ""
 
     def _block_is_history(self, number: int, end: int) -> bool:
-        """A block of headers in a mail whose subject is another one's is a forward with an edited subject."""
-        if is_reply_subject(self._subject) or not self._subject.strip():
+        """Only in a mail that says "Re:" and has the same subject: any other may be a forward."""
+        if not self._subject.strip():
             return True
+        if not is_reply_subject(self._subject):
+            return False
         for line in self._seen[number:end]:
             found = LABEL.fullmatch(line)
-            if found and words.fold(found.group(1).strip(" *_")) in words.SUBJECT:
-                return bare_subject(found.group(2)) == bare_subject(self._subject)
+            if found and words.fold(found.group(1).strip(" *_")) in words.SUBJECT and found.group(2).strip(" *|"):
+                return bare_subject(found.group(2)) in bare_subject(self._subject)
         return True
 
     def _is_original_rule(self, number: int) -> bool:
         low = words.fold(self._seen[number].strip(" *-_=\t"))
-        return len(low) < 60 and low.startswith(words.ORIGINAL) and bool(RULE.fullmatch(self._seen[number]))
+        return low in words.ORIGINAL and bool(RULE.fullmatch(self._seen[number]))
+
+    def _rule_is_history(self, number: int) -> bool:
+        below = self._below(number)
+        end = header_block(self._seen, below) if below < len(self._seen) else below
+        return self._block_is_history(below, end) if end > below else self._is_reply
 
     # --- what stands around -------------------------------------------------------------------------------
 
@@ -232,64 +282,47 @@ class _Page:
             below += 1
         return below
 
-    def _anything_below(self, number: int) -> bool:
-        return any(line.strip() for line in self._seen[number + 1 :])
-
     def _around(self, begin: int, quotation: int) -> list[str]:
         """The lines above `begin`, and own ones below the quotation; all of them where the answers are in between."""
         if quotation >= len(self._seen) or not self._quoted[quotation]:
             return self._lines[:begin]  # the history is not marked: it goes to the end
         tail = self._tail_of(quotation)
-        if self._is_interleaved(quotation):
+        if self._is_interleaved(quotation) or (tail and not self._is_reply):
             return self._lines
         return self._lines[:begin] + tail
 
     def _tail_of(self, quotation: int) -> list[str]:
-        """Own lines below the last quoted one: an answer at the bottom. Footers are none."""
-        last = max(number for number, quoted in enumerate(self._quoted) if quoted)
-        last = max(last, quotation)
-        begin = self._behind_wrapped(last)
-        rest = self._lines[begin:]
-        if not any(line.strip() for line in rest) or self._is_footer(rest):
-            return []
-        return ["", *rest]
+        """Own lines below the last quoted one: an answer at the bottom. Footers are peeled off from below."""
+        rest = list(self._lines[max(self._last_quoted, quotation) + 1 :])
+        while rest:
+            while rest and not rest[-1].strip():
+                rest.pop()
+            begin = next((n + 1 for n in range(len(rest) - 1, -1, -1) if not rest[n].strip()), 0)
+            if not rest or not is_footer(rest[begin:]):
+                break
+            del rest[begin:]
+        return ["", *rest] if rest else []
 
-    def _behind_wrapped(self, last: int) -> int:
-        """Behind the end of a long quoted line that the mail program has wrapped without a mark."""
-        number = last + 1
-        if number < len(self._seen) and self._is_wrapped(number):
-            return number + 1
-        return number
-
-    def _is_wrapped(self, number: int) -> bool:
-        """A short line right below a long quoted one, with nothing or more quotation below it."""
-        above = self._seen[number - 1] if number else ""
-        line = self._seen[number].strip()
-        if not line or self._quoted[number] or not self._quoted[number - 1] or len(above) < 65 or len(line) > 40:
+    def _looks_wrapped(self, number: int) -> bool:
+        """The end of a quoted line that the mail program has wrapped without a mark."""
+        if number == 0 or number + 1 >= len(self._seen) or self._quoted[number] or not self._quoted[number - 1]:
             return False
-        below = self._seen[number + 1].strip() if number + 1 < len(self._seen) else ""
-        continues = not SENTENCE_END.search(above.strip()) and (line[:1].islower() or line[:1] in "(<0123456789")
-        return continues and (not below or self._quoted[number + 1])
+        above, line = self._seen[number - 1], self._seen[number].strip()
+        if not line or not self._quoted[number + 1] or len(line) > 40 or SENTENCE_END.search(above.strip()):
+            return False
+        return line[:1].islower() and len(above) + len(line.split()[0]) >= _WRAP_COLUMN
 
     def _is_interleaved(self, quotation: int) -> bool:
         """Own words between two quoted passages."""
-        last = max(number for number, quoted in enumerate(self._quoted) if quoted)
         return any(
             self._seen[number].strip()
             and not self._quoted[number]
-            and not self._is_wrapped(number)
-            and self.attribution(number) is None
-            for number in range(quotation, last)
+            and not (self._wraps and self._looks_wrapped(number))
+            and not self._is_nested(number)
+            for number in range(quotation, self._last_quoted)
         )
 
-    def _is_footer(self, rest: list[str]) -> bool:
-        """What a list, a company or a mail program puts below: a signature, a rule, words that give it away."""
-        said = [line.strip() for line in rest if line.strip()]
-        if len(said) > _FOOTER_LINES:
-            return False
-        if said[0] in ("--", "-- ", "—", "- -") or rest[0].rstrip("\r") == "-- ":
-            return True
-        if RULE.fullmatch(said[0][:LINE_MAX]):
-            return True
-        low = " ".join(said)[:600].casefold()
-        return any(word in low for word in words.FOOTERS)
+    def _is_nested(self, number: int) -> bool:
+        """An attribution within the quotation."""
+        line = self._seen[number]
+        return bool(says_wrote(line) or ADDRESS.search(line)) and self.attribution(number) is not None

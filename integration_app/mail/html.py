@@ -6,17 +6,14 @@ Hidden text is dropped: it is either a preheader trick or an attempt to say some
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from integration_app.mail.bounds import link_target, within_bounds
 
 HTML_MAX = 2_000_000
 """Characters of HTML that are looked at."""
 LINKS_MAX = 25
-LINK_LENGTH_MAX = 300
-_TRACKER = re.compile(
-    r"utm_|mc_|_hs|hsa_|mkt_|fbclid|gclid|dclid|msclkid|igshid|vero_|oly_|wickedid|ref_src|trk=|trkEmail"
-)
 
 _SKIP = frozenset(
     [
@@ -108,24 +105,11 @@ def html_to_text(html: str, *, drop_history: bool = False) -> str:
 
     `drop_history` removes the containers in which mail programs put the mail that is answered.
     """
-    parser = LexborHTMLParser(html[:HTML_MAX])
+    parser = LexborHTMLParser(within_bounds(html[:HTML_MAX]))
     if drop_history:
         _drop_history(parser)
     root = parser.body or parser.root
     return _layout(root) if root is not None else ""
-
-
-def link_target(href: str) -> str:
-    """A web address without what only follows people; "" for anything else, and for one that is all tracking."""
-    try:
-        parts = urlsplit(href.strip()[:2000])
-    except ValueError:
-        return ""
-    if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
-        return ""
-    query = [pair for pair in parts.query.split("&") if pair and not _TRACKER.match(pair)]
-    target = urlunsplit(parts._replace(query="&".join(query)))
-    return target if len(target) <= LINK_LENGTH_MAX else ""
 
 
 def _drop_history(parser: LexborHTMLParser) -> None:
@@ -137,8 +121,27 @@ def _drop_history(parser: LexborHTMLParser) -> None:
             node = node.parent
         mark.decompose()
     for quote in parser.css(_QUOTES):
-        if quote.parent is not None:
+        if quote.parent is None or _is_formatting(quote):
+            continue
+        announced = quote.css_first(".gmail_attr")
+        if announced is not None and announced.parent is not None and announced.parent.mem_id == quote.mem_id:
+            while (following := announced.next) is not None:  # what is typed above it is the writer's
+                following.decompose()
+            announced.decompose()
+        else:
             quote.decompose()
+
+
+def _is_formatting(quote: LexborNode) -> bool:
+    """Gmail marks a quotation that the writer has made like one of its own, but outside of any container."""
+    if quote.tag != "blockquote" or "gmail_quote" not in (quote.attributes.get("class") or ""):
+        return False
+    above = quote.parent
+    while above is not None and above.tag not in ("body", "html"):
+        if "gmail_" in (above.attributes.get("class") or ""):
+            return False
+        above = above.parent
+    return True
 
 
 class _Page:

@@ -10,6 +10,7 @@ import re
 from integration_app.mail import words
 
 SIGNATURE_LINES = 12
+FOOTER_LINES = 8
 LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 LINE_MAX = 400
@@ -48,12 +49,14 @@ SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019
 ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
 COLON = re.compile(r"[:\uff1a]\s*[*_]{0,2}$")
 STARTS = re.compile(r"[*_\s]{0,3}(?:" + "|".join(map(re.escape, words.STARTS)) + r")[\s,]", re.IGNORECASE)
-ONE_LINE = re.compile(
-    r"(.{1,200}?[.!?\u2026)])\s+((?:"
-    + "|".join(re.escape(word) for word in words.STARTS if len(word) > 1)
-    + r")\s.{10,250})",
-    re.IGNORECASE,
+START_INSIDE = re.compile(
+    r"(?<=[\s.!?\u2026)])(?:"
+    + "|".join(re.escape(word[0].upper() + word[1:]) for word in words.STARTS if len(word) > 1)
+    + r")\s"
 )
+"""Where an attribution may begin within a line."""
+POSTSCRIPT = re.compile(r"\s{0,3}P\.?\s?S\.?\b[:.]?\s", re.IGNORECASE)
+ADDRESS_LAST = re.compile(r"[<(\[](?:mailto:)?[^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{1,190}[>)\]]\S{0,4}\s?[:\uff1a]\s*$")
 REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
@@ -81,37 +84,65 @@ def is_quoted(line: str) -> bool:
 
 
 def is_forward_line(line: str, *, quoted: bool = False) -> bool:
-    """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for."""
-    low = words.fold(line[:200].strip(" *-_:=\t>" if quoted else " *-_:=\t"))
-    return bool(low) and len(low) < 90 and low.startswith(words.FORWARDED)
+    """The line that mail programs put above a forwarded mail. A quoted one belongs to the history, unless asked for.
+
+    A sentence that begins with such words is none: the line is a rule, ends in a colon, or says nothing else.
+    """
+    bare = line[:200].strip(" >\t" if quoted else " \t")
+    low = words.fold(bare.strip(" *-_:=\t"))
+    if not low or len(low) >= 90 or not low.startswith(words.FORWARDED):
+        return False
+    return bare.startswith(("--", "__", "==", "**")) or bool(COLON.search(bare)) or low in words.FORWARDED
 
 
 def header_block(lines: list[str], start: int) -> int:
     """Where a block of headers that begins at `start` ends; `start` when there is none.
 
-    Its first label is a known word for From (or for the date, right above it), one is a word for Subject; three known
-    labels in all. A value may be folded, or stand on the line below its label.
+    Known labels of one language: From (or the date right above it), Subject, and a third; a date with a time, or an
+    address. A value may be folded, or stand on the line below its label.
     """
-    seen: set[str] = set()
-    number, labels, gap = start, 0, 0
+    rows: list[tuple[str, str, str]] = []
+    number = start
+    gap = False
     while number < min(start + BLOCK_LINES, len(lines)):
         line = lines[number][:LINE_MAX]
-        kind = kind_of_label(line)
-        if kind is None:
-            folded = labels and line.strip() and (line[:1] in " \t" or is_value(lines[number - 1], line))
-            if not folded and not (labels and not line.strip() and gap == 0 and labels < 3 and followed(lines, number)):
+        found = label_of(line)
+        if found is None:
+            folded = rows and line.strip() and (line[:1] in " \t" or is_value(lines[number - 1], line))
+            blank = len(rows) in (1, 2) and not line.strip() and not gap and followed(lines, number)
+            if not folded and not blank:
                 break
-            gap += not line.strip()
+            gap = gap or not line.strip()
+            if folded:
+                kind, label, value = rows[-1]
+                rows[-1] = (kind, label, f"{value} {line.strip()}")
         else:
-            if labels == 0 and kind not in ("sender", "sent"):
+            if not rows and found[0] not in ("sender", "sent"):
                 return start
-            if kind == "sent" and labels == 0 and not DATE.search(line):
-                return start
-            seen.add(kind)
-            labels += 1
+            rows.append(found)
         number += 1
-    is_block = "sender" in seen and "subject" in seen and labels >= 3
-    return number if is_block else start
+    return number if _is_block(rows) else start
+
+
+def _is_block(rows: list[tuple[str, str, str]]) -> bool:
+    kinds = {kind for kind, _, _ in rows}
+    if len(rows) < 3 or not {"sender", "subject"} <= kinds:
+        return False
+    one_language = any(all(label in language[kind] for kind, label, _ in rows) for language in words.FOLDED.values())
+    sender = next(value for kind, _, value in rows if kind == "sender")
+    if not one_language or re.fullmatch(r"[\d:.h\s]*(?:[AaPp][Mm])?", sender):
+        return False
+    dated = any(kind == "sent" and DATE.search(value) and CLOCK.search(value) for kind, _, value in rows)
+    return dated or any(ADDRESS.search(value) for _, _, value in rows)
+
+
+def label_of(line: str) -> tuple[str, str, str] | None:
+    """Kind, label and value of a line of a head; None for any other line."""
+    kind = kind_of_label(line)
+    found = LABEL.fullmatch(line)
+    if kind is None or found is None:
+        return None
+    return kind, words.fold(found.group(1).strip(" *_")), found.group(2).strip(" *")
 
 
 def followed(lines: list[str], number: int) -> bool:
@@ -146,7 +177,13 @@ def is_scandinavian_forward(lines: list[str]) -> bool:
 
 
 def says_wrote(run: str) -> bool:
-    return words.fold(run[-60:].rstrip(" *_:\uff1a\u200f\u202c-")).endswith(words.WROTE)
+    """Whether a line ends in a word for "wrote", as a word of its own."""
+    low = words.fold(run[-60:].rstrip(" *_:\uff1a\u200f\u202c-"))
+    if not low.endswith(words.WROTE):
+        return False
+    word = next(word for word in words.WROTE if low.endswith(word))
+    before = low[-len(word) - 1 : -len(word)]
+    return not before.isalpha() or word[0] >= "\u0e00"
 
 
 def head(lines: list[str]) -> list[str]:
@@ -170,7 +207,27 @@ def lacking(lines: list[str], kept: list[str]) -> str:
 
 
 def without_signature(lines: list[str]) -> list[str]:
+    """Without what stands below `-- `; a postscript is no part of it."""
     for number in range(len(lines) - 1, max(-1, len(lines) - 1 - SIGNATURE_LINES), -1):
         if lines[number].rstrip("\r") == "-- ":
-            return lines[:number] if any(line.strip() for line in lines[:number]) else lines
+            added = next((n for n in range(number, len(lines)) if POSTSCRIPT.match(lines[n])), len(lines))
+            own = any(line.strip() for line in lines[:number])
+            return [*lines[:number], *lines[added:]] if own else lines
     return lines
+
+
+def is_footer(paragraph: list[str]) -> bool:
+    """What a list, a company or a mail program puts below a mail, a paragraph of it: by how it begins."""
+    first = paragraph[0].strip()
+    if first in ("--", "—", "- -"):
+        return True
+    low = words.fold(" ".join(line.strip() for line in paragraph))[:1500]
+    if RULE.fullmatch(first[:LINE_MAX]):
+        return len(paragraph) <= FOOTER_LINES and (len(paragraph) == 1 or "@" in low or "://" in low or _is_legal(low))
+    if low.startswith(words.FOOTERS):
+        return len(low) < 300
+    return low.startswith(words.LEGAL_STARTS) and _is_legal(low)
+
+
+def _is_legal(low: str) -> bool:
+    return any(word in low for word in words.LEGAL)

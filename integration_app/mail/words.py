@@ -14,6 +14,10 @@ LANGUAGES: dict[str, dict[str, list[str]]] = tomllib.loads(
 )
 
 
+_COMMON = {"to": ("cc", "bcc", "to"), "sent": ("date",)}
+"""Labels that programs leave in English."""
+
+
 def fold(text: str) -> str:
     """For comparing: no case, and none of the dots that Turkish capitals leave behind."""
     return text.casefold().replace("\u0307", "")
@@ -27,10 +31,16 @@ def _all(field: str) -> tuple[str, ...]:
 STARTS, WROTE = _all("starts"), _all("wrote")
 SENDER, SENT, TO, SUBJECT = (frozenset(_all(field)) for field in ("sender", "sent", "to", "subject"))
 ORIGINAL, FORWARDED = _all("original"), _all("forwarded")
+FOLDED = {
+    code: {field: frozenset(map(fold, [*found, *_COMMON.get(field, ())])) for field, found in language.items()}
+    for code, language in LANGUAGES.items()
+}
+"""Labels by language, as they are compared."""
 LABELS = SENDER | SENT | TO | SUBJECT
 
 REPLY_PREFIXES = (
-    "re|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|ats|ré"
+    "re|aw|sv|antw|antwoord|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|"
+    "σχετ|bls|ats|ré"
 )
 FORWARD_PREFIXES = (
     "fwd?|wg|tr|rv|rvs|enc|vl|vb|vbs|doorst|pd|pr|i|fs|továbbítás|továbbítva|転送|转发|轉寄|전달|הועבר|إعادة توجيه|"
@@ -38,15 +48,21 @@ FORWARD_PREFIXES = (
 )
 SCANDINAVIAN = frozenset(map(fold, (*LANGUAGES["da"]["sender"], *LANGUAGES["nb"]["sender"])))
 FOOTERS = (
-    "unsubscribe", "mailing list", "you received this", "this email", "this e-mail", "this message", "confidential",
-    "disclaimer", "privileged", "to view this discussion", "sent from my", "sent via", "sent with", "get outlook",
-    "abmelden", "vertraulich", "diese e-mail", "diese nachricht", "gesendet von", "von meinem", "ce message",
-    "cet e-mail", "ce courriel", "confidentiel", "envoyé de", "este mensaje", "este correo", "confidencial",
-    "enviado desde", "enviado do", "esta mensagem", "questo messaggio", "riservat", "inviato da", "dit bericht",
-    "vertrouwelijk", "verzonden vanaf", "denne e-post", "denne e-mail", "fortrolig", "sendt fra", "skickat från",
-    "konfidentiell", "lähetetty", "luottamuksellinen", "wysłano z", "poufn", "odesláno z", "důvěrn", "отправлено с",
-    "конфиденциальн", "надіслано з", "iphone'umdan", "gizli", "στάλθηκε από", "から送信", "에서 보냄", "发自我的",
-    "傳送自我的",
-    "please consider the environment", "virus", "avast", "scanned by", "_______", "-------",
+    "sent from my", "sent via", "get outlook", "unsubscribe", "to unsubscribe", "you received this message because",
+    "to view this discussion", "gesendet von mein", "von meinem", "envoyé de mon", "envoyé depuis mon",
+    "enviado desde mi", "enviado do meu", "inviato da", "verzonden vanaf", "sendt fra min", "skickat från min",
+    "lähetetty", "wysłano z", "odesláno z", "отправлено с", "надіслано з", "στάλθηκε από",
+    "iphone'umdan", "发自我的", "傳送自我的",
+    "please consider the environment", "this email has been checked for viruses",
 )  # fmt: skip
-"""How what a mail program, a list or a company puts below a mail gives itself away."""
+LEGAL_STARTS = (
+    "this email", "this e-mail", "this message", "the information", "the contents", "confidential", "disclaimer",
+    "notice", "diese e-mail", "diese nachricht", "der inhalt", "ce message", "cet e-mail", "ce courriel",
+    "este mensaje", "este correo", "esta mensagem", "questo messaggio", "dit bericht", "deze e-mail",
+    "denne e-post", "denne e-mail",
+)  # fmt: skip
+LEGAL = (
+    "confidential", "privileged", "intended recipient", "vertraulich", "confidentiel", "confidencial", "riservat",
+    "vertrouwelijk", "fortrolig", "konfidentiell", "destinataire", "destinatari",
+)  # fmt: skip
+"""How what a mail program, a list or a company puts below a mail begins; a legal notice also says one of the last."""

@@ -1,0 +1,48 @@
+"""What of HTML is looked at: so many tags, so deep, and of a link what does not follow people. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+LINK_LENGTH_MAX = 300
+_TRACKER = re.compile(
+    r"utm_|mc_|_hs|hsa_|mkt_|fbclid|gclid|dclid|msclkid|igshid|vero_|oly_|wickedid|ref_src|trk=|trkEmail"
+)
+TAGS_MAX = 30_000
+DEPTH_MAX = 250
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
+_VOID = frozenset(
+    ("br", "img", "hr", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr")
+)
+_CUT_HERE = "<p>[Cut here: the rest of this mail was left out]</p>"
+
+
+def within_bounds(html: str) -> str:
+    """Cut where there are too many tags, without those that are nested too deeply: parsing is quadratic in depth."""
+    depth, count, begin = 0, 0, 0
+    kept: list[str] = []
+    for found in _TAG.finditer(html):
+        count += 1
+        if count > TAGS_MAX:
+            return "".join([*kept, html[begin : found.start()], _CUT_HERE])
+        if found[2].lower() in _VOID:
+            continue
+        depth = max(0, depth - 1) if found[1] else depth + 1
+        if depth > DEPTH_MAX or (found[1] and depth == DEPTH_MAX):
+            kept.append(html[begin : found.start()])
+            begin = html.find(">", found.end()) + 1 or len(html)
+    return "".join([*kept, html[begin:]]) if kept else html
+
+
+def link_target(href: str) -> str:
+    """A web address without what only follows people; "" for anything else, and for one that is all tracking."""
+    try:
+        parts = urlsplit(href.strip()[:2000])
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
+        return ""
+    query = [pair for pair in parts.query.split("&") if pair and not _TRACKER.match(pair)]
+    target = urlunsplit(parts._replace(query="&".join(query)))
+    return target if len(target) <= LINK_LENGTH_MAX else ""
