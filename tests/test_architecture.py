@@ -62,7 +62,7 @@ WIDE_FOLDERS = {
 
 
 def test_files_stay_below_300_lines() -> None:
-    long = {str(path.relative_to(REPO)) for path in CODE if len(path.read_text().splitlines()) > 300}
+    long = {str(path.relative_to(REPO)) for path in CODE if len(path.read_text(encoding="utf-8").splitlines()) > 300}
     assert long == set(LONG_FILES)
 
 
@@ -70,7 +70,7 @@ def test_functions_stay_below_60_lines() -> None:
     long = {
         f"{path.stem}.{node.name}"
         for path in CODE
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
     }
     assert long == set(LONG_FUNCTIONS)
@@ -84,7 +84,10 @@ def test_folders_stay_below_13_modules() -> None:
 def test_templates_are_written_for_people() -> None:
     pages = [*(REPO / "integration_app").rglob("*.html")]
     long = [
-        f"{path.name}:{n}" for path in pages for n, row in enumerate(path.read_text().split("\n"), 1) if len(row) > 120
+        f"{path.name}:{n}"
+        for path in pages
+        for n, row in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+        if len(row) > 120
     ]
     assert long == []
 

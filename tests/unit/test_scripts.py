@@ -75,7 +75,9 @@ def test_every_call_in_the_code_passes_what_its_script_declares() -> None:
     """Statically: `self._name = load(redis, "file", …)` and each `self._name(…)` with keywords alone."""
     checked = 0
     for path in [*(REPO / "integration_app").rglob("*.py"), *(REPO / "workers").rglob("*.py")]:
-        for loaded in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]:
+        for loaded in [
+            node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)
+        ]:
             checked += _calls_fit(loaded, path)
     assert checked >= 25
 
