@@ -11,6 +11,8 @@ from typing import Any
 from redis import Redis
 
 from integration_app import settings as settings_module
+from integration_app.attachments.reader import AttachmentReader
+from integration_app.attachments.voice import Transcriber
 from integration_app.job_queue import JobQueue
 from integration_app.model import Clock
 from integration_app.omi import DeveloperClient, IntegrationsClient
@@ -152,7 +154,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             rules=rules,
             clock=clock,
         ),
-        drain=_drain(stores, omi, rules, clock),
+        drain=_drain(stores, omi, _reader(settings, providers, stores, clock), rules, clock),
         timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
         replays=Replays(dead_letters=stores.dead_letters, gates=stores.gates, quotas=stores.quotas, clock=clock),
         estimates=estimates,
@@ -225,7 +227,17 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
     )
 
 
-def _drain(stores: Stores, omi: Destination, rules: Rules, clock: Clock) -> Drain:
+def _reader(settings: Settings, providers: Mapping[str, Provider], stores: Stores, clock: Clock) -> AttachmentReader:
+    url, per_day = settings.transcribe_url, settings.transcribe_notes_per_day
+    return AttachmentReader(
+        fetch={name: provider.fetch for name, provider in providers.items()},
+        transcriber=Transcriber(url, settings.transcribe_key, settings.transcribe_model) if url else None,
+        may_transcribe=lambda uid, now: stores.quotas.may_transcribe(uid, per_day, now=now),
+        clock=clock,
+    )
+
+
+def _drain(stores: Stores, omi: Destination, reader: AttachmentReader, rules: Rules, clock: Clock) -> Drain:
     outcomes = Outcomes(
         deliveries=stores.deliveries,
         gates=stores.gates,
@@ -250,7 +262,7 @@ def _drain(stores: Stores, omi: Destination, rules: Rules, clock: Clock) -> Drai
         due=stores.due,
         deliveries=stores.deliveries,
         limiter=stores.limiter,
-        texts=Texts(stores.inbox, clock, has_tasks=omi.is_personal),
+        texts=Texts(stores.inbox, reader, clock, has_tasks=omi.is_personal),
         sending=sending,
         outcomes=outcomes,
         rules=rules,

@@ -7,6 +7,7 @@ InboxError
 │   ├── MalformedPayload proven, but not what the provider documents
 │   └── UnknownRecipient proven and readable, but for no uid of ours
 ├── VendorError          a provider's own API cannot be asked
+├── NotYet               come back later: the message waits, and nothing overtakes it
 └── LeaseLost            another worker has taken over this outbox
 """
 
@@ -46,6 +47,14 @@ class UnknownRecipient(DoorError):  # noqa: N818
 
 class VendorError(InboxError):
     """A provider's API does not answer as documented; the sentence says how."""
+
+
+class NotYet(InboxError):  # noqa: N818
+    """What is needed is not there yet; it may be in `seconds`."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        self.seconds = seconds
+        super().__init__(why)
 
 
 class LeaseLost(InboxError):  # noqa: N818

@@ -59,6 +59,10 @@ class Settings:
     left_retention_days: float
     left_probe_minutes: float
     quarantine_days: float
+    transcribe_url: str | None
+    transcribe_key: str | None = _secret()
+    transcribe_model: str
+    transcribe_notes_per_day: int
     log_format: str
     log_level: str
     port: int
@@ -140,6 +144,10 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
         "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
         "quarantine_days": env.float("QUARANTINE_DAYS", 7.0, validate=positive),
+        "transcribe_url": env.str("TRANSCRIBE_URL", None, validate=_base_url),
+        "transcribe_key": env.str("TRANSCRIBE_KEY", None),
+        "transcribe_model": env.str("TRANSCRIBE_MODEL", "whisper-1", validate=_not_blank),
+        "transcribe_notes_per_day": env.int("TRANSCRIBE_NOTES_PER_DAY", 50, validate=check.Range(min=1)),
         "log_format": env.str("LOG_FORMAT", "json", validate=check.OneOf(LOG_FORMATS)),
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
@@ -27,6 +28,12 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
     help='A sender whose replies are delivered with the mail that they answer; "" for none. Replaces the list.',
 )
 @click.option(
+    "--read-attachments/--name-attachments",
+    "read_attachments",
+    default=None,
+    help="Whether the words of attachments go along, or only their names.",
+)
+@click.option(
     "--automatic-mail/--no-automatic-mail",
     "automatic",
     default=None,
@@ -39,6 +46,7 @@ def prefer(
     allow: tuple[str, ...],
     allow_everybody: bool,
     keep_history: tuple[str, ...],
+    read_attachments: bool | None,
     automatic: bool | None,
 ) -> None:
     """Set how one user wants it; without options, show it."""
@@ -55,17 +63,16 @@ def prefer(
         installation = found.installations.get(uid)
         if installation is None:
             fail(f"no installation {uid}", NOT_FOUND)
-        wanted = installation.preferences
-        if import_as is not None:
-            wanted = replace(wanted, import_as=_IMPORT_AS[import_as])
-        if language is not None:
-            wanted = replace(wanted, language=language or None)
-        if allow or allow_everybody:
-            wanted = replace(wanted, senders=tuple(sender.lower() for sender in allow))
-        if keep_history:
-            wanted = replace(wanted, keep_history=kept)
-        if automatic is not None:
-            wanted = replace(wanted, automatic=automatic)
+        changes: dict[str, Any] = {
+            "import_as": _IMPORT_AS[import_as] if import_as is not None else ...,
+            "language": (language or None) if language is not None else ...,
+            "senders": tuple(sender.lower() for sender in allow) if allow or allow_everybody else ...,
+            "keep_history": kept if keep_history else ...,
+            "read_attachments": ... if read_attachments is None else read_attachments,
+            "automatic": ... if automatic is None else automatic,
+        }
+        asked = {name: value for name, value in changes.items() if value is not ...}
+        wanted = replace(installation.preferences, **asked)
         if wanted != installation.preferences:
             found.installations.prefer(uid, wanted)
     as_json(asdict(wanted))

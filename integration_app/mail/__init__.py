@@ -22,9 +22,10 @@ from dataclasses import replace
 
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.forwards import Forward, forward_of
-from integration_app.mail.mime import CALENDAR_TYPES, Mail, choose_body, read_mail, zone_of
+from integration_app.mail.mime import Mail, choose_body, read_mail, read_parsed, zone_of
 from integration_app.model import Content
 from integration_app.text.clean import clean
+from integration_app.text.kinds import FileKind, kind_of_file
 
 __all__ = ["Forward", "Mail", "clean", "mail_of"]
 
@@ -51,18 +52,17 @@ def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
     headers = dict(reversed(content.headers))  # the topmost of a name counts
     is_reply = bool(headers.keys() & {"in-reply-to", "references"})
     body = choose_body(content.text, content.html, subject=content.subject or "", is_reply=is_reply)
-    return Mail(
+    mail = Mail(
         subject=content.subject,
-        text=body.text,
         history=body.history,
         is_forward=body.is_forward,
-        attachments=content.attachments,
         is_reply=is_reply,
         automatic=automatic_cause(
             lambda name: headers.get(name, ""),
             sender=sender,
             envelope_from=envelope_from,
-            invites=any(row.content_type.startswith(CALENDAR_TYPES) for row in content.attachments),
+            invites=any(kind_of_file(row.content_type) is FileKind.CALENDAR for row in content.attachments),
         ),
         zone=zone_of(headers.get("date", "")),
     )
+    return read_parsed(mail, content.attachments, said=body.text)

@@ -11,14 +11,13 @@ import binascii
 import email
 import email.policy
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.errors import MessageError
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
-from integration_app.mail.attached import words_of
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.calendar import invitation
 from integration_app.mail.forwards import Forward
@@ -28,15 +27,17 @@ from integration_app.mail.signs import is_reply_subject
 from integration_app.model import Attachment
 from integration_app.text.charsets import decode, decode_words
 from integration_app.text.clean import one_line
+from integration_app.text.kinds import FileKind, kind_of_file
 
 TEXT_MAX = 1_000_000
 """Characters of text taken out of one mail."""
 
-CALENDAR_TYPES = ("text/calendar", "application/ics")
-
 _HEADER_MAX = 4_000
 _DEPTH_MAX = 30
 _PARTS_MAX = 300
+_HELD_MAX = 25_000_000
+"""Bytes of attachments of one mail that are taken along to be read."""
+_MAILS_MAX = 20
 _BOUNDARIES_MAX = 200
 _STUB_SHARE = 0.05
 
@@ -85,7 +86,7 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
         is_reply = bool(_header(message, "in-reply-to") or _header(message, "references"))
         body = _Body(_header(message, "subject"), is_reply)
-        text = "\n\n".join(part for part in (body.render(message, 0), *body.attached) if part.strip())
+        text = body.whole(body.render(message, 0))
     except (RecursionError, MessageError, ValueError, LookupError, KeyError, IndexError, AttributeError, TypeError):
         return Mail(text=decode(raw[:TEXT_MAX]))
     name, address = _from(_header(message, "from"))
@@ -96,7 +97,7 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         date=_date(_header(message, "date")),
         message_id=_header(message, "message-id").strip() or None,
         text=within(text),
-        attachments=tuple(body.attachments if text.strip() else [*body.attachments, *body.pictures]),
+        attachments=body.named(text),
         is_reply=is_reply,
         automatic=automatic_cause(
             lambda header: _header(message, header),
@@ -105,9 +106,26 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
             invites=bool(body.invited),
         ),
         zone=zone_of(_header(message, "date")),
-        several=body.attached_mails > 1,
+        several=len(body.mails) > 1,
         history=within("\n\n".join(body.history)),
-        is_forward=body.is_forward or (body.attached_mails == 1 and not body.said),
+        is_forward=body.is_forward or (len(body.mails) == 1 and not body.said),
+    )
+
+
+def read_parsed(mail: Mail, attachments: Sequence[Attachment], *, said: str) -> Mail:
+    """A mail that the provider took apart, with the invitations and mails among its attachments read as `read_mail`
+    reads them. `said`: its body, cut.
+    """
+    body = _Body("", is_reply=False)
+    for attachment in attachments:
+        body.add(attachment)
+    text = body.whole(said)
+    return replace(
+        mail,
+        text=within(text),
+        attachments=body.named(text),
+        several=len(body.mails) > 1,
+        is_forward=mail.is_forward or (len(body.mails) == 1 and not said.strip()),
     )
 
 
@@ -176,14 +194,34 @@ class _Body:
         self._subject, self._is_reply = subject, is_reply
         self.attachments: list[Attachment] = []
         self.pictures: list[Attachment] = []  # shown inside the text; named where there is no text
-        self.attached: list[str] = []  # the words of attachments that can be read
+        self.mails: list[str] = []  # attached ones, as text
+        self.invited: list[str] = []
         self.history: list[str] = []
         self.is_forward = False
         self.said = False  # there are words beside an attached mail
-        self.attached_mails = 0
-        self.invited: set[str] = set()
         self._parts = 0
         self._attached = 0  # how many attached mails deep
+        self._held = 0
+
+    def whole(self, said: str) -> str:
+        """Invitations, the body, the mails that are attached."""
+        return "\n\n".join(part for part in (*self.invited, said, *self.mails) if part.strip())
+
+    def named(self, text: str) -> tuple[Attachment, ...]:
+        """What came along; pictures shown inside the text only where there is no text."""
+        return tuple(self.attachments if text.strip() else [*self.attachments, *self.pictures])
+
+    def add(self, attachment: Attachment) -> None:
+        """An attachment of a mail that the provider took apart."""
+        data, kind = attachment.data, kind_of_file(attachment.content_type, attachment.name)
+        if data is not None and kind is FileKind.MAIL:
+            inner = email.message_from_bytes(data, policy=email.policy.compat32)
+            if inner.keys() and data.lower().count(b"boundary") <= _BOUNDARIES_MAX:
+                self._add_mail(inner, 0)
+                return
+        if data is not None and kind is FileKind.CALENDAR and self._invites(decode(data, attachment.charset)):
+            return
+        self._keep(attachment)
 
     def render(self, part: Message, depth: int) -> str:
         self._parts += 1
@@ -192,9 +230,13 @@ class _Body:
         _shorten_headers(part)
         kind = part.get_content_type()
         if kind == "message/rfc822":
-            return self._forwarded(part, depth)
+            if (inner := _attached_mail(part)) is not None:
+                self._add_mail(inner, depth)
+            return ""
         if _is_calendar(part):
-            return self._invitation(part)
+            if not self._invites(_text(part)):
+                self._note(part)
+            return ""
         if part.is_multipart():
             children = list(_children(part))
             if kind == "multipart/alternative":
@@ -202,29 +244,33 @@ class _Body:
             texts = (self.render(child, depth + 1) for child in children)
             return "\n\n".join(text for text in texts if text.strip())
         if _is_attachment(part):
-            if (words := _words(part)) is None:
-                self._note(part)
-            else:
-                self.attached.append(words)
+            self._attach(part, depth)
             return ""
         if kind == "text/plain":
             return self._chosen(_text(part), None)
         if kind == "text/html":
             return self._chosen(None, _text(part))
-        self._note(part)
+        self._attach(part, depth)
         return ""
+
+    def _attach(self, part: Message, depth: int) -> None:
+        if kind_of_file(part.get_content_type(), _file_name(part)) is FileKind.MAIL and isinstance(
+            data := part.get_payload(decode=True), bytes
+        ):
+            inner = email.message_from_bytes(data, policy=email.policy.compat32)
+            if inner.keys() and data.lower().count(b"boundary") <= _BOUNDARIES_MAX:
+                self._add_mail(inner, depth)
+                return
+        self._note(part)
 
     def _alternative(self, children: list[Message], depth: int) -> str:
         leaves = {child.get_content_type(): child for child in reversed(children) if not child.is_multipart()}
         plain, html = leaves.get("text/plain"), leaves.get("text/html")
         others = [child for child in children if child is not plain and child is not html]
-        invited = [line for child in others if _is_calendar(child) and (line := self.render(child, depth + 1))]
-        others = [child for child in others if not _is_calendar(child)]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
         chosen = self._chosen(_text(plain) if plain else None, _text(html) if html else None)
         other = "\n\n".join(rest)  # HTML together with its images, most of the time
-        text = other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
-        return "\n\n".join([*invited, text] if text.strip() else invited)
+        return other if len(chosen.strip()) <= _STUB_SHARE * len(other) else chosen
 
     def _chosen(self, plain: str | None, html: str | None) -> str:
         if self._attached:
@@ -236,12 +282,13 @@ class _Body:
             self.history.append(body.history)
         return body.text
 
-    def _forwarded(self, part: Message, depth: int) -> str:
+    def _add_mail(self, inner: Message, depth: int) -> None:
         """A mail attached to a mail: its head and its text, whole."""
-        inner = _attached_mail(part)
-        if inner is None:
-            return ""
-        self.attached_mails += 1
+        if len(self.mails) >= _MAILS_MAX or depth > _DEPTH_MAX:
+            self.attachments.append(Attachment("message/rfc822", one_line(_header(inner, "subject"), 120) or None))
+            return
+        place = len(self.mails)
+        self.mails.append("")  # before those that are inside it
         self._attached += 1
         head = [
             f"{name}: {one_line(value)}"
@@ -250,30 +297,40 @@ class _Body:
         ]
         text = self.render(inner, depth + 1)
         self._attached -= 1
-        return "\n".join(["---------- Forwarded message ----------", *head, "", text])
+        self.mails[place] = "\n".join(["---------- Forwarded message ----------", *head, "", text])
 
-    def _invitation(self, part: Message) -> str:
+    def _invites(self, calendar: str) -> bool:
         """One line, however often the same invitation comes along (most programs send it twice)."""
-        line = invitation(_text(part))
-        if line is None:
-            self._note(part)
-            return ""
-        if line in self.invited:
-            return ""
-        self.invited.add(line)
-        return line
+        line = invitation(calendar)
+        if line is not None and line not in self.invited:
+            self.invited.append(line)
+        return line is not None
 
     def _note(self, part: Message) -> None:
-        """Name an attachment. Images shown inside the text are part of its looks, not something that came along."""
-        kind = part.get_content_type()
-        inline = (part.get_content_disposition() or "inline") == "inline"
-        is_picture = kind.startswith("image/") and inline and bool(part.get("content-id"))
+        """Keep an attachment, with its bytes where they can be read."""
+        kind, name = part.get_content_type(), _file_name(part)
         payload = part.get_payload(decode=False)
         size = len(payload) if isinstance(payload, str) else 0
         if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
             size = len("".join(payload.split()).rstrip("=")) * 3 // 4 if isinstance(payload, str) else 0
-        found = Attachment(content_type=one_line(kind, 100), name=_file_name(part), size=size)
-        (self.pictures if is_picture else self.attachments).append(found)
+        data = part.get_payload(decode=True) if kind_of_file(kind, name) and size <= _HELD_MAX - self._held else None
+        charset = part.get_param("charset")
+        self._keep(
+            Attachment(
+                content_type=one_line(kind, 100),
+                name=name,
+                size=size,
+                data=data if isinstance(data, bytes) else None,
+                charset=str(charset) if charset and not isinstance(charset, tuple) else None,
+            ),
+            inline=(part.get_content_disposition() or "inline") == "inline" and bool(part.get("content-id")),
+        )
+
+    def _keep(self, attachment: Attachment, *, inline: bool = False) -> None:
+        """Images shown inside the text are part of its looks, not something that came along."""
+        self._held += len(attachment.data or b"")
+        is_picture = inline and attachment.content_type.startswith("image/")
+        (self.pictures if is_picture else self.attachments).append(attachment)
 
 
 def _children(part: Message) -> Iterator[Message]:
@@ -297,15 +354,7 @@ def _attached_mail(part: Message) -> Message | None:
 
 
 def _is_calendar(part: Message) -> bool:
-    return part.get_content_type() in CALENDAR_TYPES
-
-
-def _words(part: Message) -> str | None:
-    """What an attachment says, where that can be read at once."""
-    data = part.get_payload(decode=True)
-    label = part.get_param("charset")
-    charset = str(label) if label and not isinstance(label, tuple) else None
-    return words_of(part.get_content_type(), _file_name(part), data, charset) if isinstance(data, bytes) else None
+    return kind_of_file(part.get_content_type()) is FileKind.CALENDAR
 
 
 def _is_attachment(part: Message) -> bool:

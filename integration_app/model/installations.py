@@ -23,7 +23,7 @@ class Preferences:
     `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
     knows the private address. `automatic`: mailing lists and automatic mails are wanted too. `paused`: messages wait.
     `time_zone` as in "Europe/Lisbon". `keep_history`: senders, and @domains, whose mails are delivered with the mail
-    that they answer.
+    that they answer. `read_attachments`: their words go along, not only their names.
     """
 
     import_as: Kind | None = None
@@ -33,6 +33,7 @@ class Preferences:
     paused: bool = False
     time_zone: str = "UTC"
     keep_history: tuple[str, ...] = ()
+    read_attachments: bool = True
 
 
 NO_PREFERENCES = Preferences()

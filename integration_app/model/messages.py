@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,11 +29,18 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Something that came along and is named, never fetched. `size` in bytes."""
+    """Something that came along. `size` in bytes; `data` where it can be read, no longer than until it is.
+
+    `url`: where its vendor keeps it. `charset` as its part says. `why_not`: why its bytes were not kept.
+    """
 
     content_type: str
     name: str | None = None
     size: int | None = None
+    data: bytes | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
+    charset: str | None = None
+    why_not: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,8 @@ class Content:
     """What was said, as the provider handed it over; erased as soon as the text has been prepared.
 
     `mime` is a raw mail, base64 so that it stays byte-exact inside JSON; it wins over `text` and `html`.
-    `headers` are those of a parsed mail, names in lower case, the topmost of a name first.
+    `headers` are those of a parsed mail, names in lower case, the topmost of a name first. `place` is a latitude and a
+    longitude in degrees.
     """
 
     text: str | None = None
@@ -50,6 +58,7 @@ class Content:
     mime: str | None = None
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    place: tuple[float, float] | None = None
 
 
 class Trust(StrEnum):
@@ -149,7 +158,8 @@ class PreparedText:
     `asked`: the message itself says what it wants to become. `to_do`: it is something to do. `said_at`: when it was
     said, where its text tells (a forwarded mail). `automatic`: why no person wrote it (a bounce, a mailing
     list). `parts`: how many messages a text that is too long was made into, of which this is number `part`.
-    `history`: the mail that is answered, cut off `text` and kept beside it.
+    `history`: the mail that is answered, cut off `text` and kept beside it. `attached`: the words of attachments, which
+    `named` names for a user who does not want them read. `place`: a latitude and a longitude in degrees.
     """
 
     text: str
@@ -163,6 +173,9 @@ class PreparedText:
     part: int = 1
     parts: int = 1
     history: str = ""
+    attached: str = ""
+    named: str = ""
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import PreparedText, TextShown
+from integration_app.model import Content, Hints, PreparedText, Route, TextShown
+from integration_app.omi import CONVERSATION_TEXT_MAX
+from integration_app.pipeline.delivery.prepare import said_at
 
 log = logs.get(__name__)
 
@@ -46,9 +49,28 @@ def text_of(services: Services, message_id: str, *, by: str, whole: bool = False
     services.inbox.note(message_id, TextShown(at=services.clock(), by=by))
     log.warning("text shown", message=message_id, by=by)
     if isinstance(text, PreparedText):
-        own = f"{text.head}\n\n{text.text}".strip() if text.head else text.text
+        own = "\n\n".join(part for part in (text.head, text.text, text.attached) if part)
         return f"{own}\n\n{_history(text.history, whole=whole)}" if text.history else own
     return text.text or text.subject or "(a raw mail, not prepared yet)"
+
+
+def deliver_whole(services: Services, message_id: str, uid: str) -> bool:
+    """Deliver a mail once more to this user, with the mail that it answers. False where nothing of it was hidden."""
+    text, story = services.inbox.text(message_id), services.inbox.story(message_id)
+    if not isinstance(text, PreparedText) or not text.history or story is None or uid not in story.states:
+        return False
+    said = "\n\n".join(part for part in (text.head, text.text, text.attached, text.history) if part)
+    services.intake.accept(
+        replace(
+            story.message,
+            dedupe_keys=(f"whole:{message_id}:{uid}",),
+            route=Route.UID,
+            recipients=(uid,),
+            content=Content(text=said[: CONVERSATION_TEXT_MAX - 2_000]),
+            hints=Hints(started_at=said_at(story.message, text), text_source="other_text", text_source_spec="email"),
+        )
+    )
+    return True
 
 
 def _history(history: str, *, whole: bool) -> str:

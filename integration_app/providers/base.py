@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 
 from environs import Env
 
-from integration_app.errors import MalformedPayload
-from integration_app.model import InboundMessage
+from integration_app.errors import MalformedPayload, VendorError
+from integration_app.model import Attachment, InboundMessage
 
 FORM_FIELDS_MAX = 2000
 
@@ -127,6 +127,10 @@ class Provider(ABC):
     def backfill(self, since: datetime) -> Iterator[InboundMessage]:
         """What the vendor took in since then and may have failed to deliver, asked of the vendor itself."""
         raise NotImplementedError(f"{self.title} keeps no list of messages")
+
+    def fetch(self, attachment: Attachment) -> bytes:
+        """The bytes of an attachment that the vendor keeps. Raises `NotYet` or `VendorError`."""
+        raise VendorError(f"{self.title} keeps no attachments")
 
     def is_probe(self, request: WebhookRequest) -> bool:
         """A request that carries no event: answered 200, without effect."""

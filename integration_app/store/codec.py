@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -99,9 +100,19 @@ def _load_evidence(values: dict[str, Any] | None) -> Evidence:
 
 def load_content(raw: str | None) -> Content:
     values = json.loads(raw) if raw else {}
-    values["attachments"] = tuple(Attachment(**row) for row in values.get("attachments", ()))
+    values["attachments"] = tuple(map(_load_attachment, values.get("attachments", ())))
     values["headers"] = tuple((name, value) for name, value in values.get("headers", ()))
-    return Content(**values)
+    values["place"] = _pair(values.get("place"))
+    return Content(**_known(Content, values))
+
+
+def _load_attachment(row: dict[str, Any]) -> Attachment:
+    data = row.get("data")
+    return Attachment(**_known(Attachment, row | {"data": base64.b64decode(data) if data else None}))
+
+
+def _pair(values: list[float] | None) -> tuple[float, float] | None:
+    return (values[0], values[1]) if values else None
 
 
 def dump_prepared(prepared: PreparedText) -> str:
@@ -111,6 +122,7 @@ def dump_prepared(prepared: PreparedText) -> str:
 def load_prepared(raw: str) -> PreparedText:
     values = json.loads(raw)
     values |= {"kind": Kind(values["kind"]), "tags": tuple(values["tags"]), "said_at": moment(values.get("said_at"))}
+    values["place"] = _pair(values.get("place"))
     return PreparedText(**_known(PreparedText, values))
 
 
@@ -173,6 +185,8 @@ _NAMES: dict[type[Any], tuple[str, ...]] = {}
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     raise TypeError(f"{type(value).__name__} has no place in the store")

@@ -14,6 +14,7 @@ oi:settling:<id>           exists while a delivery may still turn up in Omi; exp
 oi:parked                  sorted set: parked deliveries (dead letters) by time
 oi:replay:<id>             hash: a replay of many · oi:replay-ids:<id>: what is still to come · oi:replays: running ones
 oi:used:<uid>:<kind>       calls in the running hour; expires · oi:limits:<uid>: what Omi said its limits are
+oi:transcribed:<uid>:<day>  recordings that were turned into words; expires
 oi:quarantine              sorted set: "<message id> <uid>" by the time (ms) of arrival
 oi:due                     sorted set: uid by the time (ms) of its next drain
 oi:lease:<uid>             fencing token of the worker that holds the outbox; expires
@@ -147,6 +148,10 @@ def replay_ids(replay_id: str) -> str:
 
 def used(uid: str, kind: str) -> str:
     return f"{PREFIX}used:{uid}:{kind}"
+
+
+def transcribed(uid: str, day: datetime) -> str:
+    return f"{PREFIX}transcribed:{uid}:{day:%Y-%m-%d}"
 
 
 def limits(uid: str) -> str:

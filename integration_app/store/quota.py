@@ -12,6 +12,7 @@ from integration_app.store import codec, keys
 from integration_app.store.scripts import load
 
 WINDOW = timedelta(hours=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ class Quotas:
             kind: Quota(int(limits[kind.value]) if kind.value in limits else None, int(count or 0))
             for kind, count in zip(Kind, used, strict=True)
         }
+
+    def may_transcribe(self, uid: str, most: int, *, now: datetime) -> bool:
+        """Count one recording; False when it is beyond `most` of this day (UTC)."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.incr(keys.transcribed(uid, now))
+        pipe.expire(keys.transcribed(uid, now), int(_DAY.total_seconds()))
+        return int(pipe.execute()[0]) <= most
 
     def erase(self, uid: str) -> None:
         self._redis.delete(keys.limits(uid), *(keys.used(uid, kind.value) for kind in Kind))

@@ -13,6 +13,7 @@ from flask import request, session
 
 from integration_app.bootstrap import Services
 from integration_app.model import Kind
+from integration_app.operations.messages import deliver_whole
 from integration_app.web import labels
 from integration_app.web.security import end_here
 
@@ -69,6 +70,7 @@ def _preferences(services: Services, uid: str) -> None:
         language=spoken if spoken in labels.LANGUAGES else None,
         senders=senders,
         automatic=asked.get("automatic") == "yes",
+        read_attachments=asked.get("read_attachments") == "yes",
         time_zone=zone,
     )
 
@@ -87,6 +89,18 @@ def _release(services: Services, uid: str) -> None:
 
 def _drop(services: Services, uid: str) -> None:
     services.quarantine.drop(request.form.get("message", "")[:60], uid, why="the user", now=services.clock())
+
+
+def _whole(services: Services, uid: str) -> None:
+    """Deliver a mail with the mail that it answers; `always`: from now on for this sender."""
+    message_id = request.form.get("message", "")[:60]
+    installation, story = services.installations.get(uid), services.inbox.story(message_id)
+    if installation is None or story is None or uid not in story.states:
+        return
+    deliver_whole(services, message_id, uid)
+    if request.form.get("always") == "yes":
+        kept = dict.fromkeys((*installation.preferences.keep_history, story.message.sender))
+        _prefer(services, uid, keep_history=tuple(kept)[-_SENDERS_MAX:])
 
 
 def _end_session(services: Services, uid: str) -> None:
@@ -111,6 +125,7 @@ ACTIONS: dict[str, Callable[[Services, str], None]] = {
     "preferences": _preferences,
     "release": _release,
     "drop": _drop,
+    "whole": _whole,
     "end-session": _end_session,
     "sign-out": _sign_out,
     "sign-out-everywhere": _sign_out_everywhere,

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app import logs
 from integration_app.bootstrap import Services
+from integration_app.model import PreparedText
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels, language
@@ -25,6 +26,8 @@ from integration_app.web.security import asking, begin, caller, end_here, page, 
 log = logs.get(__name__)
 
 MESSAGES_SHOWN = 12
+HISTORY_SHOWN = 2_000
+"""Characters of a hidden history that the page shows."""
 
 
 @page()
@@ -179,7 +182,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "link": code,
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
-        "messages": [labels.row(story, uid, preferences) | _sender(services, story["id"]) for story in stories],
+        "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"]) for story in stories],
         "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
         "sessions": services.auth.sessions.list(uid),
@@ -192,10 +195,15 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     }
 
 
-def _sender(services: Services, message_id: str) -> dict[str, str]:
-    """Whole, for the eyes of the one whom it was sent to: how else to tell a stranger from a friend?"""
-    story = services.inbox.story(message_id)
-    return {"sender": story.message.sender} if story else {}
+def _whole(services: Services, message_id: str) -> dict[str, Any]:
+    """For the eyes of the one whom it was sent to: the sender (how else to tell a stranger from a friend?), and what
+    was hidden of the mail that it answers.
+    """
+    story, text = services.inbox.story(message_id), services.inbox.text(message_id)
+    history = text.history if isinstance(text, PreparedText) else ""
+    shown = history[:HISTORY_SHOWN] + ("…" if len(history) > HISTORY_SHOWN else "")
+    hidden = {"history": shown, "hidden": history.count("\n") + 1} if history else {}
+    return hidden | ({"sender": story.message.sender} if story else {})
 
 
 def _link(services: Services, uid: str) -> str | None:

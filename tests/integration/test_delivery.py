@@ -364,7 +364,7 @@ def test_a_poison_message_is_parked_and_blocks_nobody(
     module = {"prepare": texts_module, "compose": destination_module}[stage]
     real = getattr(module, stage)
 
-    def poisoned(what: object, **_: object) -> object:
+    def poisoned(what: object, *_: object, **__: object) -> object:
         if "poison" in str(what):
             raise RuntimeError("secret words of the message")
         return real(what)

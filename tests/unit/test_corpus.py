@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.pipeline.delivery.prepare import prepare
+from integration_app.pipeline.delivery.prepare import for_user, prepare
 from integration_app.providers.base import mail_date
 from integration_app.providers.common.email_headers import head_of, top
 from tests.unit.factories import NOW
@@ -21,7 +21,7 @@ MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))
 def read(name: str) -> str:
     """The mail as Omi would get it."""
     raw = CORPUS.joinpath(f"{name}.eml").read_bytes()
-    prepared = prepare(
+    return told(
         InboundMessage(
             provider="any",
             event_id=name,
@@ -34,6 +34,10 @@ def read(name: str) -> str:
             content=Content(mime=base64.b64encode(raw).decode()),
         )
     )
+
+
+def told(message: InboundMessage) -> str:
+    prepared = for_user(prepare(message), message, None)
     return f"{prepared.head}\n\n{prepared.text}".strip()
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_app.mail import mail_of
-from integration_app.mail.attached import words_of
 from integration_app.mail.history import split_history
 from integration_app.mail.html import html_to_text
 from integration_app.mail.mime import choose_body, read_mail
@@ -356,31 +355,3 @@ def test_the_mail_score_keeps_every_own_word() -> None:
     grades = [grade(row, ours(row)) for row in cases(570, first=0, step=2)]
     assert grades.count("lost") == 0
     assert grades.count("exact") + grades.count("near") >= 0.97 * len(grades)
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "data", "words"),
-    [
-        ("text/plain", "notes.txt", b"milk\nbread", "Attachment: notes.txt\nmilk\nbread"),
-        ("application/octet-stream", "list.md", b"# To do", "Attachment: list.md\n# To do"),
-        ("text/html", "page.html", b"<p>Room <b>12</b></p>", "Attachment: page.html\nRoom 12"),
-        (
-            "text/vcard",
-            "mara.vcf",
-            b"BEGIN:VCARD\r\nFN:Mara Stein\r\nTEL;TYPE=cell:+15550001111\r\nEND:VCARD",
-            "Attachment: mara.vcf\nName: Mara Stein\nPhone: +15550001111",
-        ),
-        ("text/plain", "photo.txt", bytes(range(32)) * 9, None),
-        ("application/pdf", "ticket.pdf", b"%PDF-1.7", None),
-        ("text/plain", "key.asc", b"-----BEGIN PGP", None),
-    ],
-)
-def test_attachments_that_can_be_read_at_once(kind: str, name: str, data: bytes, words: str | None) -> None:
-    assert words_of(kind, name, data) == words
-
-
-def test_a_long_attachment_says_that_it_was_cut() -> None:
-    found = words_of("text/plain", "log.txt", b"word " * 10_000)
-    assert found is not None
-    assert found.endswith("more characters]")
-    assert len(found) < 20_100

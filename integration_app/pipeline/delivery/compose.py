@@ -47,6 +47,7 @@ def compose(group: Group, *, language: str | None = None) -> Request:
         return Request(conversation_body(_as_it_says(group, hints, started, language)), started)
     source, spec = _origin(group.lane.channel)
     finished = max(said_at(item.message, item.prepared) for item in group.messages)
+    place = next((item.prepared.place for item in group.messages if item.prepared and item.prepared.place), None)
     conversation = NewConversation(
         text="\n\n".join(_block(item) for item in group.messages),
         text_source=source,
@@ -54,6 +55,7 @@ def compose(group: Group, *, language: str | None = None) -> Request:
         started_at=started,
         finished_at=max(started, finished),
         language=language,
+        geolocation=Geolocation(*place) if place else None,
     )
     return Request(conversation_body(conversation), started)
 
@@ -102,10 +104,15 @@ def _origin(channel: str) -> tuple[str, str]:
 def parts_of(prepared: PreparedText) -> list[PreparedText]:
     """A text longer than Omi takes, in parts at paragraph borders; each repeats the head. Memories are split later."""
     limit = CONVERSATION_TEXT_MAX - len(prepared.head or "") - _PART_OVERHEAD
-    if prepared.kind is not Kind.CONVERSATION or len(prepared.text) <= limit:
+    attached = max(len(prepared.attached), len(prepared.named)) + 2
+    if prepared.kind is not Kind.CONVERSATION or len(prepared.text) + attached <= limit:
         return [prepared]
-    texts = split(prepared.text, limit)
-    return [replace(prepared, text=text, part=number + 1, parts=len(texts)) for number, text in enumerate(texts)]
+    made = [replace(prepared, text=text, attached="", named="") for text in split(prepared.text, limit)]
+    if prepared.attached:
+        if not made or len(made[-1].text) + attached > limit:
+            made.append(replace(prepared, text="", attached="", named=""))
+        made[-1] = replace(made[-1], attached=prepared.attached, named=prepared.named)
+    return [replace(row, part=number + 1, parts=len(made)) for number, row in enumerate(made)]
 
 
 def _memories(group: Group) -> NewMemories:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integration_app import logs
-from integration_app.errors import LeaseLost
+from integration_app.errors import LeaseLost, NotYet
 from integration_app.model import Attempt, Clock, Delivery, Drop, GateScope, Lane, Reason, Reconcile, WaitingMessage
 from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
@@ -93,14 +93,14 @@ class Drain:
             return  # what was settled may wait again: look anew, or a newer text could overtake it
         while True:
             self._send_ready(run, busy, give_up_at)
-            if run.acted or not run.snapshot.more:
+            if run.acted or run.blocked or not run.snapshot.more:
                 return
             # everything so far waits; what lies behind it may be of another lane
             self._texts.save_rest(run)
             run.snapshot = self._outbox.refresh(run.lease, after=run.snapshot.last_seq)
 
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
-        waiting = [ready for item in self._still_wanted(run) if (ready := self._prepared(run, item))]
+        waiting = self._readable(run, give_up_at)
         groups = plan(waiting, closed_until(run.gates), self._rules)
         for group in groups:
             if group.lane in busy:
@@ -117,6 +117,23 @@ class Drain:
             else:
                 run.acted = True
                 return
+
+    def _readable(self, run: DrainPass, give_up_at: float) -> list[WaitingMessage]:
+        """What waits, with its text; up to the first message that is not readable yet."""
+        found: list[WaitingMessage] = []
+        for item in self._still_wanted(run):
+            if time.monotonic() >= give_up_at:
+                run.acted = True  # the rest in the next drain
+                break
+            try:
+                ready = self._prepared(run, item)
+            except NotYet as later:
+                run.blocked = True
+                run.wakes.append(self._clock() + timedelta(seconds=later.seconds))
+                break
+            if ready:
+                found.append(ready)
+        return found
 
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""

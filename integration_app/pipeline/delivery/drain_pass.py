@@ -16,13 +16,15 @@ from integration_app.store.outbox import Snapshot
 class DrainPass:
     """`acted`: a delivery was sent, settled or set aside, so another pass is due. `wakes`: when else to come back.
     `released`: the outbox has been given back. `unsaved`: texts prepared in this pass that are not kept yet.
-    `held_since`: when the lease was last renewed, monotonic seconds.
+    `blocked`: a message is not readable yet, and what came after it waits too. `held_since`: when the lease was last
+    renewed, monotonic seconds.
     """
 
     lease: Lease
     snapshot: Snapshot
     gates: dict[str, Gate] = field(init=False)
     acted: bool = False
+    blocked: bool = False
     held_since: float = 0.0
     wakes: list[datetime] = field(default_factory=list)
     released: bool = False

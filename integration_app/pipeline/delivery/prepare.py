@@ -8,11 +8,14 @@ without one it is a conversation. Who is asked: the text, then the address, then
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from integration_app.attachments import Reading, read_plain
 from integration_app.mail import Forward, Mail, mail_of
 from integration_app.model import Attachment, Content, InboundMessage, Installation, Kind, PreparedText
+from integration_app.omi import CONVERSATION_TEXT_MAX
 from integration_app.text.addresses import is_listed
 from integration_app.text.clean import clean, one_line
 
@@ -40,6 +43,12 @@ _HISTORY_MAX = 200_000
 """Characters of the answered mail that are kept beside a reply."""
 
 
+_ROOM = CONVERSATION_TEXT_MAX - 2_000
+"""Characters of a text with what is added to it for one user; the rest is for its head."""
+
+Read = Callable[[Attachment], Reading]
+
+
 def is_empty(content: Content) -> bool:
     """Nothing at all was said and nothing came along."""
     said = (content.text, content.html, content.subject, content.mime)
@@ -51,14 +60,46 @@ def kind_of(text: str) -> Kind:
     return _wish(text)[0] or Kind.CONVERSATION
 
 
-def prepare(message: InboundMessage) -> PreparedText:
-    """The text of one message, the same for every user. Empty when nothing readable is left of it."""
+def prepare(message: InboundMessage, read: Read = read_plain) -> PreparedText:
+    """The text of one message, the same for every user. Empty when nothing readable is left of it.
+
+    `read` reads what came along; whatever it raises comes through.
+    """
     if message.channel == "email":
-        return _mail(message)
+        return _mail(message, read)
     if message.hints:
         return PreparedText(clean(message.content.text or ""), message.hints.kind, message.hints.tags, asked=True)
-    lines = [clean(message.content.text or ""), *map(_attachment_line, message.content.attachments)]
-    return _by_wish("\n".join(line for line in lines if line))
+    found = _Attached.of(message.content.attachments, read)
+    lines = [clean(message.content.text or ""), *found.lines]
+    prepared = _by_wish("\n".join(line for line in lines if line))
+    return replace(prepared, attached=found.words, named=found.names, place=message.content.place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """What came along: `lines` for everybody (voices, and what cannot be read), `words` of the others, and their
+    `names` for a user who does not want them read.
+    """
+
+    lines: tuple[str, ...] = ()
+    words: str = ""
+    names: str = ""
+
+    @classmethod
+    def of(cls, attachments: Sequence[Attachment], read: Read) -> _Attached:
+        lines, words, names = [], [], []
+        for attachment in attachments:
+            reading = read(attachment)
+            if reading.is_voice:
+                lines.append(f"[Voice{f', {reading.detail}' if reading.detail else ''}] {reading.text}")
+            elif not reading.text:
+                lines.append(_named(attachment, reading.why_not))
+            else:
+                name = one_line(attachment.name or attachment.content_type, 120)
+                detail = f" ({reading.detail})" if reading.detail else ""
+                words.append(f"Attachment: {name}{detail}\n{reading.text}")
+                names.append(_named(attachment))
+        return cls(tuple(lines), "\n\n".join(words), "\n".join(names))
 
 
 def for_user(
@@ -68,14 +109,28 @@ def for_user(
 
     `has_tasks`: what is to do can become an action item.
     """
+    wants = installation is None or installation.preferences.read_attachments
+    if has_tasks and prepared.to_do:
+        wants = False
+    prepared = _with(prepared, prepared.attached if wants else prepared.named, "\n\n" if wants else "\n")
     if has_tasks and prepared.to_do:
         return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(_TO_DO), head=None)
     if installation and prepared.history and is_listed(message.sender, installation.preferences.keep_history):
-        prepared = replace(prepared, text=f"{prepared.text}\n\n{prepared.history}", history="")
+        prepared = replace(_with(prepared, prepared.history, "\n\n"), history="")
     if prepared.asked or installation is None:
         return prepared
     kind = _asked_by_address(message.recipients, installation.inbox_token) or installation.preferences.import_as
     return prepared if kind in (None, prepared.kind) else _as(prepared, kind)
+
+
+def _with(prepared: PreparedText, more: str, gap: str) -> PreparedText:
+    """With more text, as far as there is room."""
+    if not more:
+        return prepared
+    text = f"{prepared.text}{gap}{more}".strip()
+    if len(text) > _ROOM:
+        text = f"{text[:_ROOM].rstrip()}\n[Cut here: {len(text) - _ROOM:,} more characters]"
+    return replace(prepared, text=text)
 
 
 def said_at(message: InboundMessage, prepared: PreparedText | None = None) -> datetime:
@@ -90,16 +145,16 @@ def said_at(message: InboundMessage, prepared: PreparedText | None = None) -> da
     return received
 
 
-def _mail(message: InboundMessage) -> PreparedText:
+def _mail(message: InboundMessage, read: Read) -> PreparedText:
     mail = mail_of(message.content, sender=message.sender, envelope_from=message.envelope_from)
     subject = one_line(mail.subject or message.content.subject or "")
     text = mail.text
     if mail.forward:
         note = mail.forward.note
         text = f"{note}\n\n{_FORWARD_MARK}\n{mail.forward.text}" if note else mail.forward.text
-    lines = [clean(text), *map(_attachment_line, mail.attachments)]
-    text = "\n".join(line for line in lines if line)
-    if not text and not subject:
+    found = _Attached.of(mail.attachments, read)
+    text = "\n".join(line for line in (clean(text), *found.lines) if line)
+    if not (text or found.words or subject):
         return PreparedText(text="", kind=Kind.CONVERSATION, automatic=mail.automatic)
     kind, rest = _wish(text)
     if kind is None:
@@ -115,6 +170,8 @@ def _mail(message: InboundMessage) -> PreparedText:
         said_at=written if mail.forward else None,
         automatic=mail.automatic,
         history=clean(mail.history)[:_HISTORY_MAX],
+        attached=found.words,
+        named=found.names,
     )
     return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 
@@ -204,11 +261,12 @@ def _without_tags(text: str) -> str:
     return kept or _TAG.sub(r"\1", text).strip()
 
 
-def _attachment_line(attachment: Attachment) -> str:
+def _named(attachment: Attachment, why_not: str = "") -> str:
     parts = [one_line(attachment.name, 120) if attachment.name else "", one_line(attachment.content_type, 100)]
     if attachment.size:
         parts.append(_size(attachment.size))
-    return f"[Attachment: {', '.join(part for part in parts if part)}]"
+    why = f" – not read: {why_not}" if why_not else ""
+    return f"[Attachment: {', '.join(part for part in parts if part)}{why}]"
 
 
 def _size(count: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integration_app import logs
+from integration_app.attachments.reader import AttachmentReader
+from integration_app.errors import NotYet
 from integration_app.model import Clock, Content, Drop, Installation, Park, PreparedText, Reason, WaitingMessage
 from integration_app.pipeline.delivery.compose import parts_of
 from integration_app.pipeline.delivery.drain_pass import DrainPass
@@ -15,19 +17,24 @@ from integration_app.store.inbox import Inbox
 class Texts:
     """`has_tasks`: the destination takes action items."""
 
-    def __init__(self, inbox: Inbox, clock: Clock, *, has_tasks: bool) -> None:
+    def __init__(self, inbox: Inbox, reader: AttachmentReader, clock: Clock, *, has_tasks: bool) -> None:
         self._inbox = inbox
+        self._reader = reader
         self._clock = clock
         self._has_tasks = has_tasks
 
     def ready(self, run: DrainPass, item: WaitingMessage) -> tuple[WaitingMessage, Park | Drop | None]:
-        """The message as its user gets it; with a decision where it is not to be sent."""
+        """The message as its user gets it; with a decision where it is not to be sent. Raises `NotYet` while something
+        that came along may still become readable.
+        """
         if item.prepared is None:
             content = item.content or self._inbox.text(item.id)
             if content is None:
                 return item, Park(Reason.TEXT_GONE)
             try:
-                parts = [content] if isinstance(content, PreparedText) else _parts(item, content)
+                parts = [content] if isinstance(content, PreparedText) else self._parts(run, item, content)
+            except NotYet:
+                raise
             except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
                 return item, Park(Reason.CRASH, logs.crash("prepare", error))
             item = replace(item, prepared=self._kept(run, item, parts))
@@ -49,9 +56,10 @@ class Texts:
         run.unsaved[item.id] = parts[0]
         return parts[0]
 
-
-def _parts(item: WaitingMessage, content: Content) -> list[PreparedText]:
-    return parts_of(prepare(replace(item.message, content=content)))
+    def _parts(self, run: DrainPass, item: WaitingMessage, content: Content) -> list[PreparedText]:
+        language = run.installation.preferences.language if run.installation else None
+        read = self._reader.of(item.message, run.lease.uid, language)
+        return parts_of(prepare(replace(item.message, content=content), read))
 
 
 def _unwanted(prepared: PreparedText | None, installation: Installation | None) -> Drop | None:

@@ -15,8 +15,9 @@ from typing import Any
 from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
+from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.common.attachments import of_parts
 from integration_app.providers.common.email_headers import (
     Headers,
     author,
@@ -143,14 +144,8 @@ def _content(found: list[Part], fields: Mapping[str, str], headers: Headers, mim
         text=fields.get("body-plain") or None,
         html=fields.get("body-html") or None,
         subject=subject,
-        attachments=tuple(
-            Attachment(
-                content_type=(part.content_type or "application/octet-stream")[:200],
-                name=(part.filename or "")[:300] or None,
-                size=len(part.data) or None,
-            )
-            for part in found
-            if part.filename is not None and not _is_inline_image(part, fields)
+        attachments=of_parts(
+            part for part in found if part.filename is not None and not _is_inline_image(part, fields)
         ),
         headers=kept(headers),
     )

@@ -6,6 +6,7 @@ https://postmarkapp.com/developer/webhooks/inbound-webhook
 from __future__ import annotations
 
 import base64
+import binascii
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
 from integration_app.providers.common import basic_auth
+from integration_app.providers.common.attachments import Attachments
 from integration_app.providers.common.email_headers import (
     HEAD_MAX,
     Headers,
@@ -103,7 +105,7 @@ class Postmark(Provider):
         shown = mail["FromFull"] or {}
         recipients = _recipients(mail)
         headers = _headers(mail)
-        _, address, several = one_author(mail["From"] or "")
+        name, address, several = one_author(mail["From"] or "")
         several = several or author(head_of((mail["RawEmail"] or "")[:HEAD_MAX].encode("utf-8", "replace")))[2]
         sender = (shown.get("Email") or address)[:320].lower()
         envelope_from = _envelope_from(headers)
@@ -115,7 +117,7 @@ class Postmark(Provider):
             channel="email",
             route=Route.RECIPIENT,
             sender=sender or envelope_from or "",
-            sender_name=(shown.get("Name") or mail["FromName"] or "")[:200] or None,
+            sender_name=(shown.get("Name") or mail["FromName"] or name)[:200] or None,
             recipients=recipients,
             received_at=request.received_at,
             sent_at=mail_date(mail["Date"]),
@@ -181,7 +183,7 @@ def _content(mail: Mapping[str, Any], headers: Headers) -> Content:
         text=mail["TextBody"] or None,
         html=mail["HtmlBody"] or None,
         subject=mail["Subject"] or None,
-        attachments=tuple(_attachment(row) for row in _rows(mail["Attachments"]) if not _is_inline_image(row)),
+        attachments=_attachments(_rows(mail["Attachments"])),
         headers=kept(headers),
     )
 
@@ -190,13 +192,23 @@ def _rows(value: Any) -> list[dict[str, Any]]:
     return [row for row in value[:500] if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def _attachment(row: Mapping[str, Any]) -> Attachment:
-    size = row.get("ContentLength")
-    return Attachment(
-        content_type=str(row.get("ContentType") or "application/octet-stream")[:200],
-        name=str(row.get("Name") or "")[:300] or None,
-        size=size if isinstance(size, int) and 0 < size < _SIZE_MAX else None,
-    )
+def _attachments(rows: list[dict[str, Any]]) -> tuple[Attachment, ...]:
+    found = Attachments()
+    for row in rows:
+        if _is_inline_image(row):
+            continue
+        kind, name = str(row.get("ContentType") or "application/octet-stream"), str(row.get("Name") or "")
+        size, content = row.get("ContentLength"), row.get("Content")
+        encoded = content if isinstance(content, str) else ""
+        size = size if isinstance(size, int) and 0 < size < _SIZE_MAX else len(encoded) * 3 // 4 or None
+        data = None
+        if encoded and found.room(kind, name, len(encoded) * 3 // 4):
+            try:
+                data = base64.b64decode(encoded)
+            except (binascii.Error, ValueError):
+                data = None
+        found.add(kind, name, data, size)
+    return found.all()
 
 
 def _is_inline_image(row: Mapping[str, Any]) -> bool:

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
+from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
 from integration_app.providers.common import basic_auth
+from integration_app.providers.common.attachments import of_parts
 from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, one_author, top
 from integration_app.providers.common.multipart import Part, parts
 from integration_app.providers.sendgrid.sender import SendGridSender
@@ -155,14 +156,8 @@ def _content(form: _Form, headers: Headers, mime: bytes | None) -> Content:
         text=form.text("text") or None,
         html=form.text("html") or None,
         subject=subject,
-        attachments=tuple(
-            Attachment(
-                content_type=(part.content_type or "application/octet-stream")[:200],
-                name=(part.filename or "")[:300] or None,
-                size=len(part.data) or None,
-            )
-            for part in form.files
-            if not (part.name in inline and (part.content_type or "").startswith("image/"))
+        attachments=of_parts(
+            part for part in form.files if not (part.name in inline and (part.content_type or "").startswith("image/"))
         ),
         headers=kept(headers),
     )

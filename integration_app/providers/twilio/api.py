@@ -72,7 +72,10 @@ class MessageList:
             return ()
         found = self._get(f"/2010-04-01/Accounts/{self._account_sid}/Messages/{row['sid']}/Media.json")
         return tuple(
-            Attachment(content_type=str(media.get("content_type") or "application/octet-stream")[:100])
+            Attachment(
+                content_type=str(media.get("content_type") or "application/octet-stream")[:100],
+                url=self._base_url + str(media.get("uri") or "").removesuffix(".json")[:400],
+            )
             for media in (found.get("media_list") or ())[:10]
         )
 

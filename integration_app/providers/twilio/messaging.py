@@ -44,7 +44,7 @@ def parse_message(fields: Mapping[str, str], control_words: frozenset[str]) -> P
         to=fields.get("To", "").strip()[:100],
         speaker="Forwarded" if forwarded else None,
         control=_control_word(fields, body, control_words),
-        content=Content(text=_text(body, fields), attachments=_media(fields)),
+        content=Content(text=_text(body, fields), attachments=_media(fields), place=_place(fields)),
         evidence=Evidence(platform=channel in _PLATFORMS),
     )
 
@@ -68,8 +68,17 @@ def _media(fields: Mapping[str, str]) -> tuple[Attachment, ...]:
         count = min(int(fields.get("NumMedia") or 0), _MEDIA_MAX)
     except ValueError:
         count = _MEDIA_MAX  # said to be a number, is not: look for what is there
-    types = (fields.get(f"MediaContentType{number}") for number in range(count))
-    return tuple(Attachment(content_type=kind[:100]) for kind in types if kind)
+    rows = ((fields.get(f"MediaContentType{number}"), fields.get(f"MediaUrl{number}")) for number in range(count))
+    return tuple(Attachment(content_type=kind[:100], url=(url or "")[:500] or None) for kind, url in rows if kind)
+
+
+def _place(fields: Mapping[str, str]) -> tuple[float, float] | None:
+    """Where the sender says to be, in degrees."""
+    try:
+        place = float(fields.get("Latitude", "")), float(fields.get("Longitude", ""))
+    except ValueError:
+        return None
+    return place if abs(place[0]) <= 90 and abs(place[1]) <= 180 else None
 
 
 def _text(body: str, fields: Mapping[str, str]) -> str:

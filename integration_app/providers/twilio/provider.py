@@ -12,10 +12,11 @@ from typing import Any
 
 from environs import Env, ValidationError
 
-from integration_app.errors import BadSignature, MalformedPayload
-from integration_app.model import InboundMessage
+from integration_app.errors import BadSignature, MalformedPayload, NotYet
+from integration_app.model import Attachment, InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common.carrier_words import CARRIER_WORDS
+from integration_app.providers.common.fetch import fetch
 from integration_app.providers.twilio.api import API_BASE_URL, MessageList
 from integration_app.providers.twilio.messaging import parse_message, sid_of
 from integration_app.providers.twilio.sender import TwilioSender
@@ -40,11 +41,18 @@ class Twilio(Provider):
     }
 
     def __init__(
-        self, account_sid: str, tokens: tuple[str, ...], forward_words: tuple[str, ...] = (), api: str = API_BASE_URL
+        self,
+        account_sid: str,
+        tokens: tuple[str, ...],
+        forward_words: tuple[str, ...] = (),
+        api: str = API_BASE_URL,
+        *,
+        reads_recordings: bool = False,
     ) -> None:
         self._account_sid = account_sid
         self._api = api
         self._tokens = tokens
+        self._reads_recordings = reads_recordings
         self._control_words = CARRIER_WORDS - {word.upper() for word in forward_words}
 
     def verify(self, request: WebhookRequest) -> None:
@@ -72,7 +80,11 @@ class Twilio(Provider):
         if fields.get("AccountSid") != self._account_sid:
             raise MalformedPayload("AccountSid is not ours")
         is_call = not sid_of(fields) and "CallSid" in fields
-        found = parse_call(fields) if is_call else parse_message(fields, self._control_words)
+        found = (
+            parse_call(fields, reads_recordings=self._reads_recordings)
+            if is_call
+            else parse_message(fields, self._control_words)
+        )
         return InboundMessage(
             provider=self.name,
             event_id=found.event_id,
@@ -94,6 +106,16 @@ class Twilio(Provider):
     def backfill(self, since: datetime) -> Iterator[InboundMessage]:
         """Messages that Twilio took in since then, oldest last, as its REST API lists them."""
         return MessageList(self._account_sid, self._tokens, self._api).since(since, self._control_words)
+
+    def fetch(self, attachment: Attachment) -> bytes:
+        """A picture message's or a call's media, with the account's credentials; one token may be rotated already."""
+        assert attachment.url is not None  # noqa: S101 - only those are asked for
+        for token in self._tokens[:-1]:
+            try:
+                return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, token))
+            except NotYet:
+                continue
+        return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, self._tokens[-1]))
 
     def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
         """Empty TwiML: anything in text/plain would be texted back to the sender, and billed.
@@ -121,7 +143,10 @@ def _from_env(env: Env) -> Provider | None:
     # half a configuration is a mistake, not a provider that is off
     sid = env.str("TWILIO_ACCOUNT_SID", validate=_not_blank)
     tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str.strip, validate=_no_blanks)
-    return Twilio(sid, tuple(tokens), tuple(forward), api.rstrip("/")) if sid and tokens else None
+    if not sid or not tokens:
+        return None
+    reads = bool(env.str("TRANSCRIBE_URL", None))  # else a recording has no words
+    return Twilio(sid, tuple(tokens), tuple(forward), api.rstrip("/"), reads_recordings=reads)
 
 
 def _not_blank(value: str) -> None:

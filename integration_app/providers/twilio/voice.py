@@ -15,15 +15,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from integration_app.errors import MalformedPayload
-from integration_app.model import Content, Route
+from integration_app.model import Attachment, Content, Route
 from integration_app.providers.twilio.messaging import channel_of
 from integration_app.providers.twilio.parts import Parsed
 
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
 
 
-def parse_call(fields: Mapping[str, str]) -> Parsed:
-    """A line of a call, said by the user or by the other end; what carries no words is only recorded."""
+def parse_call(fields: Mapping[str, str], *, reads_recordings: bool = False) -> Parsed:
+    """A line of a call, said by the user or by the other end; what carries no words is only recorded.
+
+    `reads_recordings`: a recording can be turned into words.
+    """
     event = fields.get("TranscriptionEvent", "")
     if event:
         return _live(fields, event)
@@ -31,6 +34,10 @@ def parse_call(fields: Mapping[str, str]) -> Parsed:
         return _voicemail(fields)
     if fields.get("RecordingSid"):
         status = fields.get("RecordingStatus", "completed")[:30]
+        told = fields.get("RecordingUrl") and (fields.get("From") or fields.get("To"))
+        if reads_recordings and told and status == "completed":
+            media = Attachment("audio/mpeg", url=f"{fields['RecordingUrl'][:500]}.mp3")
+            return _parsed(fields, f"{fields['RecordingSid']}:{status}", "", attachments=(media,))
         return _parsed(fields, f"{fields['RecordingSid']}:{status}", f"[Recording {status}]", control="RECORDING")
     raise MalformedPayload("neither a transcription nor a recording")
 
@@ -64,7 +71,14 @@ def _transcript(data: str) -> str:
     return said
 
 
-def _parsed(fields: Mapping[str, str], key: str, text: str, *, control: str | None = None) -> Parsed:
+def _parsed(
+    fields: Mapping[str, str],
+    key: str,
+    text: str,
+    *,
+    control: str | None = None,
+    attachments: tuple[Attachment, ...] = (),
+) -> Parsed:
     call = fields.get("CallSid", "")
     if not _SID.fullmatch(call):
         raise MalformedPayload("CallSid is missing")
@@ -86,7 +100,7 @@ def _parsed(fields: Mapping[str, str], key: str, text: str, *, control: str | No
         speaker=(fields.get("SpeakerName", "")[:80] or "Caller") if theirs else None,
         control=control,
         sent_at=_moment(fields.get("Timestamp", "")),
-        content=Content(text=text),
+        content=Content(text=text or None, attachments=attachments),
     )
 
 

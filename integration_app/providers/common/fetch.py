@@ -1,0 +1,61 @@
+"""Fetching what a vendor keeps: bounded in size, in time, and in where it may lead."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from integration_app.errors import NotYet, VendorError
+
+BYTES_MAX = 25_000_000
+_TIMEOUT = (5.0, 10.0)
+_SECONDS = 20.0
+_CHUNK = 65_536
+_LATER = 15.0
+_REDIRECTS_MAX = 3
+
+
+def fetch(url: str, *, base_url: str, auth: tuple[str, str] | None = None, bearer: str | None = None) -> bytes:
+    """The bytes behind `url`, which has to lie below the host of `base_url`; credentials go there alone, and what it
+    redirects to gets none.
+
+    Raises `NotYet` while the vendor is away, or has it not yet (a 404 in the first seconds is usual); else
+    `VendorError`.
+    """
+    base, parts = urlsplit(base_url), urlsplit(url)
+    if (parts.scheme, parts.hostname, parts.port) != (base.scheme, base.hostname, base.port):
+        raise VendorError("it lies at an address that is not the vendor's")
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    ends = time.monotonic() + _SECONDS
+    try:
+        for _ in range(_REDIRECTS_MAX + 1):
+            with requests.get(
+                url, auth=auth, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
+            ) as answer:
+                if answer.status_code in (301, 302, 303, 307, 308):
+                    url, auth, headers = urljoin(url, answer.headers.get("Location", "")), None, {}
+                    if urlsplit(url).scheme != "https" and urlsplit(url).netloc != base.netloc:
+                        raise VendorError("the vendor leads to an address that cannot be trusted")
+                    continue
+                return _read(answer, ends)
+    except requests.RequestException as error:
+        raise NotYet(_LATER, f"the vendor does not answer ({type(error).__name__})") from None
+    raise VendorError("the vendor leads round in circles")
+
+
+def _read(answer: requests.Response, ends: float) -> bytes:
+    status = answer.status_code
+    if status in (401, 403, 404, 408, 409, 429) or status >= 500:
+        raise NotYet(_LATER, f"the vendor answers {status}")
+    if status != 200:
+        raise VendorError(f"the vendor answers {status}")
+    read = bytearray()
+    for chunk in answer.iter_content(_CHUNK):
+        read += chunk
+        if len(read) > BYTES_MAX:
+            raise VendorError("it is too large to be read")
+        if time.monotonic() > ends:
+            raise NotYet(_LATER, "the vendor is too slow")
+    return bytes(read)
