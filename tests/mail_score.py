@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from difflib import SequenceMatcher
+from email.utils import format_datetime
 
 import click
 
+from integration_app.mail import mail_of
 from integration_app.mail.mime import choose_body
+from integration_app.model import Content
+from tests.forward_corpus import ForwardCase, forward_cases
 from tests.mail_corpus import HISTORY, SHAPES, Case, cases
 
 Cutter = Callable[[Case], str]
@@ -98,6 +102,38 @@ def _lacks(own: list[str], got: list[str]) -> bool:
     return False
 
 
+def score_forwards(count: int, *, seen: bool) -> str:
+    """Author, subject and date, all right, by program; what went wrong is shown for the half that may be looked at."""
+    right: dict[str, list[bool]] = {}
+    shown = 0
+    for row in forward_cases(count, first=0 if seen else 1, step=2):
+        found = taken_apart(row)
+        wrong = [name for name, value in found.items() if not value]
+        right.setdefault(row.program, []).append(not wrong)
+        if seen and wrong and shown < 8:
+            shown += 1
+            click.echo(f"=== forward {row.id} {row.program}: {', '.join(wrong)}\n{row.subject}\n{row.plain}\n")
+    total = [value for values in right.values() for value in values]
+    lines = [f"forwards taken apart rightly: {sum(total) / len(total):.1%} of {len(total)}"]
+    return "\n".join(
+        [*lines, *(f"  {name:28} {sum(rows) / len(rows):.1%} of {len(rows)}" for name, rows in right.items())]
+    )
+
+
+def taken_apart(row: ForwardCase) -> dict[str, bool]:
+    headers = (("subject", row.subject), ("date", format_datetime(row.written.astimezone(row.zone))))
+    mail = mail_of(Content(text=row.plain, subject=row.subject, headers=headers))
+    if mail.forward is None:
+        return {"taken apart": False}
+    original = mail.forward.original
+    about = original.subject or re.sub(r"^(Fwd|FW|WG|TR|I): ", "", row.subject)
+    return {
+        "author": (original.name, original.address) == (row.name, row.address),
+        "subject": about == row.about,
+        "date": original.date == row.written,
+    }
+
+
 @click.command()
 @click.option("--count", default=6000, show_default=True)
 @click.option("--seen", is_flag=True, help="The half that may be looked at, with what went wrong.")
@@ -129,6 +165,7 @@ def main(count: int, seen: bool, shape: str | None, only: bool) -> None:
         for row_name, counts in table.items():
             if sum(counts.values()):
                 click.echo(f"  {row_name:28} {_share(counts)}")
+    click.echo(f"\n{score_forwards(count // 3, seen=seen)}")
 
 
 def _share(counts: dict[str, int]) -> str:

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.forwards import Forward, forward_of
-from integration_app.mail.mime import Mail, choose_body, read_mail, read_parsed, zone_of
+from integration_app.mail.mime import Mail, choose_body, date_of, read_mail, read_parsed, zone_of
 from integration_app.model import Content
 from integration_app.text.clean import clean
 from integration_app.text.kinds import FileKind, kind_of_file
@@ -39,7 +39,7 @@ def mail_of(content: Content, *, sender: str = "", envelope_from: str | None = N
     mail = _whole(content, sender, envelope_from)
     if not mail.is_forward or mail.several:
         return mail
-    return replace(mail, forward=forward_of(clean(mail.text), zone=mail.zone))
+    return replace(mail, forward=forward_of(clean(mail.text), zone=mail.zone, before=mail.date))
 
 
 def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
@@ -64,5 +64,6 @@ def _whole(content: Content, sender: str, envelope_from: str | None) -> Mail:
             invites=any(kind_of_file(row.content_type) is FileKind.CALENDAR for row in content.attachments),
         ),
         zone=zone_of(headers.get("date", "")),
+        date=date_of(headers.get("date", "")),
     )
     return read_parsed(mail, content.attachments, said=body.text)

@@ -32,18 +32,20 @@ _CLOCK_WITH_DOTS = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?![\d
 _AFTERNOON = re.compile(r"下午|晚上|午後|오후|μ\.?μ|ب\.?ظ|(?<!\w)م(?!\w)|(?<!\w)pm\b", re.IGNORECASE)
 _MORNING = re.compile(r"上午|凌晨|午前|오전|π\.?μ", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)")
-_DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})([./-])\s?(\d{1,2})[./-]\s?((?:19|20)\d{2})(?!\d)")
+_DAY_FIRST = re.compile(r"(?<![\d.])(\d{1,2})([./-])\s?(\d{1,2})[./-]\s?((?:19|20)?\d{2})(?![\d/.-])")
 _ISO_T = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:)")
 _NUMBERED_MONTH = re.compile(r"\s+(?:thg|tháng)\s?(\d{1,2}),?\s+", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 _DAY = re.compile(r"(?<![\d:.])(\d{1,2})(?!\d)")
+_SLACK = timedelta(days=1)
 _WORD = re.compile(r"[^\W\d_]{2,20}")
 
 
-def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
+def read_date(text: str, *, zone: timezone = UTC, before: datetime | None = None) -> datetime | None:
     """The moment that `text` names, aware and UTC; None when it names none, or more than one.
 
-    Without a zone of its own it is taken for the local time of `zone`.
+    Without a zone of its own it is taken for the local time of `zone`. `before`: it cannot be later than this, which
+    may decide whether 3/4 is in March.
     """
     text = text.strip()[:200]
     if (stated := _OFFSET.search(text)) and _CLOCK.search(text[: stated.start()]):
@@ -57,14 +59,16 @@ def read_date(text: str, *, zone: timezone = UTC) -> datetime | None:
     text = _NUMBERED_MONTH.sub(r"-\1-", _ISO_T.sub(r"\1 \2", text))
     clock = _CLOCK.search(text) or _CLOCK_WITH_DOTS.search(text)
     rest = text[: clock.start()] + " " + text[clock.end() :] if clock else text
-    day = _calendar_day(rest)
-    if day is None:
-        return None
     hours = _hours(clock, text) if clock else timedelta(hours=12)  # a day without a time: its middle
-    try:
-        return (datetime(*day, tzinfo=zone) + hours).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    moments = []
+    for day in _calendar_days(rest):
+        try:
+            moments.append((datetime(*day, tzinfo=zone) + hours).astimezone(UTC))
+        except (ValueError, OverflowError):
+            continue
+    if len(moments) > 1 and before is not None:
+        moments = [moment for moment in moments if moment <= before + _SLACK]
+    return moments[0] if len(moments) == 1 else None
 
 
 def _hours(clock: re.Match[str], text: str) -> timedelta:
@@ -77,14 +81,21 @@ def _hours(clock: re.Match[str], text: str) -> timedelta:
     return timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-def _calendar_day(text: str) -> tuple[int, int, int] | None:
+def _calendar_days(text: str) -> list[tuple[int, int, int]]:
+    """The days that a text may name: 3/4 is two."""
     if found := _YEAR_FIRST.search(text):
-        return int(found.group(1)), int(found.group(2)), int(found.group(3))
+        return [(int(found.group(1)), int(found.group(2)), int(found.group(3)))]
     if found := _DAY_FIRST.search(text):
         first, second, year = int(found.group(1)), int(found.group(3)), int(found.group(4))
+        year += 2000 if year < 100 else 0
         if found.group(2) == "." or first > 12 or first == second:
-            return year, second, first
-        return (year, first, second) if second > 12 else None  # 3/4 is two days
+            return [(year, second, first)]
+        return [(year, first, second)] if second > 12 else [(year, first, second), (year, second, first)]
+    day = _named_day(text)
+    return [day] if day else []
+
+
+def _named_day(text: str) -> tuple[int, int, int] | None:
     year_found = _YEAR.search(text)
     months = list(dict.fromkeys(month for word in _WORD.findall(text.casefold()) if (month := _month(word))))
     if len(months) == 2:

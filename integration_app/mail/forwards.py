@@ -17,11 +17,13 @@ from integration_app.mail.history import attribution_in
 from integration_app.mail.signs import LINE_MAX, RULE, is_forward_line, is_quoted, kind_of_label
 from integration_app.text.clean import one_line
 
-_LABEL = re.compile(r"[>\s]{0,6}\*{0,2}([^\W\d_][^:\uff1a\n]{0,24}?)\*{0,2}\s?[:\uff1a]\*{0,2}\s*(.*)")
+_LABEL = re.compile(r"[>\s|]{0,6}\*{0,2}([^\W\d_][^:\uff1a|\n]{0,24}?)\*{0,2}\s?[:\uff1a|]\*{0,2}\s*(.*)")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
 _BEHIND_NAME = re.compile(r"\[?mailto:.*|<[^>]*>?|\(.*\)|\[.*")
 _BLOCK_MAX = 14
-_INLINE_LABEL = re.compile(r"(?:^|(?<=\s))\*{0,2}([^\W\d_][^:\s]{0,14}(?: [^\W\d_]{1,10})?)\*{0,2}\s?:\s")
+_COLON = re.compile(r"\*{0,2}\s?[:\uff1a]\s")
+_TWO_WORDS = re.compile(r"(?:^|\s)\*{0,2}(\S{1,15} \S{1,12})$")
+_ONE_WORD = re.compile(r"(?:^|\s)\*{0,2}(\S{1,16})$")
 _NAME_BEFORE = re.compile(r"(?:\"([^\"<>]{1,80})\"|(?<=[,:] )([^,:<>\"]{1,60}))\s*<", re.ASCII)
 _LINES_MAX = 2000
 _TRIES_MAX = 60
@@ -46,12 +48,19 @@ class Forward:
     text: str
 
 
-def forward_of(text: str, *, zone: timezone = UTC) -> Forward | None:
-    """Take a forwarded mail apart; None where no block of headers is found. `zone` is the forwarder's.
+@dataclass(frozen=True, slots=True)
+class _When:
+    zone: timezone
+    before: datetime | None
+
+
+def forward_of(text: str, *, zone: timezone = UTC, before: datetime | None = None) -> Forward | None:
+    """Take a forwarded mail apart; None where no block of headers is found. `zone` is the forwarder's, `before` when it
+    was forwarded.
 
     A line that says "forwarded message" is looked for first, then a rule, then a block that stands alone.
     """
-    lines = text.split("\n")
+    lines, when = text.split("\n"), _When(zone, before)
     tries = _TRIES_MAX
     for number, line in enumerate(lines[:_LINES_MAX]):
         announced = is_forward_line(line, quoted=True)
@@ -59,22 +68,22 @@ def forward_of(text: str, *, zone: timezone = UTC) -> Forward | None:
         if tries <= 0 or not (announced or rule or kind_of_label(line[:LINE_MAX]) == "sender"):
             continue
         tries -= 1
-        if found := _at(lines, number, announced=announced, rule=rule, zone=zone):
+        if found := _at(lines, number, announced=announced, rule=rule, when=when):
             return found
-    return _below_attribution(lines, zone)
+    return _below_attribution(lines, when)
 
 
-def _at(lines: list[str], number: int, *, announced: bool, rule: bool, zone: timezone) -> Forward | None:
+def _at(lines: list[str], number: int, *, announced: bool, rule: bool, when: _When) -> Forward | None:
     """The mail that begins at this line: the topmost one counts."""
     if not announced:
-        return _below(lines, number, 3, zone) if rule else _alone(lines, number, zone)
+        return _below(lines, number, 3, when) if rule else _alone(lines, number, when)
     if not is_quoted(lines[number]):
-        return _on_one_line(lines, number, zone) or _below(lines, number, 2, zone)
+        return _on_one_line(lines, number, when) or _below(lines, number, 2, when)
     near = _unmarked(lines[: number + _BLOCK_MAX + 6], number)
-    if _on_one_line(near, number, zone) is None and _below(near, number, 2, zone) is None:
+    if _on_one_line(near, number, when) is None and _below(near, number, 2, when) is None:
         return None
     whole = _unmarked(lines, number)
-    return _on_one_line(whole, number, zone) or _below(whole, number, 2, zone)
+    return _on_one_line(whole, number, when) or _below(whole, number, 2, when)
 
 
 def _unmarked(lines: list[str], number: int) -> list[str]:
@@ -82,23 +91,32 @@ def _unmarked(lines: list[str], number: int) -> list[str]:
     return [*lines[:number], *(re.sub(r"^\s{0,3}>\s?", "", line) for line in lines[number:])]
 
 
-def _on_one_line(lines: list[str], number: int, zone: timezone) -> Forward | None:
+def _on_one_line(lines: list[str], number: int, when: _When) -> Forward | None:
     """Yahoo writes the whole head on one line, or the labels run on behind the line that says "forwarded"."""
     for row in range(number, min(number + 3, len(lines))):
-        marks = list(_INLINE_LABEL.finditer(lines[row][:1500]))
-        marks = [mark for mark in marks if words.fold(mark[1].strip()) in words.LABELS]
+        line = lines[row][:1500]
+        marks = _inline_labels(line)
         if len(marks) < 3:
             continue
-        ends = [*(mark.start() for mark in marks[1:]), None]
-        rows = [
-            (words.fold(mark[1].strip()), lines[row][mark.end() : end].strip(" *"))
-            for mark, end in zip(marks, ends, strict=True)
-        ]
-        return _taken_apart(lines, number, rows, row + 1, zone)
+        ends = [*(start for _, start, _ in marks[1:]), None]
+        rows = [(label, line[after:end].strip(" *")) for (label, _, after), end in zip(marks, ends, strict=True)]
+        return _taken_apart(lines, number, rows, row + 1, when)
     return None
 
 
-def _below_attribution(lines: list[str], zone: timezone) -> Forward | None:
+def _inline_labels(line: str) -> list[tuple[str, int, int]]:
+    """Known labels inside a line: each folded, where it begins, and where its value does."""
+    found = []
+    for colon in _COLON.finditer(line):
+        for words_before in (_TWO_WORDS, _ONE_WORD):
+            mark = words_before.search(line[max(0, colon.start() - 40) : colon.start()])
+            if mark and words.fold(mark[1].strip("* ")) in words.LABELS:
+                found.append((words.fold(mark[1].strip("* ")), colon.start() - len(mark[1]), colon.end()))
+                break
+    return found
+
+
+def _below_attribution(lines: list[str], when: _When) -> Forward | None:
     """Outlook for Mac puts "On … wrote:" above what it forwards."""
     found = attribution_in(lines[:200])
     if found is None:
@@ -110,39 +128,43 @@ def _below_attribution(lines: list[str], zone: timezone) -> Forward | None:
         return None
     named = _NAME_BEFORE.search(run)
     rows = [("", (named[1] or named[2]).strip() + f" <{address.group()}>" if named else address.group())]
-    date = read_date(run, zone=zone)
-    made = _taken_apart(lines, first, rows, last + 1, zone)
+    date = read_date(run, zone=when.zone, before=when.before)
+    made = _taken_apart(lines, first, rows, last + 1, when)
     return replace(made, original=replace(made.original, date=date))
 
 
-def _below(lines: list[str], number: int, least: int, zone: timezone) -> Forward | None:
+def _below(lines: list[str], number: int, least: int, when: _When) -> Forward | None:
     """The mail below a line that announces it, at most three blank lines further down."""
     begin = number + 1
     while begin < len(lines) and begin - number < 5 and not lines[begin].strip():
         begin += 1
     rows, end = _rows(lines, begin)
-    if len(rows) < least or (least > 2 and not _is_head(rows, zone)):
+    if len(rows) < least or (least > 2 and not _is_head(rows, when)):
         return None
-    return _taken_apart(lines, number, rows, end, zone)
+    return _taken_apart(lines, number, rows, end, when)
 
 
-def _alone(lines: list[str], begin: int, zone: timezone) -> Forward | None:
+def _alone(lines: list[str], begin: int, when: _When) -> Forward | None:
     """A head without anything above it: an author, a date and a subject, or it is only a contact card."""
     rows, end = _rows(lines, begin)
-    if len(rows) < 3 or not any(_is_subject(label) for label, _ in rows) or not _dates(rows, zone):
+    if len(rows) < 3 or not any(_is_subject(label) for label, _ in rows) or not _dates(rows, when):
         return None
-    return _taken_apart(lines, begin, rows, end, zone)
+    return _taken_apart(lines, begin, rows, end, when)
 
 
-def _is_head(rows: list[tuple[str, str]], zone: timezone) -> bool:
+def _is_head(rows: list[tuple[str, str]], when: _When) -> bool:
     """Below a mere rule a signature or a note may stand: a head names its author, or a subject and a date."""
     if any(words.fold(label) in words.SENDER for label, _ in rows):
         return True
-    return any(_is_subject(label) for label, _ in rows) and bool(_dates(rows, zone))
+    return any(_is_subject(label) for label, _ in rows) and bool(_dates(rows, when))
 
 
-def _dates(rows: list[tuple[str, str]], zone: timezone) -> list[datetime]:
-    return [moment for _, value in rows if not _ADDRESS.search(value) and (moment := read_date(value, zone=zone))]
+def _dates(rows: list[tuple[str, str]], when: _When) -> list[datetime]:
+    return [
+        moment
+        for _, value in rows
+        if not _ADDRESS.search(value) and (moment := read_date(value, zone=when.zone, before=when.before))
+    ]
 
 
 def _is_subject(label: str) -> bool:
@@ -163,8 +185,8 @@ def _rows(lines: list[str], begin: int) -> tuple[list[tuple[str, str]], int]:
     return rows, end
 
 
-def _taken_apart(lines: list[str], number: int, rows: list[tuple[str, str]], end: int, zone: timezone) -> Forward:
-    dates = _dates(rows, zone)
+def _taken_apart(lines: list[str], number: int, rows: list[tuple[str, str]], end: int, when: _When) -> Forward:
+    dates = _dates(rows, when)
     subject = next((value for label, value in rows if _is_subject(label) and value), None)
     others = [value for label, value in rows if value and not _is_subject(label)]
     named = next((value for label, value in rows if value and words.fold(label) in words.SENDER), None)

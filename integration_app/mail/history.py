@@ -93,8 +93,13 @@ def is_forward(text: str, subject: str = "") -> bool:
         return not is_reply_subject(subject) and not page.answers_above(quoted)
     if not subject.strip() or is_reply_subject(subject):
         return False
-    block = next((number for number in range(len(lines)) if header_block(lines, number) > number), None)
+    block = next((number for number in range(len(lines)) if _head_at(lines, number)), None)
     return block is not None and not page.answers_above(block)
+
+
+def _head_at(lines: list[str], number: int) -> bool:
+    announced = number > 0 and bool(RULE.fullmatch(lines[number - 1][:200]))
+    return header_block(lines, number, announced=announced) > number
 
 
 def attribution_in(lines: list[str]) -> tuple[int, int] | None:

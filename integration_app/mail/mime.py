@@ -94,7 +94,7 @@ def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
         subject=_header(message, "subject") or None,
         from_name=name,
         from_address=address,
-        date=_date(_header(message, "date")),
+        date=date_of(_header(message, "date")),
         message_id=_header(message, "message-id").strip() or None,
         text=within(text),
         attachments=body.named(text),
@@ -414,7 +414,8 @@ def _from(value: str) -> tuple[str | None, str | None]:
     return one_line(name, 120) or None, address.lower() or None
 
 
-def _date(value: str) -> datetime | None:
+def date_of(value: str) -> datetime | None:
+    """The `Date` header, aware and UTC; None where it is none."""
     try:
         moment = parsedate_to_datetime(value[:100])
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

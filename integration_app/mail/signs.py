@@ -14,7 +14,7 @@ FOOTER_LINES = 8
 LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 LINE_MAX = 400
-BLOCK_LINES = 12
+BLOCK_LINES = 40
 INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 QUOTE = re.compile(r"\s{0,8}[>\uff1e]")
 ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
@@ -43,8 +43,9 @@ DATE = re.compile(
     r"|(?<!\w)(?:" + MONTHS + r")[^\W\d_]{0,9}\.?\s\d{1,2}(?!\d)",
     re.IGNORECASE,
 )
-LABEL = re.compile(r"\s{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a]\s?[*_]{0,2}\s*(.*)")
+LABEL = re.compile(r"[\s|]{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a|\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a|]\s?[*_]{0,2}\s*(.*)")
 RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}\s?[-_=]{2,})\s*")
+_RULED = re.compile(r"[-_=*]{2,20}\s?([^-_=*]{3,80}?)\s?[-_=*]{2,20}(?=\s|$)")
 SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019)*]*$")
 ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
 COLON = re.compile(r"[:\uff1a]\s*[*_]{0,2}$")
@@ -89,17 +90,19 @@ def is_forward_line(line: str, *, quoted: bool = False) -> bool:
     A sentence that begins with such words is none: the line is a rule, ends in a colon, or says nothing else.
     """
     bare = line[:200].strip(" >\t" if quoted else " \t")
-    low = words.fold(bare.strip(" *-_:=\t"))
+    ruled = _RULED.match(bare)  # a whole head may stand behind it on the same line
+    low = words.fold((ruled[1] if ruled else bare).strip(" *-_:=\t"))
     if not low or len(low) >= 90 or not low.startswith(words.FORWARDED):
         return False
     return bare.startswith(("--", "__", "==", "**")) or bool(COLON.search(bare)) or low in words.FORWARDED
 
 
-def header_block(lines: list[str], start: int) -> int:
+def header_block(lines: list[str], start: int, *, announced: bool = False) -> int:
     """Where a block of headers that begins at `start` ends; `start` when there is none.
 
     Known labels of one language: From (or the date right above it), Subject, and a third; a date with a time, or an
-    address. A value may be folded, or stand on the line below its label.
+    address. A value may be folded, or stand on the line below its label. `announced`: a rule stands above, so any label
+    may be the first.
     """
     rows: list[tuple[str, str, str]] = []
     number = start
@@ -117,7 +120,7 @@ def header_block(lines: list[str], start: int) -> int:
                 kind, label, value = rows[-1]
                 rows[-1] = (kind, label, f"{value} {line.strip()}")
         else:
-            if not rows and found[0] not in ("sender", "sent"):
+            if not rows and not announced and found[0] not in ("sender", "sent"):
                 return start
             rows.append(found)
         number += 1
@@ -128,7 +131,12 @@ def _is_block(rows: list[tuple[str, str, str]]) -> bool:
     kinds = {kind for kind, _, _ in rows}
     if len(rows) < 3 or not {"sender", "subject"} <= kinds:
         return False
-    one_language = any(all(label in language[kind] for kind, label, _ in rows) for language in words.FOLDED.values())
+    # Gmail and Roundcube translate some labels only
+    english = words.FOLDED["en"]
+    one_language = any(
+        all(label in language[kind] or label in english[kind] for kind, label, _ in rows)
+        for language in words.FOLDED.values()
+    )
     sender = next(value for kind, _, value in rows if kind == "sender")
     if not one_language or re.fullmatch(r"[\d:.h\s]*(?:[AaPp][Mm])?", sender):
         return False
@@ -142,7 +150,7 @@ def label_of(line: str) -> tuple[str, str, str] | None:
     found = LABEL.fullmatch(line)
     if kind is None or found is None:
         return None
-    return kind, words.fold(found.group(1).strip(" *_")), found.group(2).strip(" *")
+    return kind, words.fold(found.group(1).strip(" *_")), found.group(2).strip(" *|")
 
 
 def followed(lines: list[str], number: int) -> bool:

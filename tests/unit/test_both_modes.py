@@ -47,7 +47,9 @@ class OwnWays(Exception):  # noqa: N818
 def taken_apart(raw: bytes) -> Parts:
     mail = message_from_bytes(raw, policy=default)
     assert isinstance(mail, EmailMessage)
-    texts, htmls, files = [], [], []
+    texts: list[str] = []
+    htmls: list[str] = []
+    files: list[tuple[str, str, bytes]] = []
     inside: set[int] = set()
     for part in mail.walk():
         if id(part) in inside:

@@ -228,7 +228,7 @@ def _as(prepared: PreparedText, kind: Kind) -> PreparedText:
     text, subject = prepared.text, _wish(_subject(prepared.head))[1]
     if subject and not _has_words(text):
         text = f"{subject}\n{text}".strip()
-    tags = dict.fromkeys(tag.lower() for tag in _TAG.findall(text))
+    tags = dict.fromkeys(tag.lower() for tag in (*_TAG.findall(text), *_TAG.findall(subject)))
     return replace(prepared, kind=kind, text=_without_tags(text), tags=tuple(tags)[:_TAGS_MAX], head=None)
 
 
