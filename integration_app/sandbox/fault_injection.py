@@ -50,12 +50,12 @@ class Faulty:
     def work(self, store: Callable[[], Response | None]) -> Response:
         """Store and answer what `store` does (`{}` where it answers nothing), or do what the fault says."""
         fault = self._fault()
-        name = fault.fault if fault else None
+        name, resets = fault.fault if fault else None, self._faults.resets
         if latency := self._latency():
             time.sleep(latency)
         if fault and name == "slow":
             time.sleep(fault.seconds)
-        if name == "drop_before":
+        if name == "drop_before" or self._faults.resets != resets:
             drop()
         if name in ("error_before", "error_plain", "unavailable"):
             return _error(name)
