@@ -40,7 +40,10 @@ def create_app(
     strict_seed: bool = False,
 ) -> Flask:
     state, faults = State(app_id, api_key, clock, file), Faults()
-    limits, faulty = Limits(state.clock, boost), Faulty(faults, lambda: state.latency, state.clock)
+    limits, faulty = (
+        Limits(state.clock, boost),
+        Faulty(faults, lambda: state.latency, state.clock, lambda: state.resets),
+    )
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
@@ -63,14 +66,14 @@ def create_app(
 def _keep_log(app: Flask, state: State) -> None:
     @app.before_request
     def _begin() -> AnyResponse | None:
-        g.began = time.monotonic()
+        g.began, g.resets = time.monotonic(), state.resets
         if request.path.startswith(API) and request.path.endswith("/"):
             return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
         return None
 
     @app.after_request
     def _end(response: Response) -> Response:
-        if request.path.startswith(API):
+        if request.path.startswith(API) and g.resets == state.resets:
             dropped = g.get("dropped", False)
             _log(state, None if dropped else response.status_code, "dropped" if dropped else None)
         if request.method != "GET":

@@ -38,7 +38,7 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
     def reset() -> Response:
         state.reset()
         limits.reset()
-        faults.forget()
+        faults.clear()
         return jsonify(status="ok")
 
     @control.post("/users/<uid>/<any(enable, disable):action>")

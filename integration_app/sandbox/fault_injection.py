@@ -20,7 +20,10 @@ class Dropped(Exception):  # noqa: N818
 
 
 class Faulty:
-    def __init__(self, faults: Faults, latency: Callable[[], float], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, faults: Faults, latency: Callable[[], float], clock: Callable[[], float], resets: Callable[[], int]
+    ) -> None:
+        self._resets = resets
         self._faults = faults
         self._latency = latency
         self._clock = clock
@@ -50,12 +53,12 @@ class Faulty:
     def work(self, store: Callable[[], Response | None]) -> Response:
         """Store and answer what `store` does (`{}` where it answers nothing), or do what the fault says."""
         fault = self._fault()
-        name, resets = fault.fault if fault else None, self._faults.resets
+        name, resets = fault.fault if fault else None, self._resets()
         if latency := self._latency():
             time.sleep(latency)
         if fault and name == "slow":
             time.sleep(fault.seconds)
-        if name == "drop_before" or self._faults.resets != resets:
+        if name == "drop_before" or self._resets() != resets:
             drop()
         if name in ("error_before", "error_plain", "unavailable"):
             return _error(name)

@@ -83,13 +83,6 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._next = 1
-        self.resets = 0
-        """A call that a fault held back until after a reset belongs to what was forgotten."""
-
-    def forget(self) -> None:
-        """Everything is forgotten: calls that are being held back too."""
-        self.resets += 1
-        self.clear()
 
     def add(self, asked: dict[str, Any]) -> Fault:
         """From the control API's JSON. Raises ValueError with a sentence for the caller."""

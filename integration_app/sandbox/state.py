@@ -96,12 +96,14 @@ class State:
         self.latency = 0.0
         self._app_id, self._api_key = app_id, api_key
         self._file = file
+        self.resets = 0
         self.reset()
         if file is not None and file.exists():
             self._load(json.loads(file.read_text(encoding="utf-8")))
 
     def reset(self) -> None:
         with self.lock:
+            self.resets += 1  # a call that was held back until after a reset belongs to what was forgotten
             self.apps = {self._app_id: App(self._app_id, {digest(self._api_key)}, name=self._app_id)}
             self.users: dict[str, User] = {}
             self.keys: dict[str, DeveloperKey] = {}
