@@ -43,8 +43,8 @@ CASES: dict[str, tuple[OmiError | None, Kind]] = {
     "no connection": (Unreachable(""), Kind.CONVERSATION),
     "503 with Retry-After": (Unavailable("", retry_after=77.0), Kind.CONVERSATION),
     "503 without Retry-After": (Unavailable(""), Kind.CONVERSATION),
-    "500, 502, 504, time-out, dropped: conversation": (OutcomeUnknown(""), Kind.CONVERSATION),
-    "500, 502, 504, time-out, dropped: memories": (OutcomeUnknown(""), Kind.MEMORIES),
+    "5xx, 408, 2xx without JSON, time-out, dropped: conversation": (OutcomeUnknown(""), Kind.CONVERSATION),
+    "5xx, 408, 2xx without JSON, time-out, dropped: memories": (OutcomeUnknown(""), Kind.MEMORIES),
     "403 not enabled": (AppNotEnabled(""), Kind.CONVERSATION),
     "403 capability": (AppMisconfigured("", capability=True), Kind.CONVERSATION),
     "401, 403 API key": (BadCredentials(""), Kind.CONVERSATION),
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[OmiError | None, Kind]] = {
     "403 scope": (MissingScope(""), Kind.CONVERSATION),
     "404 of one item": (NotFound(""), Kind.CONVERSATION),
     "409": (Conflict(""), Kind.CONVERSATION),
-    "any other answer": (UnexpectedAnswer(""), Kind.CONVERSATION),
+    "any other answer, HTML": (UnexpectedAnswer(""), Kind.CONVERSATION),
 }
 HOLDS = {
     GateScope.KIND: "one kind of this uid",

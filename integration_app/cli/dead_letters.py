@@ -56,11 +56,12 @@ def show(delivery_id: str, want_json: bool) -> None:
 
 @dead_letters.command("replay")
 @click.argument("delivery_ids", nargs=-1, required=True)
-def replay_these(delivery_ids: tuple[str, ...]) -> None:
-    """Send the named ones again at once."""
+@click.option("--without-a-look", "blind", is_flag=True, help="Do not read Omi first; what it holds is doubled.")
+def replay_these(delivery_ids: tuple[str, ...], blind: bool) -> None:
+    """Send the named ones again at once. Omi is read first."""
     with services() as found:
         for delivery_id in delivery_ids:
-            moved = found.replays.one(delivery_id, by=_by("dead-letters replay"))
+            moved = found.replays.one(delivery_id, by=_by("dead-letters replay"), blind=blind)
             if not moved:
                 fail(f"no dead letter {delivery_id}", NOT_FOUND)
             click.echo(f"{delivery_id}: {moved} messages wait again", err=True)
@@ -85,6 +86,7 @@ def drop(delivery_ids: tuple[str, ...], yes: bool) -> None:
 @click.option("--uid", help="Of one user.")
 @click.option("--reason", help="A part of the reason.")
 @click.option("--rate", default=DEFAULT_RATE, show_default=True, type=click.FloatRange(0.1, 6000), help="Per minute.")
+@click.option("--without-a-look", "blind", is_flag=True, help="Do not read Omi first; what it holds is doubled.")
 @click.option("--dry-run", is_flag=True, help="Only count, and say what it costs in quota.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "want_json", is_flag=True)
@@ -96,6 +98,7 @@ def replay(
     uid: str | None,
     reason: str | None,
     rate: float,
+    blind: bool,
     dry_run: bool,
     yes: bool,
     want_json: bool,
@@ -115,7 +118,9 @@ def replay(
             return
         if not yes:
             click.confirm("send them again?", abort=True, err=True)
-        replay_id = found.replays.start(deliveries, by=_by("replay"), rate=rate)
+            if blind:
+                click.confirm("without a look: what Omi holds already is doubled. Sure?", abort=True, err=True)
+        replay_id = found.replays.start(deliveries, by=_by("replay"), rate=rate, blind=blind)
         if want_json:
             as_json(asdict(cost) | {"replay": replay_id})
         else:
@@ -159,6 +164,8 @@ def _list(want_json: bool) -> None:
         ("id", "uid", "kind", "messages", "age", "attempts", "reason"),
         [(r["id"], r["uid"], r["kind"], r["count"], r["age"], r["attempts"], r["reason"]) for r in rows],
     )
+    if unsure := sum(row["unsure"] for row in rows):
+        click.echo(f"{unsure} of these may already be in Omi", err=True)
 
 
 def _row(found: Services, delivery: Delivery, parked_at: datetime) -> dict[str, Any]:
@@ -174,6 +181,7 @@ def _row(found: Services, delivery: Delivery, parked_at: datetime) -> dict[str, 
         "age": _age((found.clock() - parked_at).total_seconds()),
         "attempts": sum(event.status is not None for event in attempts),
         "reason": delivery.reason,
+        "unsure": delivery.is_unsure,
     }
 
 
@@ -183,6 +191,11 @@ def _sentence(cost: Cost, rate: float) -> str:
         f"{cost.dead_letters} dead letters with {cost.messages} messages of {cost.uids} users",
         f"at most these calls to Omi: {calls}; put back within {cost.minutes:g} min at {rate:g} a minute",
     ]
+    if cost.unsure:
+        lines.append(
+            f"{cost.unsure} of these may already be in Omi. Omi is read first; where it does not let this app read, "
+            "they are parked again, unless --without-a-look is given"
+        )
     if cost.over_quota:
         lines.append(f"more than their hour has left, so some will wait: {', '.join(cost.over_quota)}")
     if cost.held_up:

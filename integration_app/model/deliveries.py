@@ -61,6 +61,12 @@ class Delivery:
     state: DeliveryState = DeliveryState.SENDING
     look_at: datetime | None = None
     reason: str | None = None
+    cause: str | None = None
+
+    @property
+    def is_unsure(self) -> bool:
+        """It may already be in Omi, and nobody could look."""
+        return Reason.read(self.cause, self.reason or "") in (Reason.UNREADABLE_OUTCOME, Reason.RECORD_LOST)
 
 
 @dataclass(frozen=True, slots=True)

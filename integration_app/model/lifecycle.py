@@ -109,6 +109,7 @@ class Reason(Enum):
     CAPABILITY_MISSING = ("the app lacks a capability", "waiting: we have to mend something; nothing is lost")
     NOT_STORED = ("not in Omi after the settling pause: certainly not stored", "on its way")
     INTERRUPTED = ("the worker died during the call; sending it again cannot double it", "on its way")
+    NOT_REPLICATED = ("too few replicas have the record", "on its way")
     # ended
     ACCEPTED = ("accepted by Omi", "in your Omi")
     CONFIRMED = ("confirmed by read-back", "in your Omi")
@@ -116,6 +117,10 @@ class Reason(Enum):
     UNREADABLE_OUTCOME = ("outcome unknown: Omi does not let us read back", "could not be delivered")
     REFUSED = ("Omi refuses this request", "could not be delivered")
     UNEXPECTED = ("an unexpected answer", "could not be delivered")
+    FAILS_EACH_TIME = ("Omi fails each time at this text, and takes others", "could not be delivered")
+    UNREADABLE = ("its record in Redis cannot be read", "could not be delivered")
+    ENDS_WORKERS = ("it cost three workers their life or their lease", "could not be delivered")
+    RECORD_LOST = ("the record of its delivery cannot be read: it may already be in Omi", "could not be delivered")
     CRASH = ("a crash of ours", "could not be delivered")
     TEXT_GONE = ("its text is gone", "could not be delivered")
     USER_LEFT = ("the user left and did not return in time", "not forwarded")

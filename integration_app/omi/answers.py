@@ -19,8 +19,11 @@ _ITEM = re.compile(r"\b(?:memory|conversation|action item|goal|folder|api key|ke
 _EPOCHS = 1_000_000_000
 _SCOPE = re.compile(r"scope: ?([a-z_]+:[a-z]+)")
 
-OUTCOME_UNKNOWN = frozenset({500, 502, 504})
-"""After these the outcome of a write is unknown: Omi works on after it has answered."""
+REQUEST_TIMEOUT = 408
+_SERVER_ERRORS = range(500, 600)
+"""After these the outcome of a write is unknown: Omi works on after it has answered, and what stands in front of it has
+numbers of its own (520 to 530).
+"""
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> Any:
@@ -30,8 +33,8 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: 
     """
     if 200 <= status < 300:
         return _success(status, body)
+    foreign = body.lstrip()[:1] == b"<"  # a page of HTML: a proxy or a CDN answered in Omi's place
     detail = _detail(body)
-    text = _text(detail).lower()
     if status == 429:
         raise errors.RateLimited(
             "Omi's rate limit is reached",
@@ -40,25 +43,33 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: 
             limit=_number(headers.get("x-ratelimit-limit")),
             remaining=_number(headers.get("x-ratelimit-remaining")),
         )
-    if status == 503:
+    if status == 503 and not foreign:
         raise errors.Unavailable("Omi is unavailable", status=status, retry_after=retry_after(headers, now))
-    if status in OUTCOME_UNKNOWN:
+    if status in _SERVER_ERRORS or status == REQUEST_TIMEOUT:
         raise errors.OutcomeUnknown("Omi failed, the outcome is unknown", status=status)
+    raise _refusal(status, detail, foreign=foreign)
+
+
+def _refusal(status: int, detail: Any, *, foreign: bool) -> errors.OmiError:
+    """What an answer from 300 to 499 means. `foreign`: a page of HTML."""
+    text = _text(detail).lower()
+    if foreign:
+        return errors.UnexpectedAnswer("not Omi's own answer: something in front of it", status=status)
     if status == 401:
-        raise errors.BadCredentials("Omi refused our API key", status=status)
+        return errors.BadCredentials("Omi refused our API key", status=status)
     if status == 402:
-        raise errors.PaymentRequired("a paid plan is needed for this", status=status)
+        return errors.PaymentRequired("a paid plan is needed for this", status=status)
     if status == 403:
-        raise _forbidden(text)
+        return _forbidden(text)
     if status == 409:
-        raise errors.Conflict("it is being made at this moment", status=status)
+        return errors.Conflict("it is being made at this moment", status=status)
     if status == 404 and _ITEM.search(text):
-        raise errors.NotFound("there is no such item", status=status)
+        return errors.NotFound("there is no such item", status=status)
     if status == 404:
-        raise errors.AppMisconfigured("Omi does not know this app or route", status=status)
+        return errors.AppMisconfigured("Omi does not know this app or route", status=status)
     if status in (400, 422):
-        raise errors.InvalidRequest("Omi could not use our request", status=status, fields=_fields(detail))
-    raise errors.UnexpectedAnswer("Omi gave an answer that it does not document", status=status)
+        return errors.InvalidRequest("Omi could not use our request", status=status, fields=_fields(detail))
+    return errors.UnexpectedAnswer("Omi gave an answer that it does not document", status=status)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -100,11 +111,11 @@ def rate_limit(headers: Mapping[str, str], now: datetime | None = None) -> error
 
 def _success(status: int, body: bytes) -> Any:
     if not body.strip():
-        return {}
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise errors.UnexpectedAnswer("Omi answered success without JSON", status=status) from None
+        raise errors.OutcomeUnknown("Omi answered success without JSON", status=status) from None
 
 
 def _forbidden(text: str) -> errors.OmiError:

@@ -2,7 +2,7 @@
 
     OmiError
     ├── Unreachable       nothing was sent (connect, DNS, TLS)
-    ├── OutcomeUnknown    sent; whether it was stored is unknown (500, 502, 504, time-out, dropped)
+    ├── OutcomeUnknown    sent; whether it was stored is unknown (5xx, 408, 2xx without JSON, time-out, dropped)
     ├── Unavailable       503: not now
     ├── RateLimited       429
     ├── BadCredentials    401, 403 "API key": our key

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from marshmallow import Schema, ValidationError
 
-from integration_app.omi.errors import RateLimit, UnexpectedAnswer
+from integration_app.omi.errors import OutcomeUnknown, RateLimit, UnexpectedAnswer
 from integration_app.omi.paging import pages
 from integration_app.omi.schemas import (
     ConversationSchema,
@@ -73,7 +73,9 @@ class IntegrationsClient:
     def create_conversation(self, uid: str, conversation: NewConversation | dict[str, Any]) -> None:
         """Store one conversation. Takes seconds to two minutes; Omi answers `{}` and no id."""
         body = conversation if isinstance(conversation, dict) else conversation_body(conversation)
-        self._transport.call("POST", f"{self._base}/user/conversations", params={"uid": uid}, json=body)
+        answer = self._transport.call("POST", f"{self._base}/user/conversations", params={"uid": uid}, json=body)
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown("Omi answered success with something else than it documents", status=200)
 
     def create_memories(self, uid: str, memories: NewMemories | dict[str, Any]) -> None:
         """Store memories. Success means accepted: Omi swallows extraction failures."""

@@ -20,6 +20,7 @@ def dead_letters(services: Services, *, uid: str = "", reason: str = "") -> list
             "parked_at": parked_at.isoformat(),
             "age_seconds": int((now - parked_at).total_seconds()),
             "reason": delivery.reason,
+            "unsure": delivery.is_unsure,
         }
         for delivery, parked_at in services.replays.find(Selection(uid=uid or None, reason=reason or None))
     ]
@@ -30,7 +31,9 @@ def cost(services: Services, ids: list[str], rate: float = DEFAULT_RATE) -> dict
     return asdict(services.replays.cost(deliveries, rate))
 
 
-def replay(services: Services, ids: list[str], *, by: str, rate: float = DEFAULT_RATE) -> str | None:
-    """Start sending these again. None when there is nothing (any more)."""
+def replay(
+    services: Services, ids: list[str], *, by: str, rate: float = DEFAULT_RATE, blind: bool = False
+) -> str | None:
+    """Start sending these again, after a look into Omi unless `blind`. None when there is nothing (any more)."""
     deliveries = [delivery for delivery, _ in services.replays.find(Selection(ids=tuple(ids)))] if ids else []
-    return services.replays.start(deliveries, by=by, rate=rate) if deliveries else None
+    return services.replays.start(deliveries, by=by, rate=rate, blind=blind) if deliveries else None

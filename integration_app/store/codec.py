@@ -154,13 +154,16 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "state": DeliveryState(raw.get("state", "sending")),
         "look_at": moment(raw.get("look_at")),
         "reason": raw.get("reason"),
+        "cause": raw.get("cause"),
     }
+    if again := raw.get("again_ms"):  # put back by a replay: the retry horizon begins anew
+        values["first_tried_at"] = from_ms(again)
     return Delivery(**_known(Delivery, values))
 
 
 def dump_delivery(delivery: Delivery) -> str:
     values = _fields(delivery)
-    for changing in ("state", "look_at", "reason"):
+    for changing in ("state", "look_at", "reason", "cause"):
         del values[changing]
     return dumps(values)
 

@@ -52,9 +52,12 @@ class DeadLetters:
         score = self._redis.zscore(keys.PARKED, delivery_id)
         return None if score is None else codec.from_ms(score)
 
-    def unpark(self, delivery_id: str, *, now: datetime, event: Replayed) -> int:
-        """Put the messages of one dead letter back into their outbox. Returns how many; 0 when it was none."""
-        return int(self._one(id=delivery_id, now_ms=codec.ms(now), event=codec.dump_event(event)))
+    def unpark(self, delivery_id: str, *, now: datetime, event: Replayed, blind: bool = False) -> int:
+        """Put the messages of one dead letter back into their outbox. Returns how many; 0 when it was none.
+
+        Omi is read before anything is sent, unless `blind`.
+        """
+        return int(self._one(id=delivery_id, now_ms=codec.ms(now), event=codec.dump_event(event), blind=_flag(blind)))
 
     def drop(self, delivery_id: str, *, event: DroppedByOperator) -> bool:
         """Drop one dead letter and its text."""
@@ -62,7 +65,9 @@ class DeadLetters:
 
     # --- replays of many ----------------------------------------------------------------------------------
 
-    def start(self, replay_id: str, ids: Sequence[str], *, rate: float, by: str, now: datetime) -> None:
+    def start(
+        self, replay_id: str, ids: Sequence[str], *, rate: float, by: str, now: datetime, blind: bool = False
+    ) -> None:
         """Begin to put these back, `rate` a minute; maintenance carries it on."""
         pipe = self._redis.pipeline(transaction=True)
         values: dict[str, str | int | float] = {
@@ -73,6 +78,7 @@ class DeadLetters:
             "done": 0,
             "total": len(ids),
             "by": by,
+            "blind": _flag(blind),
         }
         pipe.hset(keys.replay(replay_id), mapping=values)  # type: ignore[arg-type]
         pipe.rpush(keys.replay_ids(replay_id), *ids)
@@ -121,3 +127,7 @@ class DeadLetters:
             started_at=codec.from_ms(raw["started_ms"]),
             by=raw["by"],
         )
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else ""

@@ -69,7 +69,7 @@ def dead_letters(services: Services) -> str:
 def act_on_dead_letters(services: Services) -> str | AnyResponse:
     ids, what = request.form.getlist("id"), request.form.get("what")
     if what == "replay" and request.form.get("sure") == "yes":
-        made = operations.replay(services, ids, by=BY, rate=RATE)
+        made = operations.replay(services, ids, by=BY, rate=RATE, blind=request.form.get("blind") == "yes")
         return redirect(url_for("operator.dead_letters", replay=made), 303)
     if what == "cancel":
         services.replays.cancel(request.form.get("replay", ""))

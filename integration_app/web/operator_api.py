@@ -67,7 +67,7 @@ def cost(services: Services) -> Response:
 
 def replay(services: Services) -> tuple[Response, int]:
     asked = _json()
-    made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked))
+    made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked), blind=asked.get("without_a_look") is True)
     return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
 
 
@@ -213,7 +213,11 @@ def openapi() -> dict[str, Any]:
         return {"name": name, "in": "query", "schema": text}
 
     filters = [query(name) for name in ("uid", "state", "provider", "sender", "since", "limit")]
-    chosen = {"ids": {"type": "array", "items": text}, "rate": {"type": "number"}}
+    chosen = {
+        "ids": {"type": "array", "items": text},
+        "rate": {"type": "number"},
+        "without_a_look": {"type": "boolean"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Omi Inbox, operator", "version": "1.0.0"},

@@ -59,7 +59,8 @@ def test_one_is_sent_again_by_choice(
     story = services.timeline.show(parked[0])
     assert story is not None
     events = [event["event"] for event in story["events"]]
-    assert events == ["received", "begun", "unknown", "parked", "replayed", "begun", "done"]
+    assert events[:5] == ["received", "begun", "unknown", "parked", "replayed"]
+    assert events[5:] == ["unknown", "withdrawn", "begun", "done"], "Omi was read before it was sent"
     replayed = story["events"][4]
     assert replayed["uid"] == "u"
     assert "dead-letters replay" in replayed["by"]

@@ -55,7 +55,10 @@ def shapes(text: str) -> list[bytes]:
         (504, "", OutcomeUnknown),
         (307, "", UnexpectedAnswer),
         (418, "teapot", UnexpectedAnswer),
-        (599, "", UnexpectedAnswer),
+        (599, "", OutcomeUnknown),
+        (408, "", OutcomeUnknown),
+        (520, "origin error", OutcomeUnknown),
+        (530, "", OutcomeUnknown),
     ],
 )
 def test_each_answer_has_one_meaning_in_every_shape(status: int, text: str, meaning: type[OmiError]) -> None:
@@ -77,13 +80,25 @@ def test_no_body_is_too_odd(status: int, body: bytes) -> None:
 
 def test_success_is_its_json() -> None:
     assert from_response(200, {}, b"{}") == {}
-    assert from_response(200, {}, b"") == {}
+    assert from_response(200, {}, b"") is None
     assert from_response(201, {}, b'{"a": 1}') == {"a": 1}
 
 
-def test_success_without_json_is_unexpected() -> None:
+@pytest.mark.parametrize("body", [b"<html>", b'{"id": "cut of', b"ok"])
+def test_success_without_json_says_nothing_about_the_outcome(body: bytes) -> None:
+    with pytest.raises(OutcomeUnknown):
+        from_response(200, {}, body)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 422])
+def test_a_page_of_html_is_not_omis_answer(status: int) -> None:
     with pytest.raises(UnexpectedAnswer):
-        from_response(200, {}, b"<html>")
+        from_response(status, {}, b"\n<!doctype html><title>Attention required</title>")
+
+
+def test_a_503_in_html_comes_from_in_front_of_omi() -> None:
+    with pytest.raises(OutcomeUnknown):
+        from_response(503, {}, b"<html>")
 
 
 @pytest.mark.parametrize(

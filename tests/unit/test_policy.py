@@ -112,7 +112,7 @@ def test_an_invalid_request_is_parked() -> None:
 
 
 def test_an_undocumented_answer_is_parked_with_an_alarm() -> None:
-    assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Park(Reason.UNEXPECTED, "x", alarm=True)
+    assert decide(UnexpectedAnswer("x", status=418), situation(), RULES) == Reconcile(NOW, "x")
 
 
 OLD = NOW - RULES.retry_horizon - timedelta(seconds=1)
@@ -169,5 +169,18 @@ def test_an_outage_stops_everybody_only_when_several_users_see_it() -> None:
 
 
 def test_whose_trouble_it_is() -> None:
-    assert all(is_outage(error) for error in (Unreachable(""), Unavailable(""), OutcomeUnknown("")))
+    assert all(
+        is_outage(error) for error in (Unreachable(""), Unavailable(""), OutcomeUnknown(""), UnexpectedAnswer(""))
+    )
     assert not any(is_outage(error) for error in (None, RateLimited(""), BadCredentials(""), InvalidRequest("")))
+
+
+def test_a_text_that_omi_chokes_on_is_parked_after_an_hour_while_others_pass() -> None:
+    long_ago = NOW - timedelta(hours=1, seconds=1)
+    assert not_stored(situation(tries=6, first_tried_at=long_ago), RULES) == Park(Reason.FAILS_EACH_TIME, alarm=True)
+    for waits in (
+        situation(tries=5, first_tried_at=long_ago),
+        situation(tries=60, first_tried_at=NOW - timedelta(minutes=59)),
+        situation(tries=6, tries_for_all=1, first_tried_at=long_ago),
+    ):
+        assert isinstance(not_stored(waits, RULES), Retry)

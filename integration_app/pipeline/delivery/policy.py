@@ -20,6 +20,7 @@ from integration_app.omi import (
     OutcomeUnknown,
     RateLimited,
     Unavailable,
+    UnexpectedAnswer,
     Unreachable,
 )
 from integration_app.pipeline.rules import Rules
@@ -38,6 +39,9 @@ OUTAGE_GATE = timedelta(seconds=10)
 LIMIT_UIDS = 5
 """How many users in a row, with no write taken in between, have to be told 429 before it is taken for everybody's."""
 LIMIT_GATE_MAX = timedelta(seconds=30)
+REPEATED_TRIES = 6
+REPEATED_FOR = timedelta(hours=1)
+"""After so many tries over so long, while Omi takes what others send, it is this text that Omi chokes on."""
 EXACT_WAIT_MAX = timedelta(days=1)
 """Omi names an hour at the most; whatever says more is not believed."""
 JITTER = 0.25
@@ -78,10 +82,10 @@ def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # 
             return Retry(_exactly(at, seconds), Reason.OMI_AWAY, GateScope.KIND, error.reason)
         case Unavailable():
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), Reason.OMI_AWAY, GateScope.KIND, error.reason)
-        case OutcomeUnknown() if at.repeatable or at.kind is Kind.MEMORIES:
+        case OutcomeUnknown() | UnexpectedAnswer() if at.repeatable or at.kind is Kind.MEMORIES:
             # the same content gets the same id, or the same session does: sending again cannot double it
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), Reason.OMI_AWAY, GateScope.KIND, error.reason)
-        case OutcomeUnknown():
+        case OutcomeUnknown() | UnexpectedAnswer():
             return Reconcile(at.now, error.reason)
         case AppNotEnabled():
             return Retry(at.now + rules.left_probe, Reason.NOT_ENABLED, GateScope.UID, left=True)
@@ -126,12 +130,14 @@ def not_stored(at: Situation, rules: Rules) -> Decision:
     """Omi certainly does not hold it: send it again, at growing intervals, until the horizon."""
     if is_too_late(at.first_tried_at, at.now, rules):
         return Park(Reason.GAVE_UP, f"gave up after {rules.retry_horizon}: Omi fails and does not store it")
+    if at.tries >= REPEATED_TRIES and at.tries_for_all == 0 and at.now - at.first_tried_at > REPEATED_FOR:
+        return Park(Reason.FAILS_EACH_TIME, alarm=True)
     return Retry(_backoff(at, OUTAGE_WAIT_MAX), Reason.NOT_STORED, GateScope.KIND)
 
 
 def is_outage(error: OmiError | None) -> bool:
     """Omi did not answer, or failed: its trouble, not ours and no user's."""
-    return isinstance(error, Unreachable | Unavailable | OutcomeUnknown)
+    return isinstance(error, Unreachable | Unavailable | OutcomeUnknown | UnexpectedAnswer)
 
 
 def proves_us(error: OmiError | None) -> bool:

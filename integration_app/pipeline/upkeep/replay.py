@@ -33,7 +33,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a replay would take. `calls` at the most, per kind; `over_quota` uids whose known limit is too small."""
+    """What a replay would take. `calls` at the most, per kind; `over_quota` uids whose known limit is too small.
+
+    `unsure`: how many may already be in Omi, because Omi does not let this app read, or the record is lost.
+    """
 
     dead_letters: int
     messages: int
@@ -42,6 +45,7 @@ class Cost:
     minutes: float
     over_quota: tuple[str, ...]
     held_up: tuple[str, ...]
+    unsure: int = 0
 
 
 class Replays:
@@ -77,23 +81,27 @@ class Replays:
             held_up=tuple(
                 uid for uid in sorted(per_uid) if any(gate.until > now for gate in self._gates.of(uid).values())
             ),
+            unsure=sum(delivery.is_unsure for delivery in deliveries),
         )
 
-    def start(self, deliveries: Sequence[Delivery], *, by: str, rate: float = DEFAULT_RATE) -> str:
-        """Send these again, `rate` a minute. Returns the replay's id, to look at it or to cancel it."""
+    def start(self, deliveries: Sequence[Delivery], *, by: str, rate: float = DEFAULT_RATE, blind: bool = False) -> str:
+        """Send these again, `rate` a minute. Returns the replay's id, to look at it or to cancel it.
+
+        Omi is read first, and what it holds is not sent; `blind` sends without a look, and may double.
+        """
         replay_id = f"r{secrets.token_hex(6)}"
         ids = [delivery.id for delivery in deliveries]
-        self._dead_letters.start(replay_id, ids, rate=rate, by=by, now=self._clock())
+        self._dead_letters.start(replay_id, ids, rate=rate, by=by, now=self._clock(), blind=blind)
         return replay_id
 
     def step(self, now: datetime) -> int:
         """Carry on what is running; every worker does."""
         return self._dead_letters.step(now=now)
 
-    def one(self, delivery_id: str, *, by: str) -> int:
+    def one(self, delivery_id: str, *, by: str, blind: bool = False) -> int:
         """Send one dead letter again at once. Returns how many messages; 0 when there is no such one."""
         now = self._clock()
-        return self._dead_letters.unpark(delivery_id, now=now, event=Replayed(at=now, by=by))
+        return self._dead_letters.unpark(delivery_id, now=now, event=Replayed(at=now, by=by), blind=blind)
 
     def drop(self, delivery_id: str, *, by: str) -> bool:
         """Drop one dead letter and its text."""

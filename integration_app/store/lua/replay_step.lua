@@ -4,7 +4,7 @@
 -- @returns how many dead letters were put back
 -- @repeat each id is popped once; a step whose answer was lost has been counted
 -- @include unpark
-local state, rate, next_ms = unpack(redis.call('HMGET', replay, 'state', 'rate', 'next_ms'))
+local state, rate, next_ms, blind = unpack(redis.call('HMGET', replay, 'state', 'rate', 'next_ms', 'blind'))
 if state ~= 'running' then redis.call('SREM', K.replays, replay_id) return 0 end
 local pause = 60000 / rate
 local at = tonumber(next_ms)
@@ -18,7 +18,7 @@ while at <= now_ms do
     redis.call('SREM', K.replays, replay_id)
     break
   end
-  unpark(id, now_ms, event)
+  unpark(id, now_ms, event, blind)
   moved, at = moved + 1, at + pause
 end
 redis.call('HSET', replay, 'next_ms', string.format('%.3f', at))

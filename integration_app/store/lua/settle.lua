@@ -23,8 +23,12 @@ else
 end
 if state == 'parked' then redis.call('ZADD', K.parked, now_ms, id) end
 for _, message in ipairs(ids) do
-  if is_untried == '1' then redis.call('HDEL', K.message .. message, 'tried:' .. uid) end
-  if is_final == '1' then
+  -- it may have been erased while its delivery was a dead letter
+  local is_there = redis.call('EXISTS', K.message .. message) == 1
+  if is_there and is_untried == '1' then redis.call('HDEL', K.message .. message, 'tried:' .. uid) end
+  if not is_there then
+    redis.call('ZREM', K.outbox .. uid, message)
+  elseif is_final == '1' then
     finish(message, uid, message_state, event, keep)
   else
     redis.call('HSET', K.message .. message, 'state:' .. uid, message_state)

@@ -17,19 +17,19 @@ local function finish(id, uid, state, event, keep)
   end
 end
 
--- Wait again after an end. False when the message is gone.
-local function reopen(id, uid, event)
+-- Open again after an end, in `state`: its place in the order of arrival. False when the message is gone.
+local function reopen(id, uid, state, event)
   local message = K.message .. id
   local seq = redis.call('HGET', message, 'seq')
   if not seq then return false end
-  redis.call('HSET', message, 'state:' .. uid, 'waiting')
+  redis.call('HSET', message, 'state:' .. uid, state)
   redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid)
   redis.call('HINCRBY', message, 'pending', 1)
   redis.call('PERSIST', message)
   redis.call('PERSIST', K.story .. id)
   tell(id, event)
   redis.call('ZADD', K.outbox .. uid, seq, id)
-  return true
+  return seq
 end
 
 -- Whether another uid still needs the text of a message: its state there, or false.

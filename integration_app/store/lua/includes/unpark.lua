@@ -1,17 +1,30 @@
---- Put the messages of one dead letter back into their outbox: how many.
+--- Put the messages of one dead letter back: how many. Nothing is sent before Omi has been looked at: a delivery that was
+--- called is of unknown outcome again; messages that were set aside without a call are matched one by one (epoch 0).
+-- `blind` '1': an operator wants them sent without a look.
 -- @include message due
-local function unpark(id, now, event)
+local function unpark(id, now, event, blind)
   local delivery = K.delivery .. id
-  local uid, ids = unpack(redis.call('HMGET', delivery, 'uid', 'ids'))
+  local uid, ids, data = unpack(redis.call('HMGET', delivery, 'uid', 'ids', 'data'))
   if redis.call('ZREM', K.parked, id) == 0 or not uid then return 0 end
-  local moved = 0
+  local called = blind ~= '1' and not string.find(data, '"body":{}', 1, true)
+  local moved, first = 0, nil
   for message in string.gmatch(ids, '%S+') do
     if redis.call('HGET', K.message .. message, 'state:' .. uid) == 'parked' then
       if needed_by_others(message, uid) ~= 'parked' then redis.call('HDEL', K.message .. message, 'keep') end
-      if reopen(message, uid, for_uid(event, uid)) then moved = moved + 1 end
+      local seq = reopen(message, uid, called and 'sending' or 'waiting', for_uid(event, uid))
+      if seq then
+        moved, first = moved + 1, first or seq
+        if not called and blind ~= '1' then redis.call('HSET', K.message .. message, 'epoch', 0) end
+      end
     end
   end
-  redis.call('DEL', delivery)
+  if called and first then
+    redis.call('HSET', delivery, 'state', 'unknown', 'look_at', '', 'again_ms', now)
+    redis.call('PERSIST', delivery)
+    redis.call('ZADD', K.open .. uid, first, id)
+  else
+    redis.call('DEL', delivery)
+  end
   if moved > 0 then wake(uid, now) end
   return moved
 end
