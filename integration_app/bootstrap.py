@@ -20,6 +20,7 @@ from integration_app.pipeline.delivery.destinations import Destination
 from integration_app.pipeline.delivery.destinations.app import AppDestination
 from integration_app.pipeline.delivery.destinations.personal import PersonalDestination
 from integration_app.pipeline.delivery.drain import Drain
+from integration_app.pipeline.delivery.look_back import LookBack
 from integration_app.pipeline.delivery.outcomes import Outcomes
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
@@ -42,6 +43,7 @@ from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
+from integration_app.store.identity import Identity, greeter
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest
 from integration_app.store.installations import Installations
@@ -49,6 +51,8 @@ from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
+from integration_app.store.repair import Repair
+from integration_app.store.replication import Replication
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Stores:
     gates: Gates
     health: Health
     limiter: RateLimiter
+    identity: Identity
+    repair: Repair
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Services:
     quotas: Quotas
     gates: Gates
     health: Health
+    identity: Identity
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -123,9 +130,10 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     Opens no connection yet.
     """
     settings, providers = read_settings()
-    queue_connection = connect(settings.redis_url, decode=False)
+    how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
+    queue_connection = connect(settings.redis_url, decode=False, **how)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
-    stores = _stores(settings, connect(settings.redis_url, decode=True), jobs)
+    stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
     rules = _rules(settings)
     omi = _destination(settings, connections, read_timeout_max)
     has_tasks = omi.is_personal
@@ -188,6 +196,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         quotas=stores.quotas,
         gates=stores.gates,
         health=stores.health,
+        identity=stores.identity,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -198,13 +207,14 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
 def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
     text_retention = timedelta(days=settings.text_retention_days)
     due = DueSet(redis, settings.lease_seconds)
+    replication = Replication(settings.ack_replicas, settings.ack_wait_ms)
     limiter = RateLimiter(
         redis,
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
     return Stores(
-        ingest=Ingest(redis, text_retention, jobs),
+        ingest=Ingest(redis, text_retention, jobs, replication),
         inbox=Inbox(redis, text_retention),
         outbox=Outbox(redis, due),
         installations=Installations(redis),
@@ -216,6 +226,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
             settle=timedelta(seconds=settings.omi_settle_seconds),
             text_retention=text_retention,
             parked_retention=timedelta(days=settings.dead_letter_retention_days),
+            replication=replication,
         ),
         dead_letters=DeadLetters(redis),
         quarantine=Quarantine(redis, text_retention=text_retention),
@@ -224,6 +235,8 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         gates=Gates(redis),
         health=Health(redis),
         limiter=limiter,
+        identity=Identity(redis),
+        repair=Repair(redis),
     )
 
 
@@ -263,6 +276,9 @@ def _drain(stores: Stores, omi: Destination, reader: AttachmentReader, rules: Ru
         deliveries=stores.deliveries,
         limiter=stores.limiter,
         texts=Texts(stores.inbox, reader, clock, has_tasks=omi.is_personal),
+        look_back=LookBack(stores.inbox, omi),
+        repair=stores.repair,
+        health=stores.health,
         sending=sending,
         outcomes=outcomes,
         rules=rules,

@@ -7,6 +7,7 @@ InboxError
 │   ├── MalformedPayload proven, but not what the provider documents
 │   └── UnknownRecipient proven and readable, but for no uid of ours
 ├── VendorError          a provider's own API cannot be asked
+├── StoreUnfit           this Redis may not be used: it is not ours, or too few replicas have what was written
 ├── NotYet               come back later: the message waits, and nothing overtakes it
 └── LeaseLost            another worker has taken over this outbox
 """
@@ -47,6 +48,10 @@ class UnknownRecipient(DoorError):  # noqa: N818
 
 class VendorError(InboxError):
     """A provider's API does not answer as documented; the sentence says how."""
+
+
+class StoreUnfit(InboxError):  # noqa: N818
+    """What was to be written may be lost: nothing has been acknowledged, and no call made."""
 
 
 class NotYet(InboxError):  # noqa: N818

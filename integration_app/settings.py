@@ -40,6 +40,9 @@ class Settings:
     omi_settle_seconds: float
     omi_max_requests_per_minute: int
     redis_url: str = _secret()
+    redis_timeout_seconds: float
+    ack_replicas: int
+    ack_wait_ms: int
     public_base_url: str
     inbox_domain: str
     inbox_phone: str | None
@@ -125,6 +128,9 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
         "redis_url": env.str("REDIS_URL", validate=_redis_url),
+        "redis_timeout_seconds": env.float("REDIS_TIMEOUT_SECONDS", 2.0, validate=positive),
+        "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
+        "ack_wait_ms": env.int("ACK_WAIT_MS", 1000, validate=check.Range(min=1, max=60_000)),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=_phone),
@@ -189,6 +195,9 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
             "LEASE_SECONDS",
             "must be more than JOB_TIMEOUT_SECONDS, or a second worker would take over a running call",
         )
+    redis, ack = number("redis_timeout_seconds"), number("ack_wait_ms")
+    if redis is not None and ack is not None and ack >= redis * 1000:
+        reader.mistake("ACK_WAIT_MS", "must be less than REDIS_TIMEOUT_SECONDS, or the answer would come too late")
     quiet, wait = number("sms_quiet_seconds"), number("sms_max_wait_seconds")
     if quiet is not None and wait is not None and quiet > wait:
         reader.mistake("SMS_MAX_WAIT_SECONDS", "must not be less than SMS_QUIET_SECONDS")

@@ -19,6 +19,7 @@ from integration_app.cli import main
 from integration_app.local.stack import Stack, known_names
 from integration_app.providers.registry import specs
 from integration_app.store.connections import connect
+from integration_app.store.identity import Identity
 from tests.sandbox_control import SandboxControl
 
 REPO = Path(__file__).resolve().parent.parent
@@ -58,6 +59,7 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def redis(backing: Stack) -> Iterator[Redis]:
     with connect(backing.env["REDIS_URL"], decode=True) as client:
         client.flushall()
+        Identity(client).init(now=datetime.now(UTC))
         yield client
 
 

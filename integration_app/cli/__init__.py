@@ -26,6 +26,7 @@ from integration_app.cli import (
     samples,
     sandbox,
     simulate,
+    store,
 )
 from integration_app.cli.demo import demo
 
@@ -63,6 +64,8 @@ for command in (
     providers.providers,
     quarantine.quarantine,
     samples.send_sample,
+    store.init,
+    store.restored,
     simulate.simulate,
     sandbox.sandbox,
 ):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,8 @@ from werkzeug.security import generate_password_hash
 import integration_app
 from integration_app.providers import registry
 from integration_app.settings import names as settings_names
+from integration_app.store.connections import connect
+from integration_app.store.identity import Identity
 
 OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on this machine, shown where it is needed
 ROOT = Path(integration_app.__file__).resolve().parent.parent
@@ -133,6 +136,8 @@ class Stack:
             words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
             self._spawn("valkey", [self._server or _server(self._redis), *words])
         self._wait("valkey", self._redis_answers)
+        with connect(self.env["REDIS_URL"], decode=True) as client:
+            Identity(client).init(now=datetime.now(UTC))
 
     def start_sandbox(self) -> None:
         port = self.sandbox_url.rpartition(":")[2]

@@ -30,6 +30,9 @@ from integration_app.model.deliveries import (
     GateScope as GateScope,
 )
 from integration_app.model.deliveries import (
+    Held as Held,
+)
+from integration_app.model.deliveries import (
     Lane as Lane,
 )
 from integration_app.model.deliveries import (
@@ -118,6 +121,9 @@ from integration_app.model.lifecycle import (
 )
 from integration_app.model.messages import (
     NO_EVIDENCE as NO_EVIDENCE,
+)
+from integration_app.model.messages import (
+    UNREADABLE as UNREADABLE,
 )
 from integration_app.model.messages import (
     Attachment as Attachment,

@@ -70,6 +70,17 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A conversation, or an action item, that Omi holds. `text` None where Omi does not give it; then `finished_at`
+    says how far it reaches.
+    """
+
+    started_at: datetime
+    text: str | None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One call to Omi, or one read-back (`read_back`): what Omi said, never what we said."""
 

@@ -17,6 +17,10 @@ class Kind(StrEnum):
     TASKS = "tasks"  # one person's own Omi only: an app cannot create them
 
 
+UNREADABLE = "UNREADABLE"
+"""`control` of a message whose record cannot be read: it is parked."""
+
+
 class Route(StrEnum):
     """How a message finds its uids: by the proven phone that sent it, by the private address it reached, or because
     the signer may name the uid.
@@ -183,7 +187,8 @@ class WaitingMessage:
     """A message in one uid's outbox. `seq` counts up over all messages: the order of arrival.
 
     `content` is what it came with, where it is not prepared yet and small enough to be looked at in passing.
-    `tried_at` is the last try, `first_tried_at` the first one that counts against the retry horizon.
+    `tried_at` is the last try, `first_tried_at` the first one that counts against the retry horizon. `epoch`: that of
+    the store when it was accepted, or last found not to be in Omi.
     """
 
     id: str
@@ -193,6 +198,7 @@ class WaitingMessage:
     content: Content | None = None
     first_tried_at: datetime | None = None
     tried_at: datetime | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,9 +219,10 @@ class DeveloperClient:
         answer = self._get(f"{_USER}/conversations/{_id(conversation_id)}", params)
         return _one(DeveloperConversation, schemas.ConversationSchema(), answer)
 
-    def create_conversation(self, conversation: NewTextConversation) -> Created:
-        """From text. Not idempotent."""
-        body = schemas.NewTextConversationSchema().dump(conversation)
+    def create_conversation(self, conversation: NewTextConversation | dict[str, Any]) -> Created:
+        """From text. Not idempotent; it is found again in the list by its exact `started_at`."""
+        given = isinstance(conversation, dict)
+        body = conversation if given else schemas.NewTextConversationSchema().dump(conversation)
         return _one(Created, schemas.CreatedSchema(), self._post(f"{_USER}/conversations", body))
 
     def create_from_segments(self, conversation: NewSegmentsConversation | dict[str, Any]) -> Created:

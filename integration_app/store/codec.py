@@ -57,10 +57,12 @@ def dump_verdict(verdict: Verdict) -> str:
     return dumps({"level": verdict.trust, "why": verdict.why})
 
 
-def dump_envelope(message: InboundMessage) -> str:
-    """Everything but what was said."""
+def dump_envelope(message: InboundMessage, control: str | None = None) -> str:
+    """Everything but what was said. `control` replaces its own."""
     values = _fields(message)
     del values["content"]
+    if control:
+        values["control"] = control
     return dumps(values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,8 +14,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-REDIS_CONNECT_SECONDS = 2.0
-REDIS_ANSWER_SECONDS = 5.0
 CONNECTIONS_MAX = 2**31
 """As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
 FRESH_SECONDS = 1.0
@@ -56,21 +55,25 @@ class SharedPool(ConnectionPool):
         self._idle.append((connection, time.monotonic()))
 
 
-def connect(url: str, *, decode: bool) -> Redis:
-    """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text."""
+def connect(url: str, *, decode: bool, timeout: float = 2.0, greet: Callable[[Any], None] | None = None) -> Redis:
+    """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text.
+
+    `timeout` in seconds, for a connection and for an answer. `greet` is called with each new connection.
+    """
     options: dict[str, Any] = {
         "decode_responses": decode,
-        "socket_connect_timeout": REDIS_CONNECT_SECONDS,
-        "socket_timeout": REDIS_ANSWER_SECONDS,
+        "socket_connect_timeout": timeout,
+        "socket_timeout": timeout,
         "health_check_interval": 30,
         "max_connections": CONNECTIONS_MAX,
         # One quick second try: a connection that a restart has closed is no outage. Scripts are safe to repeat: an
-        # accept that was carried out and not answered is found again by its dedupe key.
-        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
-        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+        # accept that was carried out and not answered is found again by its dedupe key. None after a time-out: a
+        # primary that hangs costs a request that much once.
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1, supported_errors=(RedisConnectionError,)),
+        "redis_connect_func": greet,
     }
     if url.startswith("redis+sentinel:"):
-        return _behind_sentinels(url, options)
+        return _behind_sentinels(url, options, timeout)
     return Redis.from_pool(SharedPool.from_url(url, **options))
 
 
@@ -82,7 +85,7 @@ def _is_stale(connection: Any) -> bool:
         return True
 
 
-def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
+def _behind_sentinels(url: str, options: dict[str, Any], timeout: float) -> Redis:
     """`redis+sentinel://[user:password@]host:port,host:port/<service>[/<db>]`: the primary that the sentinels name."""
     parts = urlsplit(url)
     login, _, hosts = parts.netloc.rpartition("@")
@@ -90,6 +93,6 @@ def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
     service, _, number = parts.path.strip("/").partition("/")
     pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
     secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
-    sentinel = Sentinel(pairs, socket_timeout=REDIS_CONNECT_SECONDS)
+    sentinel = Sentinel(pairs, socket_timeout=timeout)
     primary: Redis = sentinel.master_for(service, db=int(number or 0), **options, **secret)
     return primary

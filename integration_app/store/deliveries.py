@@ -14,6 +14,7 @@ from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, 
 from integration_app.store import codec, keys
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.rate_limiter import RateLimiter
+from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
 
 
@@ -44,8 +45,10 @@ class Deliveries:
         settle: timedelta,
         text_retention: timedelta,
         parked_retention: timedelta,
+        replication: Replication = NO_REPLICATION,
     ) -> None:
         self._redis = redis
+        self._replication = replication
         self._lease_ms = due.lease_ms
         self._settle_pause = settle
         self._text_retention = text_retention
@@ -63,13 +66,15 @@ class Deliveries:
         calls: bool = True,
         prepared: Mapping[str, PreparedText] = MappingProxyType({}),
     ) -> datetime | None:
-        """Write the intent down and renew the lease for the call. Raises `LeaseLost`.
+        """Write the intent down and renew the lease for the call. Raises `LeaseLost`, and `StoreUnfit` when too few
+        replicas have it: then no call may be made.
 
         A time instead of None: no call may be made before it, and nothing is written (only where a call is to be made,
         `calls`). `prepared`: texts by message id that are not kept yet.
         """
         event = Begun(at=now, uid=lease.uid, delivery=delivery.id, kind=delivery.lane.kind)
-        later = self._begin(
+        later = (self._replication if calls else NO_REPLICATION).run(
+            self._begin,
             lease=keys.lease(lease.uid),
             delivery=keys.delivery(delivery.id),
             open=keys.open_deliveries(lease.uid),

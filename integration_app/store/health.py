@@ -9,8 +9,13 @@ from datetime import datetime, timedelta
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from integration_app import logs
 from integration_app.store import codec, keys
 from integration_app.store.scripts import load
+
+log = logs.get(__name__)
+
+_ALARM_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,25 @@ class Health:
     def count(self, name: str, *, now: datetime) -> None:
         """Count it in all, and in its five minutes of the last day."""
         self._count(rates=keys.rates_at(now), name=name)
+
+    def failing(self, uid: str, *, now: datetime) -> None:
+        """A drain of this uid has failed."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zadd(keys.FAILING, {uid: codec.ms(now)})
+        pipe.zremrangebyscore(keys.FAILING, "-inf", codec.ms(now - timedelta(days=1)))
+        pipe.execute()
+
+    def failed_since(self, since: datetime) -> list[str]:
+        """The uids whose drains have failed since then."""
+        return [str(uid) for uid in self._redis.zrangebyscore(keys.FAILING, codec.ms(since), "+inf")]
+
+    def alarm(self, cause: str, *, now: datetime) -> bool:
+        """Tell the operator, once an hour for each cause. Whether it was told now."""
+        if not self._redis.set(keys.alarm(cause), codec.ms(now), nx=True, ex=_ALARM_SECONDS):
+            return False
+        log.error("alarm", reason=cause)
+        self.count("alarms", now=now)
+        return True
 
     def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
         """How often such names were counted, in each of the last five-minute slots, oldest first."""

@@ -60,6 +60,31 @@ class Inbox:
         )
         return codec.load_prepared(str(kept))
 
+    def set_epoch(self, message_ids: Sequence[str], epoch: int) -> None:
+        """They are not in Omi: this epoch of the store knows all about them."""
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id in message_ids:
+            pipe.hset(keys.message(message_id), "epoch", epoch)
+        pipe.execute()
+
+    def done_of(self, uid: str, seqs: Sequence[int]) -> list[int]:
+        """Those of these places in the order of arrival at which a message of this uid stands that was delivered."""
+        pipe = self._redis.pipeline(transaction=False)
+        for seq in seqs:
+            pipe.zrangebyscore(keys.of(uid), seq, seq)
+        ids = [str(found[0]) if found else "" for found in pipe.execute()]
+        for message_id in ids:
+            pipe.hget(keys.message(message_id), f"state:{uid}")
+        return [seq for seq, state in zip(seqs, pipe.execute(), strict=True) if state == MessageState.DONE]
+
+    def suspect(self, message_id: str, uid: str) -> int:
+        """Note that it is about to be prepared, by workers that died; how often that was noted and not taken back."""
+        return int(self._redis.hincrby(keys.message(message_id), f"suspect:{uid}", 1))
+
+    def acquit(self, message_id: str, uid: str) -> None:
+        """Preparing it has ended."""
+        self._redis.hdel(keys.message(message_id), f"suspect:{uid}")
+
     def story(self, message_id: str) -> Story | None:
         """Everything known about one message but its text; None when there is no such message (any more)."""
         pipe = self._redis.pipeline(transaction=False)

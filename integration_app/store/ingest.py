@@ -10,9 +10,11 @@ from typing import Protocol
 
 from redis import Redis
 
+from integration_app.errors import StoreUnfit
 from integration_app.model import InboundMessage, Received, Route, Verdict
 from integration_app.store import codec, due, inbox, keys
 from integration_app.store.installations import inbox_tokens, spellings
+from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
 from integration_app.text.addresses import listings
 
@@ -50,8 +52,11 @@ class Enqueues(Protocol):
 
 
 class Ingest:
-    def __init__(self, redis: Redis, text_retention: timedelta, jobs: Enqueues) -> None:
+    def __init__(
+        self, redis: Redis, text_retention: timedelta, jobs: Enqueues, replication: Replication = NO_REPLICATION
+    ) -> None:
         self._redis = redis
+        self._replication = replication
         self._retention = text_retention
         self._jobs = jobs
         self._accept = load(redis, "accept", jobs.constants)
@@ -69,14 +74,16 @@ class Ingest:
         where that is now.
 
         `verdicts`: for a user without a list of senders, with its sender on that list, and not on it. With `control`
-        set it is only recorded, for no uid, and expires with the retention of texts.
+        set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when the store
+        is not ours, or too few replicas have it: then it has to be sent again.
         """
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")
         unlisted, listed, stranger = verdicts
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = [keys.seen(key) for key in message.dedupe_keys]
-        code, *found = self._accept(
+        code, *found = self._replication.run(
+            self._accept,
             message=keys.message(message_id),
             story=keys.story(message_id),
             rates=keys.rates_at(now),
@@ -104,6 +111,8 @@ class Ingest:
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
+        if code == 3:
+            raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
         if code == 2:
             return Accepted(Receipt.FOR_NOBODY)
         if code == 0:

@@ -1,5 +1,10 @@
 """Every key of ours in Redis, in one place. All start with one prefix, so that RQ's keys beside them are apart.
 
+oi:store                   hash: this store is ours: id, epoch, schema, the server that was last here
+oi:spoilt:<key>            a key that could not be read, put aside; expires
+oi:held                    hash: uid → how often its lease was taken and not given back
+oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
+oi:sweep                   how far retention has come
 oi:seq                     counter: the order of arrival over all messages
 oi:fence                   counter: fencing tokens of leases
 oi:seen:<dedupe key>       id of the message that this event became; expires
@@ -46,6 +51,11 @@ from datetime import datetime, timedelta
 
 PREFIX = "oi:"
 
+STORE = f"{PREFIX}store"
+SPOILT = f"{PREFIX}spoilt:"
+HELD = f"{PREFIX}held"
+FAILING = f"{PREFIX}failing"
+SWEEP = f"{PREFIX}sweep"
 SEQ = f"{PREFIX}seq"
 FENCE = f"{PREFIX}fence"
 MESSAGES = f"{PREFIX}messages"
@@ -81,6 +91,7 @@ GATE = f"{PREFIX}gate:"
 THROTTLE = f"{PREFIX}throttle"
 
 TABLE = {
+    "store": STORE, "spoilt": SPOILT, "held": HELD,
     "seq": SEQ, "fence": FENCE, "messages": MESSAGES, "parked": PARKED, "quarantine": QUARANTINE, "due": DUE,
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
@@ -148,6 +159,10 @@ def replay_ids(replay_id: str) -> str:
 
 def used(uid: str, kind: str) -> str:
     return f"{PREFIX}used:{uid}:{kind}"
+
+
+def alarm(cause: str) -> str:
+    return f"{PREFIX}alarm:{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
 
 
 def transcribed(uid: str, day: datetime) -> str:

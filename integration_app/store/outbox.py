@@ -26,7 +26,8 @@ CONTENT_MAX = 512 * 1024
 class Snapshot:
     """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen; later
     ones are newer. `booked`: the uid's place in the fleet's budget. `leased`: a worker
-    holds the outbox.
+    holds the outbox. `epoch` of the store. `held`: how often the lease was taken and not given back; more than once
+    means that it cost workers their life, or their lease.
     """
 
     waiting: tuple[WaitingMessage, ...]
@@ -37,6 +38,8 @@ class Snapshot:
     leased: bool
     last_seq: int
     more: bool
+    epoch: int = 0
+    held: int = 1
 
 
 class Outbox:
@@ -92,7 +95,7 @@ def _gate_keys(names: Mapping[str, str]) -> list[str]:
 
 
 def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int) -> Snapshot:
-    rows, open_rows, gates, installation, phones, booked, lease_ms = found
+    rows, open_rows, gates, installation, phones, booked, lease_ms, epoch, held = found
     deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
     in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
     return Snapshot(
@@ -104,12 +107,14 @@ def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, af
         leased=lease_ms > 0,
         last_seq=int(rows[-1][1]) if rows else after,
         more=len(rows) == BATCH,
+        epoch=int(epoch or 0),
+        held=int(held or 1),
     )
 
 
 def _waiting(row: Sequence[Any]) -> WaitingMessage:
-    """From id, seq, envelope, prepared, tried, last, content; the last four may be None."""
-    message_id, seq, envelope, prepared, tried, last, content = row
+    """From id, seq, envelope, prepared, tried, last, content, epoch; the last five may be None."""
+    message_id, seq, envelope, prepared, tried, last, content, epoch = row
     return WaitingMessage(
         id=message_id,
         seq=int(seq),
@@ -118,6 +123,7 @@ def _waiting(row: Sequence[Any]) -> WaitingMessage:
         content=codec.load_content(content) if content else None,
         first_tried_at=codec.moment(tried),
         tried_at=codec.from_ms(last) if last else None,
+        epoch=int(epoch or 0),
     )
 
 

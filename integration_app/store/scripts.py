@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 from integration_app.store import keys
 
@@ -50,10 +51,31 @@ class Script:
 
     def __init__(self, redis: Redis, source: Source) -> None:
         self._source = source
+        self._redis = redis
         self._names = len(source.keys) + len(source.args) + (source.rest is not None)
         self._run = redis.register_script(source.text)
 
     def __call__(self, **given: Any) -> Any:
+        found, args = self._arguments(given)
+        return self._run(keys=found, args=args)
+
+    def replicated(self, replicas: int, wait_ms: int, **given: Any) -> tuple[Any, int]:
+        """The same, and how many replicas have it; asked on the same connection, for WAIT covers no other's writes."""
+        found, args = self._arguments(given)
+        try:
+            return self._run_and_wait(replicas, wait_ms, found, args)
+        except NoScriptError:
+            self._redis.script_load(self._source.text)
+            return self._run_and_wait(replicas, wait_ms, found, args)
+
+    def _run_and_wait(self, replicas: int, wait_ms: int, found: list[Any], args: list[Any]) -> tuple[Any, int]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command("EVALSHA", self._run.sha, len(found), *found, *args)
+        pipe.execute_command("WAIT", replicas, wait_ms)
+        answer, acknowledged = pipe.execute()
+        return answer, int(acknowledged)
+
+    def _arguments(self, given: dict[str, Any]) -> tuple[list[Any], list[Any]]:
         source = self._source
         try:
             found = [given[name] for name in source.keys]
@@ -64,7 +86,7 @@ class Script:
             raise TypeError(f"{source.name}.lua needs {missing}") from None
         if len(given) != self._names:
             raise TypeError(f"{source.name}.lua does not know {set(given) - set(self.declared())}")
-        return self._run(keys=found, args=args)
+        return found, args
 
     def declared(self) -> Iterable[str]:
         yield from (*self._source.keys, *self._source.args)

@@ -38,6 +38,11 @@ class ConversationItem:
         return "\n\n".join(f"{'Me' if line.is_user else line.speaker}: {line.text}" for line in self.lines)
 
     @property
+    def is_timed(self) -> bool:
+        """A real transcript: it is known when each line was said."""
+        return bool(self.lines) and all(line.start is not None for line in self.lines)
+
+    @property
     def key(self) -> str:
         return digest("conversation", self.spec, self.started_at.isoformat(), self.text)
 

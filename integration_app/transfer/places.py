@@ -4,8 +4,9 @@ where the API takes them; what it costs in quota is known beforehand.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from integration_app.omi import (
@@ -18,6 +19,7 @@ from integration_app.omi import (
     NewMemories,
     NewMemory,
     NewSegmentsConversation,
+    NewTextConversation,
     Segment,
 )
 from integration_app.pipeline.delivery.compose import split
@@ -82,7 +84,7 @@ class AppUser:
 
 
 class Oneself:
-    """Through the Developer API. Conversations go as segments with a stable session id: sending twice is harmless."""
+    """Through the Developer API. A conversation is found again by the instant at which it began."""
 
     calls_per_hour: Mapping[str, int] = {"conversations": 25, "memories": 15, "action items": 120}
     batch: Mapping[str, int] = {"conversations": 1, "memories": 25, "action items": 50}
@@ -102,19 +104,46 @@ class Oneself:
             )
         for item in items:
             if isinstance(item, ConversationItem):
-                for number, part in enumerate(segments_of(item)):
-                    self._client.create_from_segments(
-                        NewSegmentsConversation(
-                            segments=part,
-                            source="external_integration",
-                            client_session_id=f"import-{item.key}-{number}",
-                            started_at=item.started_at + timedelta(seconds=part[0].start),
-                        )
+                self._send_conversation(item)
+
+    def _send_conversation(self, item: ConversationItem) -> None:
+        """A transcript with times as segments; everything else as text, which Omi neither discards nor leaves bare."""
+        there = self._begun(item)
+        if item.is_timed:
+            for number, part in enumerate(segments_of(item)):
+                self._client.create_from_segments(
+                    NewSegmentsConversation(
+                        segments=part,
+                        source="phone",
+                        client_session_id=f"import-{item.key}-{number}",
+                        started_at=item.started_at + timedelta(seconds=part[0].start),
                     )
+                )
+            return
+        for number, conversation in enumerate(_conversations(item)):
+            at = _part_begins(item, number)
+            if at not in there:
+                self._client.create_conversation(
+                    NewTextConversation(
+                        conversation.text,
+                        text_source=conversation.text_source,
+                        text_source_spec=conversation.text_source_spec,
+                        started_at=at,
+                        finished_at=max(at, item.finished_at),
+                    )
+                )
+
+    def _begun(self, item: ConversationItem) -> set[datetime]:
+        """The instants around this item at which conversations of Omi's begin."""
+        second = timedelta(seconds=1)
+        around = self._client.iter_conversations(start=item.started_at - second, end=item.started_at + second)
+        return {found.started_at for found in around if found.started_at}
 
     def holds(self, item: Item) -> bool:
         if isinstance(item, TaskItem):
             return any(row.description == item.description for row in self._client.iter_action_items())
+        if isinstance(item, ConversationItem) and not item.is_timed:
+            return {_part_begins(item, number) for number in range(len(_texts(item)))} <= self._begun(item)
         return False  # the rest is harmless to send again
 
     def known_memories(self) -> set[str]:
@@ -158,6 +187,12 @@ def _conversations(item: Item) -> list[NewConversation]:
         text = f"Me: To do: {item.description}{due}"
         return [NewConversation(text=text, text_source="message", text_source_spec="task")]
     raise ValueError(f"{kind_of(item)} are no conversation")
+
+
+def _part_begins(item: ConversationItem, number: int) -> datetime:
+    """Microseconds of its own for each part of each item, so that they are found again."""
+    own = int(hashlib.sha256(item.key.encode()).hexdigest()[:8], 16) % 990_000
+    return item.started_at.replace(microsecond=own + number)
 
 
 def _texts(item: ConversationItem) -> list[str]:

@@ -12,7 +12,14 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.errors import BadSignature, DoorError, MalformedPayload, UnknownRecipient, VendorError
+from integration_app.errors import (
+    BadSignature,
+    DoorError,
+    MalformedPayload,
+    StoreUnfit,
+    UnknownRecipient,
+    VendorError,
+)
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 from integration_app.store.ingest import Receipt
 
@@ -71,6 +78,9 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         outcome = Outcome.UNAVAILABLE
     except VendorError as error:
         log.error("vendor unavailable", provider=provider.name, why=str(error))
+        outcome = Outcome.UNAVAILABLE
+    except StoreUnfit as error:
+        log.error("store unfit", provider=provider.name, why=str(error))
         outcome = Outcome.UNAVAILABLE
     except (RedisError, OSError) as error:
         log.error("store unavailable", provider=provider.name, error=type(error).__name__)

@@ -26,16 +26,13 @@ def own(build: Callable[..., Services], sandbox: SandboxControl, monkeypatch: py
     return services
 
 
-def test_texts_become_one_conversation_of_segments(own: Services, sandbox: SandboxControl, clock: Clock) -> None:
+def test_texts_become_one_conversation_as_an_apps_do(own: Services, sandbox: SandboxControl, clock: Clock) -> None:
     first = text(own, "Landed.")
     clock.pass_time(seconds=5)
     text(own, "Room 12.")
     run_to_rest(own, clock)
     (row,) = sandbox.conversations("u")
-    assert [(part["text"], part["is_user"]) for part in row["transcript_segments"]] == [
-        ("Landed.", True),
-        ("Room 12.", True),
-    ]
+    assert row["external_data"]["text"] == "Me: Landed.\n\nMe: Room 12."
     assert row["discarded"] is False, "short, and wanted all the same"
     assert row["started_at"].startswith("2026-11-20T08:00:00")
     assert state(own, first, "me") == "done"
@@ -59,7 +56,7 @@ def test_remember_becomes_memories_and_todo_an_action_item(
 @pytest.mark.parametrize(
     ("words", "route"),
     [
-        ("Hello", "dev_create_from_segments"),
+        ("Hello", "dev_create_conversation"),
         ("todo: water the plants", "dev_create_action_items"),
         ("remember: x y", "dev_create_memories"),
     ],
@@ -78,7 +75,7 @@ def test_an_unknown_outcome_loses_and_doubles_nothing(
 def test_a_rate_limit_holds_and_a_read_only_key_holds_everything(
     own: Services, sandbox: SandboxControl, clock: Clock, build: Callable[..., Services]
 ) -> None:
-    sandbox.fault("429", route="dev_create_from_segments", times=1, retry_after=30)
+    sandbox.fault("429", route="dev_create_conversation", times=1, retry_after=30)
     message_id = text(own, "Hello")
     run_to_rest(own, clock, within=timedelta(seconds=25))
     assert state(own, message_id, "me") == "waiting"

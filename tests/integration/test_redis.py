@@ -202,6 +202,7 @@ def test_a_failover_keeps_what_was_accepted_and_goes_on(
     sandbox.enable("u")
     services = build(REDIS_URL=sentinels.url)
     within(20, sentinels.in_sync)
+    services.identity.init(now=clock())
     within(10, services.health.write_and_read_back)
     link(services, "u")
     text(services, "before")

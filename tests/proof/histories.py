@@ -7,6 +7,7 @@ its hand, so days pass in milliseconds. A crash is an exception that nobody catc
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import redis.connection
@@ -19,6 +20,7 @@ from integration_app.bootstrap import Services
 from integration_app.local.stack import Stack
 from integration_app.model import DeliveryState, Settled
 from integration_app.store import keys
+from integration_app.store.identity import Identity
 from tests.conftest import Clock
 from tests.integration.helpers import let_settle, link, ready, text
 from tests.sandbox_control import SandboxControl
@@ -47,6 +49,7 @@ class Histories(RuleBasedStateMachine):
         self.services: Services = bootstrap.build(clock=self.clock)
         self.redis: Any = self.services.due._redis
         self.redis.flushall()
+        Identity(self.redis).init(now=datetime.now(UTC))
         env = self.backing.env
         self.sandbox = SandboxControl(self.backing.sandbox_url, env["OMI_APP_ID"], env["OMI_API_KEY"])
         self.sandbox.reset()

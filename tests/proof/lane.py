@@ -66,6 +66,7 @@ class Lane:
         """An empty Redis, an empty Omi, and these users with one phone."""
         services = self.services()
         services.queue_connection.flushall()
+        services.identity.init(now=services.clock())
         self.sandbox.reset()
         self.sandbox.enable(*uids)
         for uid in uids:

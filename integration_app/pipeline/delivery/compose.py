@@ -49,7 +49,7 @@ def compose(group: Group, *, language: str | None = None) -> Request:
     finished = max(said_at(item.message, item.prepared) for item in group.messages)
     place = next((item.prepared.place for item in group.messages if item.prepared and item.prepared.place), None)
     conversation = NewConversation(
-        text="\n\n".join(_block(item) for item in group.messages),
+        text="\n\n".join(block(item) for item in group.messages),
         text_source=source,
         text_source_spec=spec,
         started_at=started,
@@ -83,11 +83,18 @@ def fingerprint(group: Group) -> datetime:
     return begun.replace(microsecond=first.seq % 1_000_000)
 
 
-def _block(item: WaitingMessage) -> str:
+def block(item: WaitingMessage) -> str:
+    """A message as it stands in the text of a conversation."""
     assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
     if item.prepared.head:
         return f"{item.prepared.head}\n\n{_numbered(item.prepared)}".strip()
     return f"{item.message.speaker or 'Me'}: {_numbered(item.prepared)}"
+
+
+def action_of(item: WaitingMessage) -> str:
+    """What is to do, as an action item says it."""
+    assert item.prepared is not None  # noqa: S101 - only prepared messages are grouped
+    return split(item.prepared.text, MEMORY_CONTENT_MAX)[0]
 
 
 def _numbered(prepared: PreparedText) -> str:

@@ -13,18 +13,34 @@ from datetime import datetime, timedelta
 
 from integration_app import logs
 from integration_app.errors import LeaseLost, NotYet
-from integration_app.model import Attempt, Clock, Delivery, Drop, GateScope, Lane, Reason, Reconcile, WaitingMessage
+from integration_app.model import (
+    Attempt,
+    Clock,
+    Delivery,
+    Drop,
+    GateScope,
+    Kind,
+    Lane,
+    Reason,
+    Reconcile,
+    WaitingMessage,
+)
+from integration_app.omi import AppMisconfigured, OmiError
 from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
+from integration_app.pipeline.delivery.look_back import LookBack, suspects
 from integration_app.pipeline.delivery.outcomes import Outcomes
+from integration_app.pipeline.delivery.policy import READ_BACK_PAUSE
 from integration_app.pipeline.delivery.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
+from integration_app.store.health import Health
 from integration_app.store.outbox import Outbox
 from integration_app.store.rate_limiter import RateLimiter
+from integration_app.store.repair import Repair
 
 log = logs.get(__name__)
 
@@ -41,6 +57,9 @@ class Drain:
         deliveries: Deliveries,
         limiter: RateLimiter,
         texts: Texts,
+        look_back: LookBack,
+        repair: Repair,
+        health: Health,
         sending: Sending,
         outcomes: Outcomes,
         rules: Rules,
@@ -51,6 +70,9 @@ class Drain:
         self._deliveries = deliveries
         self._limiter = limiter
         self._texts = texts
+        self._look_back = look_back
+        self._repair = repair
+        self._health = health
         self._sending = sending
         self._outcomes = outcomes
         self._rules = rules
@@ -58,7 +80,22 @@ class Drain:
 
     def run(self, uid: str) -> None:
         """Send what can be sent of one uid's outbox. Does nothing while another worker holds it."""
-        claimed = self._outbox.claim(uid, now=self._clock(), salt=secrets.token_hex(4))
+        salt = secrets.token_hex(4)
+        try:
+            self._run(uid, salt)
+        except Exception as error:  # a record that cannot be read must not stop its user for good
+            if self._repair.is_outage(error):
+                raise
+            self._health.failing(uid, now=self._clock())
+            spoilt = self._repair.of(uid)
+            log.error("a drain failed", uid=uid, crash=logs.crash("drain", error), put_aside=len(spoilt))
+            if not spoilt:
+                raise
+            self._health.alarm("spoilt records in Redis were put aside", now=self._clock())
+            self._run(uid, salt)
+
+    def _run(self, uid: str, salt: str) -> None:
+        claimed = self._outbox.claim(uid, now=self._clock(), salt=salt)
         if claimed is None:
             return
         try:
@@ -100,7 +137,7 @@ class Drain:
             run.snapshot = self._outbox.refresh(run.lease, after=run.snapshot.last_seq)
 
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
-        waiting = self._readable(run, give_up_at)
+        waiting = self._not_in_omi(run, self._readable(run, give_up_at))
         groups = plan(waiting, closed_until(run.gates), self._rules)
         for group in groups:
             if group.lane in busy:
@@ -134,6 +171,35 @@ class Drain:
             if ready:
                 found.append(ready)
         return found
+
+    def _not_in_omi(self, run: DrainPass, waiting: list[WaitingMessage]) -> list[WaitingMessage]:
+        """Without what Omi holds although the store forgot it. What cannot be looked up waits, with all behind it."""
+        epoch, omi = run.snapshot.epoch, self._sending.omi
+        unsure = suspects(waiting, epoch, omi)
+        if not unsure:
+            return waiting
+        now = self._clock()
+        later = self._limiter.acquire(run.lease.uid, Kind.CONVERSATION, now=now)
+        if later is None:
+            self._due.renew(run.lease, now=now)
+            try:
+                found = self._look_back.found(run.lease.uid, unsure)
+            except AppMisconfigured:
+                # the app may not read: there is no way to find out, and most gaps lose nothing
+                self._health.alarm("after a gap of Redis Omi could not be read: something may be doubled", now=now)
+                found = []
+            except OmiError as error:
+                self._outcomes.heard(run, error, run.lease.uid, wrote=False)
+                later = now + READ_BACK_PAUSE
+        if later is not None:
+            run.blocked = True
+            run.wakes.append(later)
+            first = unsure[0].seq
+            return [item for item in waiting if item.seq < first]
+        self._look_back.checked([item for item in unsure if item not in found], epoch)
+        if found:
+            self._sending.confirm(run, found)
+        return [item for item in waiting if item not in found]
 
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""

@@ -212,8 +212,7 @@ class Outcomes:
             self._alarm(why(decision))
 
     def _alarm(self, reason: str) -> None:
-        log.error("alarm", reason=reason)
-        self._health.count("alarms", now=self._clock())
+        self._health.alarm(reason, now=self._clock())
 
 
 def _cause(error: OmiError | None) -> str | None:

@@ -6,14 +6,15 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integration_app import logs
-from integration_app.errors import LeaseLost
+from integration_app.errors import LeaseLost, StoreUnfit
 from integration_app.model import (
     Attempt,
     Clock,
     Delivery,
+    Done,
     Drop,
     GateScope,
     Kind,
@@ -36,6 +37,8 @@ from integration_app.pipeline.delivery.prepare import said_at
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.rate_limiter import RateLimiter
+
+REPLICATION_PAUSE = timedelta(seconds=5)
 
 
 class Sending:
@@ -73,7 +76,11 @@ class Sending:
         now = self._clock()
         delivery = self._delivery(run, list(group.messages), request.body, request.started_at, now)
         run.held_since = time.monotonic()
-        later = self._begin(run, delivery, group.messages[0].seq, now, calls=True)
+        try:
+            later = self._begin(run, delivery, group.messages[0].seq, now, calls=True)
+        except StoreUnfit as unfit:
+            self._not_replicated(run, delivery, str(unfit), now)
+            return False
         if later is not None:
             run.wakes.append(later)
             return False
@@ -90,7 +97,18 @@ class Sending:
             return True
         return self._failed(run, group, delivery, error, Attempt(now, error.reason, error.status, seconds))
 
-    def set_aside(self, run: DrainPass, items: list[WaitingMessage], decision: Park | Drop) -> None:
+    def confirm(self, run: DrainPass, items: list[WaitingMessage]) -> None:
+        """Omi holds these already: record it, without a call."""
+        for item in items:
+            self.set_aside(run, [item], Done(Reason.CONFIRMED, "found in Omi after a gap of the store"))
+
+    def _not_replicated(self, run: DrainPass, delivery: Delivery, why: str, now: datetime) -> None:
+        """No call may be made: a failover would forget it. Withdrawn, and tried again a little later."""
+        later = now + REPLICATION_PAUSE
+        self._outcomes.apply(run, delivery, Retry(later, Reason.NOT_REPLICATED, None, why), Attempt(now, "not sent"))
+        run.wakes.append(later)
+
+    def set_aside(self, run: DrainPass, items: list[WaitingMessage], decision: Park | Drop | Done) -> None:
         """Park or drop messages without a call, through a delivery like any other, so that it is all on record."""
         run.acted = True
         now = self._clock()

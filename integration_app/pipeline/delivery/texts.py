@@ -7,11 +7,24 @@ from dataclasses import replace
 from integration_app import logs
 from integration_app.attachments.reader import AttachmentReader
 from integration_app.errors import NotYet
-from integration_app.model import Clock, Content, Drop, Installation, Park, PreparedText, Reason, WaitingMessage
+from integration_app.model import (
+    UNREADABLE,
+    Clock,
+    Content,
+    Drop,
+    Installation,
+    Park,
+    PreparedText,
+    Reason,
+    WaitingMessage,
+)
 from integration_app.pipeline.delivery.compose import parts_of
 from integration_app.pipeline.delivery.drain_pass import DrainPass
 from integration_app.pipeline.delivery.prepare import for_user, prepare
 from integration_app.store.inbox import Inbox
+
+WORKERS_MAX = 3
+"""So many workers may die, or lose their lease, at preparing a message; then it is parked."""
 
 
 class Texts:
@@ -27,7 +40,11 @@ class Texts:
         """The message as its user gets it; with a decision where it is not to be sent. Raises `NotYet` while something
         that came along may still become readable.
         """
+        if item.message.control == UNREADABLE:
+            return item, Park(Reason.UNREADABLE, alarm=True)
         if item.prepared is None:
+            if run.snapshot.held > 1 and self._inbox.suspect(item.id, run.lease.uid) > WORKERS_MAX:
+                return item, Park(Reason.ENDS_WORKERS, alarm=True)
             content = item.content or self._inbox.text(item.id)
             if content is None:
                 return item, Park(Reason.TEXT_GONE)
@@ -38,6 +55,8 @@ class Texts:
             except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
                 return item, Park(Reason.CRASH, logs.crash("prepare", error))
             item = replace(item, prepared=self._kept(run, item, parts))
+            if run.snapshot.held > 1:
+                self._inbox.acquit(item.id, run.lease.uid)
         assert item.prepared is not None  # noqa: S101 - it has just been made
         ready = replace(
             item, prepared=for_user(item.prepared, item.message, run.installation, has_tasks=self._has_tasks)

@@ -3,17 +3,21 @@
 -- @keys message story rates
 -- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
 -- @args unlisted unlisted_held listed listed_held stranger stranger_held dedupe_count:number more...
--- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {1, id, uids, of them held}
+-- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours,
+-- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue
+-- @include count enqueue sure mine
 --
 -- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
 -- `unlisted`, `listed`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on it, and
 -- not on it; `…_held` 1 where that means quarantine.
 
+local epoch = mine(now_ms)
+if not epoch then return {3} end
 for i = 1, dedupe_count do
   local known = redis.call('GET', more[i])
   if known then
+    redis.call('EXPIRE', more[i], dedupe_ttl)  -- a write of this connection, for replicas to acknowledge
     count(rates, counted .. 'duplicate')
     return {0, known}
   end
@@ -56,28 +60,28 @@ local function judge(uid)
 end
 
 local seq = redis.call('INCR', K.seq)
-redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'pending', #uids)
-redis.call('ZADD', K.messages, now_ms, id)
+redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #uids)
+sure('ZADD', K.messages, now_ms, id)
 local names, trust, held = {}, {}, 0
 for i, uid in ipairs(uids) do
   local verdict, is_held = judge(uid)
   table.insert(names, '"' .. uid .. '"')
   table.insert(trust, '"' .. uid .. '":' .. verdict)
-  redis.call('ZADD', K.of .. uid, seq, id)
+  sure('ZADD', K.of .. uid, seq, id)
   redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max)
   if is_held == '1' then
     held = held + 1
     redis.call('HSET', message, 'state:' .. uid, 'quarantined')
-    redis.call('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
+    sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
   else
     redis.call('HSET', message, 'state:' .. uid, 'waiting')
-    redis.call('ZADD', K.outbox .. uid, seq, id)
+    sure('ZADD', K.outbox .. uid, seq, id)
     local at = due
     if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows
       enqueue(uid, id .. '-' .. i, stamp)
       at = hint_due
     end
-    local score = redis.call('ZSCORE', K.due, uid)
+    local score = sure('ZSCORE', K.due, uid)
     if not score or tonumber(score) > tonumber(at) then redis.call('ZADD', K.due, at, uid) end
   end
 end

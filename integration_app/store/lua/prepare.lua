@@ -5,7 +5,7 @@
 -- @repeat what is prepared already is returned as it is
 local known = redis.call('HGET', message, 'prepared')
 if known then return known end
-local envelope = redis.call('HGET', message, 'envelope')
+local envelope, epoch = unpack(redis.call('HMGET', message, 'envelope', 'epoch'))
 if not envelope then return prepared end
 redis.call('HSET', message, 'prepared', prepared, 'parts', #others + 1)
 redis.call('HDEL', message, 'content')
@@ -26,7 +26,8 @@ for number, text in ipairs(others) do
       end
     end
   end
-  redis.call('HSET', K.message .. part, 'envelope', envelope, 'prepared', text, 'seq', seq, 'pending', pending)
+  redis.call('HSET', K.message .. part, 'envelope', envelope, 'prepared', text, 'seq', seq, 'pending', pending,
+    'epoch', epoch or 0)
   redis.call('RPUSH', K.story .. part, event)
   redis.call('ZADD', K.messages, now_ms, part)
 end

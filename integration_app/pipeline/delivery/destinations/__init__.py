@@ -5,9 +5,11 @@ A destination makes requests of groups, sends them, and finds out whether one wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol
 
-from integration_app.model import Delivery, Kind
+from integration_app.model import Delivery, Held, Kind
 from integration_app.pipeline.delivery.compose import Request
 from integration_app.pipeline.delivery.group import Group
 
@@ -28,6 +30,9 @@ class Destination(Protocol):
 
     def find(self, delivery: Delivery) -> bool:
         """Whether Omi holds it. Raises `OmiError`."""
+
+    def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterable[Held]:
+        """What of this kind Omi holds from then to then. Raises `OmiError`."""
 
     def check(self, uid: str) -> str:
         """Ask Omi something that costs nothing, and say what that proves. Raises `OmiError`."""

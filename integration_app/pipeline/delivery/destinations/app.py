@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
-from integration_app.model import Delivery, Kind
+from integration_app.model import Delivery, Held, Kind
 from integration_app.omi import AppNotEnabled, IntegrationsClient
 from integration_app.pipeline.delivery.compose import Request, compose
 from integration_app.pipeline.delivery.group import Group
@@ -53,6 +54,12 @@ class AppDestination:
             if rounded in times and conversation.text == text:
                 return True
         return False
+
+    def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterator[Held]:
+        """Conversations only: an app cannot create action items, and its memories can be sent twice."""
+        for found in self._client.iter_conversations(uid, include_discarded=True, start=start, end=end):
+            if at := found.started_at or found.created_at:
+                yield Held(at, found.text, found.finished_at)
 
     def check(self, uid: str) -> str:
         try:

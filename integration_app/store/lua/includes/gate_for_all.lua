@@ -1,4 +1,5 @@
---- Until when everybody waits, in ms; 0 where the gate is not closed and was not lately.
+--- Until when everybody waits, in ms; 0 where the gate is not closed and was not lately, or cannot be read.
 local function gate_for_all()
-  return tonumber(redis.call('HGET', K.gate_all, 'until_ms') or 0)
+  local found = redis.pcall('HGET', K.gate_all, 'until_ms')
+  return type(found) == 'string' and tonumber(found) or 0
 end

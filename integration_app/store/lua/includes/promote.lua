@@ -15,7 +15,8 @@ local function promote(now, again, limit)
   -- one probes; not always the same one, for it may be that one's own text that Omi chokes on
   if probes and #due > 0 then due = {due[now % #due + 1]} end
   for _, uid in ipairs(due) do
-    local own = tonumber(redis.call('HGET', K.gate_uid .. uid, 'until_ms') or 0)
+    local own = redis.pcall('HGET', K.gate_uid .. uid, 'until_ms')  -- one that cannot be read stops nobody
+    own = type(own) == 'string' and tonumber(own) or 0
     local at = math.max(wait, own)
     if at <= now then
       at = now + again

@@ -1,6 +1,7 @@
 --- Give the lease back, due at `next` ('': nothing left); at once where anything is newer than `seen`, or was changed.
 local function release(uid, next, seen, now)
   redis.call('DEL', K.lease .. uid)
+  redis.call('HDEL', K.held, uid)
   local newest = redis.call('ZREVRANGE', K.outbox .. uid, 0, 0, 'WITHSCORES')[2]
   if newest and tonumber(newest) > tonumber(seen) then next = now end
   if redis.call('DEL', K.poke .. uid) == 1 then next = now end

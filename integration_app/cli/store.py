@@ -1,0 +1,25 @@
+"""`init`, `restored`: whose Redis this is, and what has happened to it."""
+
+from __future__ import annotations
+
+import click
+
+from integration_app.cli.output import FAILED, fail, services
+
+
+@click.command()
+def init() -> None:
+    """Make this Redis ours. Until then no message is taken in: an empty or a wrong one would lose it."""
+    with services() as found:
+        made = found.identity.init(now=found.clock())
+    click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
+
+
+@click.command()
+def restored() -> None:
+    """Say that Redis was restored from a copy: what waits in it is looked up in Omi before it is sent."""
+    with services() as found:
+        epoch = found.identity.new_epoch(now=found.clock())
+    if epoch is None:
+        fail("this Redis is empty, or another one: omi-inbox init makes it ours", FAILED)
+    click.echo(f"epoch {epoch}: what was accepted before is looked up in Omi before it is sent", err=True)

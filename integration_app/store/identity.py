@@ -1,0 +1,73 @@
+"""Whose store this is, and its epoch: a server that is not the one of before may have lost its newest writes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from integration_app.store import codec, keys
+from integration_app.store.scripts import assemble, load
+
+
+class Identity:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._init = load(redis, "init")
+        self._new_epoch = load(redis, "new_epoch")
+
+    def is_ours(self) -> bool:
+        """Whether this store takes messages: it has been initialised, or holds data of before 0.3."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hexists(keys.STORE, "epoch")
+        pipe.exists(keys.SEQ)
+        return any(pipe.execute())
+
+    def init(self, *, now: datetime) -> bool:
+        """Make it ours. False when it was."""
+        return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now)))
+
+    def epoch(self) -> int:
+        """0 where the store is not ours."""
+        return int(self._redis.hget(keys.STORE, "epoch") or 0)
+
+    def new_epoch(self, *, now: datetime) -> int | None:
+        """Begin a new one by hand: what was accepted before is looked up in Omi before it is sent. None: not ours."""
+        made = self._new_epoch(now_ms=codec.ms(now))
+        return int(made) if made else None
+
+
+def greeter(clock: Callable[[], datetime]) -> Callable[[Any], None]:
+    """For `redis_connect_func`: each new connection says which server it leads to before it carries anything else. A
+    server that another one has taken over from begins a new epoch.
+    """
+    script = assemble("greet", {}).text
+    last: list[str] = []
+
+    def greet(connection: Any) -> None:
+        connection.on_connect()
+        try:
+            connection.send_command("INFO", "server")
+            server = _run_id(connection.read_response(disable_decoding=True))
+            if not server or last == [server]:
+                return
+            connection.send_command("EVAL", script, 0, server, codec.ms(clock()))
+            connection.read_response(disable_decoding=True)
+            last[:] = [server]
+        except RedisError as error:
+            if isinstance(error, RedisConnectionError | RedisTimeoutError):
+                raise
+            # a replica, one that is loading, or a user without INFO: whatever is to be written next finds out
+
+    return greet
+
+
+def _run_id(info: Any) -> str:
+    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
+    return next((line[7:].strip() for line in text.splitlines() if line.startswith("run_id:")), "")

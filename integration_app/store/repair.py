@@ -1,0 +1,207 @@
+"""What cannot be read must stop nobody: a key of another type is put aside, an unreadable record is marked.
+
+Looked at only after a drain has failed, so it may take its time. Everything that is put aside keeps its bytes for the
+operator, below `oi:spoilt:`, for thirty days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from integration_app.model import UNREADABLE, Content, InboundMessage, Route
+from integration_app.store import codec, keys
+from integration_app.store.gates import as_gates, scopes
+from integration_app.store.installations import as_installation
+
+_KEEP_SECONDS = 30 * 24 * 3600
+_SHARED = {
+    keys.DUE: "zset", keys.BOOKED: "zset", keys.MESSAGES: "zset", keys.PARKED: "zset", keys.QUARANTINE: "zset",
+    keys.FAILING: "zset", keys.HELD: "hash", keys.COUNTERS: "hash", keys.BUDGET: "string", keys.PROBING: "string",
+    keys.FAILURES: "string", keys.FAILED_UIDS: "set", keys.LIMITED: "string", keys.LIMITED_UIDS: "set",
+}  # fmt: skip
+_TEXTS = ("prepared", "content")
+
+
+class Repair:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def of(self, uid: str) -> list[str]:
+        """Look at everything that a drain of this uid reads. Returns what was put aside or marked, as key names and
+        fields, never their contents.
+        """
+        done = [key for key, kind in _SHARED.items() if self._of_type(key, kind)]
+        done += self._own_keys(uid)
+        done += self._gates(uid)
+        done += self._installation(uid)
+        done += self._deliveries(uid)
+        for message_id in map(str, self._redis.zrange(keys.outbox(uid), 0, -1)):
+            done += self._message(message_id, uid)
+        return done
+
+    @staticmethod
+    def is_outage(error: Exception) -> bool:
+        """Redis is away: nothing is wrong with what it holds."""
+        return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
+
+    # --- each kind of key -----------------------------------------------------------------------------------
+
+    def _own_keys(self, uid: str) -> list[str]:
+        own = {keys.open_deliveries(uid): "zset", keys.of(uid): "zset", keys.lease(uid): "string"}
+        own |= {keys.phones(uid): "set", keys.poke(uid): "string", keys.outbox(uid): "zset"}
+        done = [key for key, kind in own.items() if self._of_type(key, kind)]
+        if keys.outbox(uid) in done:
+            self._rebuild_outbox(uid)
+        return done
+
+    def _rebuild_outbox(self, uid: str) -> None:
+        """From the messages of this uid that are not finished."""
+        rows: list[tuple[str, float]] = self._redis.zrange(keys.of(uid), 0, -1, withscores=True)  # type: ignore[assignment]
+        for message_id, seq in rows:
+            if self._redis.hget(keys.message(str(message_id)), f"state:{uid}") in ("waiting", "sending"):
+                self._redis.zadd(keys.outbox(uid), {str(message_id): seq})
+
+    def _gates(self, uid: str) -> list[str]:
+        return [
+            key
+            for name, scope in scopes(uid).items()
+            if self._of_type(key := keys.gate(scope), "hash")
+            or self._unreadable(key, lambda raw, name=name: as_gates([(name, raw)]))  # type: ignore[misc]
+        ]
+
+    def _installation(self, uid: str) -> list[str]:
+        key = keys.installation(uid)
+        if self._of_type(key, "hash"):
+            return [key]
+        raw = self._hash(key)
+        if not raw or _reads(lambda: as_installation(uid, raw, [])):
+            return []
+        # the rest of it leads mail here, so only what cannot be read goes
+        self._redis.hdel(key, "preferences")
+        self._redis.hset(key, "preferences:spoilt", raw.get("preferences", ""))
+        without = {name: value for name, value in raw.items() if name != "preferences"}
+        if not _reads(lambda: as_installation(uid, without, [])):
+            self._aside(key)
+        return [key]
+
+    def _deliveries(self, uid: str) -> list[str]:
+        """A delivery that cannot be read may be in Omi: its messages are looked up there, one by one (epoch 0)."""
+        done: list[str] = []
+        for delivery_id in map(str, self._redis.zrange(keys.open_deliveries(uid), 0, -1)):
+            key = keys.delivery(delivery_id)
+            if not self._of_type(key, "hash"):
+                raw = self._hash(key)
+                if raw and _reads(lambda raw=raw: codec.load_delivery(raw)):  # type: ignore[misc]
+                    continue
+                self._aside(key)
+            self._redis.zrem(keys.open_deliveries(uid), delivery_id)
+            done.append(key)
+        if done:
+            for message_id in map(str, self._redis.zrange(keys.outbox(uid), 0, -1)):
+                message = keys.message(message_id)
+                if self._redis.type(message) == "hash" and self._redis.hget(message, f"state:{uid}") == "sending":
+                    self._redis.hset(message, mapping={f"state:{uid}": "waiting", "epoch": 0})
+        return done
+
+    def _message(self, message_id: str, uid: str) -> list[str]:
+        """Mark one that cannot be read, so that it is parked; its bytes stay in it."""
+        key = keys.message(message_id)
+        spoilt = [key] if self._of_type(key, "hash") else []
+        raw = self._hash(key)
+        envelope = raw.get("envelope")
+        message = _read(lambda: codec.load_message(envelope or "", None))
+        bad = [
+            name
+            for name in _TEXTS
+            if name in raw and not _reads(lambda name=name: _load_text(name, raw[name]))  # type: ignore[misc]
+        ]
+        spoilt += [f"{key} {name}" for name in bad]
+        if message is None:
+            spoilt.append(f"{key} envelope")
+        if not spoilt:
+            return []
+        for name in (*bad, *(["envelope"] if message is None and envelope is not None else [])):
+            self._redis.hset(key, f"spoilt:{name}", raw[name])
+            self._redis.hdel(key, name)
+        marked = codec.dump_envelope(message or _nobody(message_id), control=UNREADABLE)
+        seq = self._redis.zscore(keys.outbox(uid), message_id) or 0
+        self._redis.hset(key, mapping={"envelope": marked, "seq": raw.get("seq") or int(seq)})
+        for name, value in ((f"state:{uid}", "waiting"), ("pending", 1)):
+            self._redis.hsetnx(key, name, value)
+        story = keys.story(message_id)
+        self._of_type(story, "list")
+        return spoilt
+
+    # --- tools ----------------------------------------------------------------------------------------------
+
+    def _of_type(self, key: str, kind: str) -> bool:
+        """Put the key aside unless it is of this type, or missing. Whether it was."""
+        if self._redis.type(key) in (kind, "none"):
+            return False
+        self._aside(key)
+        return True
+
+    def _unreadable(self, key: str, load: Callable[[dict[str, str]], Any]) -> bool:
+        raw = self._hash(key)
+        if not raw or _reads(lambda: load(raw)):
+            return False
+        self._aside(key)
+        return True
+
+    def _aside(self, key: str) -> None:
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.rename(key, f"{keys.SPOILT}{key}")
+        pipe.expire(f"{keys.SPOILT}{key}", _KEEP_SECONDS)
+        pipe.execute()
+
+    def _hash(self, key: str) -> dict[str, str]:
+        return {str(name): str(value) for name, value in self._redis.hgetall(key).items()}
+
+
+def _load_text(name: str, raw: str) -> Any:
+    return codec.load_prepared(raw) if name == "prepared" else codec.load_content(raw)
+
+
+def _nobody(message_id: str) -> InboundMessage:
+    """In the place of an envelope that cannot be read."""
+    return InboundMessage(
+        provider="unknown",
+        event_id=message_id,
+        dedupe_keys=(),
+        channel="unknown",
+        route=Route.UID,
+        sender="",
+        received_at=_when(message_id),
+        content=Content(),
+    )
+
+
+def _when(message_id: str) -> datetime:
+    """When it arrived, by its id."""
+    try:
+        return codec.from_ms(int(message_id[1:13], 16))
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _reads(load: Callable[[], Any]) -> bool:
+    return _read(load) is not None
+
+
+def _read(load: Callable[[], Any]) -> Any:
+    try:
+        found = load()
+    except Exception:  # noqa: BLE001 - whatever it raises, it cannot be read
+        return None
+    return found if found is not None else ()
+
+
+def spoilt_keys(redis: Redis) -> Iterable[str]:
+    """What has been put aside, for the operator."""
+    return (str(key) for key in redis.scan_iter(f"{keys.SPOILT}*", count=1000))
