@@ -47,6 +47,7 @@ from integration_app.store.identity import Identity, greeter
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest
 from integration_app.store.installations import Installations
+from integration_app.store.migrations import Migrations
 from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
@@ -74,6 +75,7 @@ class Stores:
     limiter: RateLimiter
     identity: Identity
     repair: Repair
+    migrations: Migrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Services:
     gates: Gates
     health: Health
     identity: Identity
+    migrations: Migrations
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -197,6 +200,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         gates=stores.gates,
         health=stores.health,
         identity=stores.identity,
+        migrations=stores.migrations,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -237,6 +241,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         limiter=limiter,
         identity=Identity(redis),
         repair=Repair(redis),
+        migrations=Migrations(redis),
     )
 
 

@@ -37,8 +37,8 @@ class JobQueue:
         self.rq = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, is_async=True)
         self._timeout = math.ceil(job_timeout_seconds)  # RQ counts whole seconds, and refuses none
         model = self.job("")
-        self.constants = _constants(self.rq, model)
         self.call: bytes = model.to_dict()["data"]  # what every such job calls, as RQ keeps it
+        self.constants = _constants(self.rq, model) | {"rq_call": _quoted(self.call)}
 
     def job(self, uid: str) -> Job:
         """Such a job as RQ itself would make it, not yet in the queue."""

@@ -71,6 +71,11 @@ class Settings:
     port: int
 
     @property
+    def has_sentinels(self) -> bool:
+        """The primary may change: what only the one of before has is lost then."""
+        return self.redis_url.startswith("redis+sentinel:")
+
+    @property
     def request_timeout_seconds(self) -> float:
         """The longest that one call to Omi may take."""
         return self.omi_connect_timeout_seconds + self.omi_read_timeout_seconds

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import click
 
 from integration_app.mail import mail_of
-from integration_app.mail.mime import choose_body
+from integration_app.mail.bodies import choose_body
 from integration_app.model import Content
 from tests.forward_corpus import ForwardCase, forward_cases
 from tests.mail_corpus import HISTORY, SHAPES, Case, cases

@@ -40,7 +40,7 @@ LONG_FILES = {
     "integration_app/sandbox/integrations_api.py": "one route after the other, as Omi's router has them",
     "integration_app/sandbox/openapi.py": "a document",
     "integration_app/cli/demo.py": "the steps of one demonstration",
-    "integration_app/mail/mime.py": "one walk through the parts of a mail",
+    "integration_app/bootstrap.py": "the only wiring",
     "integration_app/mail/history.py": "one decision, its candidates and its vetoes",
     "integration_app/model/lifecycle.py": "every state, event and reason: what it is for",
 }

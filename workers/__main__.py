@@ -39,7 +39,12 @@ TWICE_SECONDS = 1.0
 
 @click.command()
 @click.option("--slots", default=64, show_default=True, type=click.IntRange(1, 1000), help="Jobs at a time.")
-@click.option("--grace", type=click.FloatRange(0), help="Seconds for what runs at the end; default: a job's time-out.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    envvar="WORKER_GRACE_SECONDS",
+    help="Seconds for what runs at the end; default: a job's time-out.",
+)
 def main(slots: int, grace: float | None) -> None:
     """Send what waits in the outboxes to Omi."""
     kind = os.environ.get("WORKER_CLASS") or "threads"

@@ -31,6 +31,8 @@ TICK_SECONDS = 0.2
 GATHER_SECONDS = 0.002
 """While jobs wait for a free slot: how long to gather more ends, so that one dispatch serves several."""
 LISTEN_SECONDS = 1
+FOREIGN_SHARE = 4
+"""Jobs of others that do not end hold a quarter of the slots at the most."""
 OUTAGE_PAUSE_SECONDS = 1.0
 WORKER_TTL_SECONDS = 90
 HEARTBEAT_SECONDS = 20
@@ -55,6 +57,7 @@ class ConcurrentWorker(RqWorker):
         )
         self._services = services
         self._slots = slots
+        self._foreign_max = max(1, slots // FOREIGN_SHARE)
         self._grace = grace
         self._stop = stop
         self._protocol = RqProtocol(services, services.queue_connection, self.key, self.executions_key, name)
@@ -119,7 +122,11 @@ class ConcurrentWorker(RqWorker):
         self._note_ends()
         ended = self._ended
         batch = self._protocol.dispatch(
-            ended, self._worked, free=min(free, self._slots - len(self._running)), now=self._now()
+            ended,
+            self._worked,
+            free=min(free, self._slots - len(self._running)),
+            foreign=self._foreign_max - sum(not self._is_ours(job) for job in self._running.values()),
+            now=self._now(),
         )
         self._ended, self._worked = [], 0.0
         for done in ended:
@@ -129,6 +136,9 @@ class ConcurrentWorker(RqWorker):
                 except Exception as error:  # noqa: BLE001 - RQ finds it abandoned, and its dependents with it
                     log.error("a job could not be acknowledged", error=type(error).__name__)
         return batch
+
+    def _is_ours(self, job: ClaimedJob) -> bool:
+        return job.fields.get(b"data") == self._services.jobs.call
 
     def _still_running(self) -> bool:
         with self._dispatching:
@@ -164,7 +174,7 @@ class ConcurrentWorker(RqWorker):
         self._wants_ends = True
         if batch is None:
             return OUTAGE_PAUSE_SECONDS
-        if batch.suspended or len(self._running) >= self._slots:
+        if batch.suspended or batch.deferred or len(self._running) >= self._slots:
             return TICK_SECONDS
         if batch.left:
             return 0.0
@@ -205,7 +215,7 @@ class ConcurrentWorker(RqWorker):
 
     def _run(self, claimed: ClaimedJob) -> bool:
         """Run one job. True when it ended well and is still to be acknowledged."""
-        uid = claimed.fields.get(b"data") == self._services.jobs.call and claimed.fields.get(b"meta")
+        uid = self._is_ours(claimed) and claimed.fields.get(b"meta")
         if not uid:
             self.perform(claimed)
             return False

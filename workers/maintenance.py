@@ -38,7 +38,7 @@ class Maintenance:
         if self._ticks % BEAT_TICKS == 0:
             self._services.health.beat(self._name, now=now)
         if self._ticks == 0:
-            self._services.installations.complete()
+            self._services.migrations.run(now=now)
         if self._ticks % SWEEP_TICKS == 0:
             self._services.retention.sweep(now)
         self._ticks += 1

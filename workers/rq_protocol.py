@@ -39,7 +39,7 @@ class ClaimedJob:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`dependents`: jobs that ended and are not acknowledged, because another waits for them: RQ's own way is needed.
-    `left`: jobs still in the queue. `until_due` in seconds.
+    `left`: jobs still in the queue. `until_due` in seconds. `deferred`: jobs of others that have to wait for a slot.
     """
 
     claimed: Sequence[ClaimedJob]
@@ -47,6 +47,7 @@ class Batch:
     dependents: Sequence[str]
     until_due: float | None
     suspended: bool
+    deferred: int = 0
 
 
 class RqProtocol:
@@ -64,18 +65,20 @@ class RqProtocol:
         self._heartbeat = load(redis, "heartbeat", constants, LUA)
         self._give_back = load(redis, "give_back", constants, LUA)
 
-    def dispatch(self, ended: Sequence[ClaimedJob], worked: float, *, free: int, now: datetime) -> Batch:
-        """Acknowledge `ended` (after `worked` seconds in all), fetch up to `free` jobs; with 0 nothing else is done.
+    def dispatch(self, ended: Sequence[ClaimedJob], worked: float, *, free: int, foreign: int, now: datetime) -> Batch:
+        """Acknowledge `ended` (after `worked` seconds in all), fetch up to `free` jobs, of them `foreign` that are not
+        ours; with 0 nothing else is done.
 
         A Redis error comes through; what was to be acknowledged may be handed in again.
         """
-        suspended, until_due, left, dependents, *rows = self._dispatch(
+        suspended, until_due, left, dependents, deferred, *rows = self._dispatch(
             **self._registries,
             queue=self._queue,
             worker=self._worker,
             now_ms=int(now.timestamp() * 1000),
             stamp=self._stamp(now),
             free=free,
+            foreign=max(0, foreign),
             ahead=AHEAD,
             again_ms=due.HINT_REPEAT_MS,
             name=self._name,
@@ -90,6 +93,7 @@ class RqProtocol:
             left=left,
             until_due=until_due / 1000 if until_due >= 0 else None,
             suspended=bool(suspended),
+            deferred=deferred,
         )
 
     def heartbeat(self, running: Sequence[ClaimedJob], *, worker_ttl: int, now: datetime) -> bool:

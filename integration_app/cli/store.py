@@ -1,4 +1,4 @@
-"""`init`, `restored`: whose Redis this is, and what has happened to it."""
+"""`init`, `migrate`, `restored`: whose Redis this is, and what has happened to it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ def init() -> None:
     with services() as found:
         made = found.identity.init(now=found.clock())
     click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the data of an earlier release up to this one. Safe to repeat; the first worker does it too."""
+    with services() as found:
+        done = found.migrations.run(now=found.clock())
+        schema = found.migrations.schema()
+    for what in done:
+        click.echo(f"done: {what}", err=True)
+    click.echo(f"schema {schema}", err=True)
 
 
 @click.command()

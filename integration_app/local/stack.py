@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from redis import Redis
 from redis.exceptions import RedisError
 from werkzeug.security import generate_password_hash
 
@@ -136,8 +135,6 @@ class Stack:
             words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
             self._spawn("valkey", [self._server or _server(self._redis), *words])
         self._wait("valkey", self._redis_answers)
-        with connect(self.env["REDIS_URL"], decode=True) as client:
-            Identity(client).init(now=datetime.now(UTC))
 
     def start_sandbox(self) -> None:
         port = self.sandbox_url.rpartition(":")[2]
@@ -264,8 +261,9 @@ class Stack:
             return ""
 
     def _redis_answers(self) -> bool:
-        with Redis.from_url(self.env["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2) as client:
-            return bool(client.ping())
+        """And it is ours from then on."""
+        with connect(self.env["REDIS_URL"], decode=True) as client:
+            return bool(client.ping()) and Identity(client).init(now=datetime.now(UTC)) is not None
 
 
 def known_names() -> set[str]:

@@ -1,12 +1,14 @@
 """Raw mail to text: pure functions, capped, built to survive hostile input.
 
-    mime      bytes of a mail            → parts, headers, attachments
+    mime      bytes of a mail            → what it says
+    parts     parts                      → bodies, invitations, attached mails, attachments
+    headers   headers                    → decoded, within limits
+    bodies    a body, plain or HTML      → own words and history
     html      HTML                       → text
     history   text                       → own words, and the mail that is answered
     signs     lines                      → what announces such a mail
     words     what mail programs write above both, by language
     forwards  text of a forwarded mail   → whose it is, from when, what was written above
-    dates     a date in any language     → a moment
     calendar  an invitation              → one line
     automatic headers                    → why no person wrote it
     clean     any text                   → text without characters that hide or break something
@@ -21,8 +23,10 @@ import binascii
 from dataclasses import replace
 
 from integration_app.mail.automatic import automatic_cause
+from integration_app.mail.bodies import choose_body
 from integration_app.mail.forwards import Forward, forward_of
-from integration_app.mail.mime import Mail, choose_body, date_of, read_mail, read_parsed, zone_of
+from integration_app.mail.headers import date_of, zone_of
+from integration_app.mail.mime import Mail, read_mail, read_parsed
 from integration_app.model import Content
 from integration_app.text.clean import clean
 from integration_app.text.kinds import FileKind, kind_of_file

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timezone
 
 from integration_app.mail import words
-from integration_app.mail.dates import read_date
 from integration_app.mail.history import attribution_in
 from integration_app.mail.signs import LINE_MAX, RULE, is_forward_line, is_quoted, kind_of_label
 from integration_app.text.clean import one_line
+from integration_app.text.dates import read_date
 
 _LABEL = re.compile(r"[>\s|]{0,6}\*{0,2}([^\W\d_][^:\uff1a|\n]{0,24}?)\*{0,2}\s?[:\uff1a|]\*{0,2}\s*(.*)")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")

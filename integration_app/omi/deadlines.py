@@ -15,6 +15,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 
 LOOK_SECONDS = 0.5
 """How late a deadline may be kept."""
@@ -43,6 +44,8 @@ class _Watched(HTTPConnection):
     def _say_whose(self) -> None:
         call: _Call | None = getattr(_here, "call", None)
         if call is not None:
+            if call.deadline < time.monotonic():  # the process was stopped: somebody else may have taken over
+                raise NewConnectionError(self, "the deadline passed before anything was sent")
             call.connection = self
 
 

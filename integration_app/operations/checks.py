@@ -14,6 +14,7 @@ from integration_app.errors import SettingsError
 from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 
+_NOT_OURS = "this Redis is empty, or another one → omi-inbox init makes it ours"
 PROBE_UID = "omi-inbox-doctor"
 
 
@@ -61,6 +62,11 @@ def _redis(found: Services) -> Iterator[Check]:
         told = facts.append_only is not None
         yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
         yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
+    yield Check("ours", found.identity.is_ours(), "this Redis is ours" if found.identity.is_ours() else _NOT_OURS)
+    for sentence in facts.risks(ack_replicas=found.settings.ack_replicas, has_sentinels=found.settings.has_sentinels):
+        yield Check("redis", False, sentence)
+    failing = found.health.failed_since(now - timedelta(minutes=10))
+    yield Check("drains", not failing, f"failed lately for {len(failing)} users" if failing else "none failed lately")
     for gate in found.gates.of_all().values():
         if gate.until > now:
             yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}")

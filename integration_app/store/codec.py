@@ -25,6 +25,11 @@ from integration_app.model import (
     Verdict,
 )
 
+VERSION = 1
+"""Of every value below, written with it. Readers tolerate what they do not know, so it only counts up where an old
+reader would take something for what it is not.
+"""
+
 
 def dumps(value: Any) -> str:
     return _ENCODER.encode(value)
@@ -63,11 +68,11 @@ def dump_envelope(message: InboundMessage, control: str | None = None) -> str:
     del values["content"]
     if control:
         values["control"] = control
-    return dumps(values)
+    return _versioned(values)
 
 
 def dump_content(content: Content) -> str:
-    return dumps(content)
+    return _versioned(_fields(content))
 
 
 def load_message(envelope: str, content: str | None) -> InboundMessage:
@@ -118,7 +123,7 @@ def _pair(values: list[float] | None) -> tuple[float, float] | None:
 
 
 def dump_prepared(prepared: PreparedText) -> str:
-    return dumps(prepared)
+    return _versioned(_fields(prepared))
 
 
 def load_prepared(raw: str) -> PreparedText:
@@ -128,8 +133,11 @@ def load_prepared(raw: str) -> PreparedText:
     return PreparedText(**_known(PreparedText, values))
 
 
-def dump_preferences(preferences: Preferences) -> str:
-    return dumps(preferences)
+def dump_preferences(preferences: Preferences, before: str | None = None) -> str:
+    """`before`: what is kept now; of that, what only a newer version knows stays."""
+    kept = json.loads(before) if before else {}
+    names = {field.name for field in fields(Preferences)}
+    return _versioned({name: value for name, value in kept.items() if name not in names} | _fields(preferences))
 
 
 def load_preferences(raw: str | None) -> Preferences:
@@ -167,7 +175,11 @@ def dump_delivery(delivery: Delivery) -> str:
     values = _fields(delivery)
     for changing in ("state", "look_at", "reason", "cause"):
         del values[changing]
-    return dumps(values)
+    return _versioned(values)
+
+
+def _versioned(values: dict[str, Any]) -> str:
+    return dumps(values | {"v": VERSION})
 
 
 def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:

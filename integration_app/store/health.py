@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,9 @@ from integration_app.store.scripts import load
 log = logs.get(__name__)
 
 _ALARM_SECONDS = 3600
+MEMORY_SHARE_MAX = 0.8
+LAG_SECONDS_MAX = 10
+SKEW_SECONDS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class RedisFacts:
     save_points: bool | None
     eviction_policy: str | None
     max_memory: int | None
+    used_memory: int = 0
+    replicas: int = 0
+    lag_seconds: int = 0
+    min_replicas: int | None = None
+    skew_seconds: float = 0.0
 
     def mistakes(self) -> list[str]:
         """Why this Redis would lose messages, each as a sentence; empty when it would not.
@@ -47,6 +56,38 @@ class RedisFacts:
         if self.append_only is False:
             what = "only snapshots" if self.save_points else "nothing"
             found.append(f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes")
+        return found
+
+    def risks(self, *, ack_replicas: int, has_sentinels: bool) -> list[str]:
+        """What may be lost or late although nothing is set wrongly, each as a sentence with what to do."""
+        found: list[str] = []
+        if self.append_only and self.append_fsync == "everysec":
+            found.append(
+                "appendfsync is everysec: a power cut loses the last second of what was accepted; what was sent in it "
+                "is looked up in Omi before it is sent again. Set appendfsync always"
+            )
+        if (self.replicas or has_sentinels) and not ack_replicas:
+            found.append(
+                "there are replicas or sentinels, and ACK_REPLICAS is 0: a failover loses what only the primary had. "
+                "Set ACK_REPLICAS=1"
+            )
+        if ack_replicas > self.replicas:
+            found.append(f"ACK_REPLICAS is {ack_replicas}, and {self.replicas} replicas are connected: all is refused")
+        if (self.replicas or has_sentinels) and self.min_replicas == 0:
+            found.append(
+                "min-replicas-to-write is 0: a primary that is cut off goes on taking writes that are lost when it "
+                "returns. Set min-replicas-to-write 1 and min-replicas-max-lag 1"
+            )
+        if self.lag_seconds > LAG_SECONDS_MAX:
+            found.append(f"a replica is {self.lag_seconds} s behind")
+        if self.max_memory and self.used_memory > MEMORY_SHARE_MAX * self.max_memory:
+            share = self.used_memory / self.max_memory
+            found.append(f"Redis is {share:.0%} full: beyond maxmemory every message is refused")
+        if abs(self.skew_seconds) > SKEW_SECONDS_MAX:
+            found.append(
+                f"the clocks of this host and of Redis are {self.skew_seconds:+.0f} s apart, and due times with them. "
+                "Let NTP set both"
+            )
         return found
 
 
@@ -117,6 +158,7 @@ class Health:
     def facts(self) -> RedisFacts:
         info = self._redis.info()
         config = self._config()
+        replicas = [row for name, row in info.items() if name.startswith("slave") and isinstance(row, dict)]
         return RedisFacts(
             version=str(info.get("valkey_version") or info.get("redis_version") or "0"),
             append_only=_yes(config.get("appendonly")),
@@ -124,12 +166,22 @@ class Health:
             save_points=bool(config["save"].strip()) if "save" in config else None,
             eviction_policy=config.get("maxmemory-policy") or info.get("maxmemory_policy"),
             max_memory=int(info["maxmemory"]) if "maxmemory" in info else None,
+            used_memory=int(info.get("used_memory", 0)),
+            replicas=int(info.get("connected_slaves", 0)),
+            lag_seconds=max((int(row.get("lag", 0)) for row in replicas), default=0),
+            min_replicas=int(config["min-replicas-to-write"]) if "min-replicas-to-write" in config else None,
+            skew_seconds=self._skew(),
         )
+
+    def _skew(self) -> float:
+        """How far this host's own clock is ahead of Redis's, in seconds."""
+        seconds, micros = self._redis.time()
+        return time.time() - int(seconds) - int(micros) / 1e6
 
     def _config(self) -> dict[str, str]:
         """CONFIG GET, where the server allows it."""
         try:
-            wanted = ("appendonly", "appendfsync", "save", "maxmemory-policy")
+            wanted = ("appendonly", "appendfsync", "save", "maxmemory-policy", "min-replicas-to-write")
             return {name: str(value) for name in wanted for value in self._redis.config_get(name).values()}
         except ResponseError:
             return {}

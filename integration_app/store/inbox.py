@@ -24,6 +24,8 @@ from integration_app.store import codec, keys
 from integration_app.store.installations import inbox_tokens
 from integration_app.store.scripts import load
 
+SWEEP_MAX = 100_000
+_SWEEP_BATCH = 1000
 LISTED_MAX = 5000
 """Messages that are listed for one uid; older ones are delivered all the same."""
 
@@ -177,14 +179,28 @@ class Inbox:
 
         self._redis.transaction(forget, key, story)
 
-    def sweep(self, *, before: datetime, limit: int = 1000) -> int:
-        """Forget ids of messages that have expired. Looks at the oldest ones, up to `limit`. Returns how many."""
-        ids = [str(name) for name in self._redis.zrangebyscore(keys.MESSAGES, "-inf", codec.ms(before), 0, limit)]
-        pipe = self._redis.pipeline(transaction=False)
-        for message_id in ids:
-            pipe.exists(keys.message(message_id))
-        gone = [message_id for message_id, there in zip(ids, pipe.execute(), strict=True) if not there]
-        return int(self._redis.zrem(keys.MESSAGES, *gone)) if gone else 0
+    def sweep(self, *, before: datetime, limit: int = SWEEP_MAX) -> int:
+        """Forget ids of messages that have expired. Looks at up to `limit`, from where the last sweep ended; those that
+        still exist (parked ones) do not hold it up. Returns how many.
+        """
+        begin, end, gone, seen = str(self._redis.get(keys.SWEEP) or "-inf"), codec.ms(before), 0, 0
+        while seen < limit:
+            rows: list[tuple[str, float]] = self._redis.zrangebyscore(  # type: ignore[assignment]
+                keys.MESSAGES, begin, end, 0, _SWEEP_BATCH, withscores=True
+            )
+            pipe = self._redis.pipeline(transaction=False)
+            for message_id, _ in rows:
+                pipe.exists(keys.message(message_id))
+            expired = [row[0] for row, there in zip(rows, pipe.execute(), strict=True) if not there]
+            gone += int(self._redis.zrem(keys.MESSAGES, *expired)) if expired else 0
+            seen += len(rows)
+            if len(rows) < _SWEEP_BATCH:
+                begin = "-inf"  # round again
+                break
+            # what shares the last score and was not looked at is looked at in the next round
+            begin = f"({rows[-1][1]:.0f}"
+        self._redis.set(keys.SWEEP, begin, ex=7 * 24 * 3600)
+        return gone
 
     def count(self) -> int:
         return int(self._redis.zcard(keys.MESSAGES))

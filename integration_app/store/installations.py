@@ -83,9 +83,11 @@ class Installations:
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""
         senders = "".join(f"{normal(entry)}\n" for entry in preferences.senders)
+        before = self._redis.hget(keys.installation(uid), "preferences")
+        kept = codec.dump_preferences(preferences, str(before) if before else None)
         self._change(
             installation=keys.installation(uid),
-            changes=["preferences", codec.dump_preferences(preferences), "senders", senders and f"\n{senders}"],
+            changes=["preferences", kept, "senders", senders and f"\n{senders}"],
         )
 
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:

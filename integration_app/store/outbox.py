@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from integration_app.store.scripts import load
 
 BATCH = 1000
 """Messages of one snapshot; those behind them wait for the next."""
+_Read = Callable[[Sequence[Any]], WaitingMessage | None]
+
 CONTENT_MAX = 512 * 1024
 """Bytes of raw contents in one snapshot; what is larger is fetched when its turn comes."""
 
@@ -61,15 +63,15 @@ class Outbox:
             content_max=CONTENT_MAX,
             gate_keys=_gate_keys(names),
         )
-        return (Lease(uid, found[0]), _as_snapshot(uid, names, found[1], after=0)) if found else None
+        return (Lease(uid, found[0]), _as_snapshot(uid, names, found[1], after=0, read=_waiting)) if found else None
 
     def refresh(self, lease: Lease, *, after: int = 0) -> Snapshot:
         """Look again as the holder of the lease, at what waits behind the seq `after`."""
-        return self._look(lease.uid, after=after, content_max=CONTENT_MAX)
+        return self._look(lease.uid, after=after, content_max=CONTENT_MAX, read=_waiting)
 
     def peek(self, uid: str) -> Snapshot:
-        """Look without a lease. Raw contents stay behind: they may be large."""
-        return self._look(uid, after=0, content_max=0)
+        """Look without a lease. Raw contents stay behind: they may be large. What cannot be read is left out."""
+        return self._look(uid, after=0, content_max=0, read=_readable)
 
     def size(self, uid: str) -> int:
         return int(self._redis.zcard(keys.outbox(uid)))
@@ -84,22 +86,22 @@ class Outbox:
     def erase(self, uid: str) -> None:
         self._redis.delete(keys.outbox(uid))
 
-    def _look(self, uid: str, *, after: int, content_max: int) -> Snapshot:
+    def _look(self, uid: str, *, after: int, content_max: int, read: _Read) -> Snapshot:
         names = scopes(uid)
         found = self._peek(uid=uid, after=after, limit=BATCH, content_max=content_max, gate_keys=_gate_keys(names))
-        return _as_snapshot(uid, names, found, after=after)
+        return _as_snapshot(uid, names, found, after=after, read=read)
 
 
 def _gate_keys(names: Mapping[str, str]) -> list[str]:
     return [keys.gate(scope) for scope in names.values()]
 
 
-def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int) -> Snapshot:
+def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int, read: _Read) -> Snapshot:
     rows, open_rows, gates, installation, phones, booked, lease_ms, epoch, held = found
     deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
     in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
     return Snapshot(
-        waiting=tuple(_waiting(row) for row in rows if row[2] and row[0] not in in_flight),
+        waiting=tuple(item for row in rows if row[0] not in in_flight and (item := read(row))),
         open=deliveries,
         gates=as_gates((name, _mapping(flat)) for name, flat in zip(names, gates, strict=True)),
         installation=as_installation(uid, _mapping(installation), phones),
@@ -115,6 +117,8 @@ def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, af
 def _waiting(row: Sequence[Any]) -> WaitingMessage:
     """From id, seq, envelope, prepared, tried, last, content, epoch; the last five may be None."""
     message_id, seq, envelope, prepared, tried, last, content, epoch = row
+    if not envelope:
+        raise ValueError("a message without its record")
     return WaitingMessage(
         id=message_id,
         seq=int(seq),
@@ -125,6 +129,13 @@ def _waiting(row: Sequence[Any]) -> WaitingMessage:
         tried_at=codec.from_ms(last) if last else None,
         epoch=int(epoch or 0),
     )
+
+
+def _readable(row: Sequence[Any]) -> WaitingMessage | None:
+    try:
+        return _waiting(row)
+    except Exception:  # noqa: BLE001 - a drain will find it, and mark it
+        return None
 
 
 def _mapping(flat: Sequence[Any]) -> dict[str, str]:

@@ -112,6 +112,8 @@ class Repair:
     def _message(self, message_id: str, uid: str) -> list[str]:
         """Mark one that cannot be read, so that it is parked; its bytes stay in it."""
         key = keys.message(message_id)
+        story = keys.story(message_id)
+        told = [story] if self._of_type(story, "list") else []
         spoilt = [key] if self._of_type(key, "hash") else []
         raw = self._hash(key)
         envelope = raw.get("envelope")
@@ -125,7 +127,7 @@ class Repair:
         if message is None:
             spoilt.append(f"{key} envelope")
         if not spoilt:
-            return []
+            return told
         for name in (*bad, *(["envelope"] if message is None and envelope is not None else [])):
             self._redis.hset(key, f"spoilt:{name}", raw[name])
             self._redis.hdel(key, name)
@@ -134,9 +136,7 @@ class Repair:
         self._redis.hset(key, mapping={"envelope": marked, "seq": raw.get("seq") or int(seq)})
         for name, value in ((f"state:{uid}", "waiting"), ("pending", 1)):
             self._redis.hsetnx(key, name, value)
-        story = keys.story(message_id)
-        self._of_type(story, "list")
-        return spoilt
+        return spoilt + told
 
     # --- tools ----------------------------------------------------------------------------------------------
 

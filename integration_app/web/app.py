@@ -14,6 +14,7 @@ from flask import Flask
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.web import (
+    draining,
     errors,
     health,
     language,
@@ -73,6 +74,7 @@ def _application() -> Flask:
     # a redirect would lose the body of a POST
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    draining.install(app)
     request_timeout.install(app)  # before anything that reads a body
     errors.install(app)
     language.install(app)

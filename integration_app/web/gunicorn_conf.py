@@ -6,13 +6,15 @@ costs next to nothing; it patches the standard library, so it is a switch and no
 
 import os
 
+from integration_app.web.draining import when_ready  # noqa: F401 - gunicorn looks for it here
+
 bind = f"{os.environ.get('WEB_HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 8000}"  # noqa: S104 - a container's port
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 workers = int(os.environ.get("WEB_CONCURRENCY") or cores)
 threads = int(os.environ.get("WEB_THREADS") or 8)
 worker_class = os.environ.get("WEB_WORKER_CLASS") or "gthread"  # or "gevent", with the extra of that name
 timeout = 60
-graceful_timeout = 20
+graceful_timeout = 20  # what is in flight when it stops
 keepalive = 5
 accesslog = None  # paths carry uids later on; the app logs what matters
 loglevel = "error"  # its warnings repeat what a caller sent

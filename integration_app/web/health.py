@@ -9,8 +9,11 @@ from flask import Blueprint, Response, jsonify
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
+from integration_app.web import draining
 
 WORKER_SEEN = timedelta(minutes=1)
+LATE = timedelta(seconds=30)
+FAILED_LATELY = timedelta(minutes=10)
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -26,6 +29,8 @@ def blueprint(services: Services) -> Blueprint:
             answer = _ready(services)
         except (RedisError, OSError) as error:
             return jsonify(status="unavailable", redis=type(error).__name__), 503
+        if draining.is_going():
+            return jsonify(status="stopping", problems=["this process is going: send nobody here any more"]), 503
         # Only a Redis that takes no write closes the doors: a balancer that took them away for want of a worker would
         # lose texts that could have been accepted.
         return jsonify(answer), 503 if answer["status"] == "unavailable" else 200
@@ -38,7 +43,17 @@ def _ready(services: Services) -> dict[str, Any]:
     oldest = services.due.oldest()
     workers = services.health.workers(since=now - WORKER_SEEN)
     written = services.health.write_and_read_back()
-    problems = services.health.facts().mistakes()
+    ours = services.identity.is_ours()
+    facts = services.health.facts()
+    problems = facts.mistakes() + facts.risks(
+        ack_replicas=services.settings.ack_replicas, has_sentinels=services.settings.has_sentinels
+    )
+    if not ours:
+        problems.insert(0, "this Redis is empty, or another one: omi-inbox init makes it ours")
+    if oldest and now - oldest > LATE:
+        problems.append(f"the oldest due outbox is {(now - oldest).total_seconds():.0f} s late")
+    if failing := services.health.failed_since(now - FAILED_LATELY):
+        problems.append(f"drains of {len(failing)} users failed in the last ten minutes")
     if not workers:
         problems.append("no worker was seen in the last minute")
     problems += [
@@ -49,7 +64,7 @@ def _ready(services: Services) -> dict[str, Any]:
     if not written:
         problems.append("Redis did not give back what was written")
     return {
-        "status": "unavailable" if not written else "degraded" if problems else "ok",
+        "status": "unavailable" if not (written and ours) else "degraded" if problems else "ok",
         "problems": problems,
         "redis": "ok" if written else "lost a write",
         "workers": workers,

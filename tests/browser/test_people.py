@@ -133,6 +133,7 @@ def test_the_operators_way_from_an_alarm_to_a_replay(site: Site, open_page: Open
     page.reload()
     expect(page.get_by_text("its text was shown to").first).to_be_visible()
     page.get_by_role("link", name="Dead letters").click()
+    page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Send again").click()
     expect(page.get_by_text("1 dead letters with 1 messages of 1 users")).to_be_visible()
     page.get_by_role("button", name="Yes, send them again").click()

@@ -276,8 +276,8 @@ def test_a_heartbeat_brings_no_finished_job_back(now: Services) -> None:
     text(now, "hello")
     mine = worker(now)
     protocol = RqProtocol(now, now.queue_connection, mine.key, mine.executions_key, mine.name)
-    taken = protocol.dispatch([], 0, free=5, now=now.clock()).claimed
-    protocol.dispatch(taken, 0.1, free=0, now=now.clock())
+    taken = protocol.dispatch([], 0, free=5, foreign=9, now=now.clock()).claimed
+    protocol.dispatch(taken, 0.1, free=0, foreign=9, now=now.clock())
     protocol.heartbeat(taken, worker_ttl=90, now=now.clock())
     assert not list(now.queue_connection.scan_iter("rq:job:*"))
     assert not list(now.queue_connection.scan_iter("rq:execution*"))
@@ -296,7 +296,7 @@ def test_an_abandoned_job_is_taken_for_failed_by_rq_and_its_message_still_arrive
     text(now, "hello")
     mine = worker(now)
     protocol = RqProtocol(now, now.queue_connection, mine.key, mine.executions_key, mine.name)
-    assert len(protocol.dispatch([], 0, free=5, now=now.clock()).claimed) == 1  # and then it dies
+    assert len(protocol.dispatch([], 0, free=5, foreign=9, now=now.clock()).claimed) == 1  # and then it dies
     wip = StartedJobRegistry(queue=now.jobs.rq)
     wip.cleanup(time.time() + 200)
     assert FailedJobRegistry(queue=now.jobs.rq).count == 1

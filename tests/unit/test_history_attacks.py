@@ -7,7 +7,7 @@ import time
 import pytest
 
 from integration_app.mail import mail_of
-from integration_app.mail.mime import choose_body
+from integration_app.mail.bodies import choose_body
 from integration_app.model import Content
 
 GMAIL = "On Mon, Mar 3, 2025 at 10:00 AM Bob Miller <bob@example.com> wrote:\n"

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_app.mail import mail_of
+from integration_app.mail.bodies import choose_body
 from integration_app.mail.history import split_history
 from integration_app.mail.html import html_to_text
-from integration_app.mail.mime import choose_body, read_mail
+from integration_app.mail.mime import read_mail
 from integration_app.model import Content
 from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.text.charsets import decode

@@ -1,10 +1,11 @@
 --- Acknowledge finished jobs, promote what is due, fetch up to the free capacity.
 -- @keys queue started worker worker_executions
--- @args now_ms:number stamp free:number ahead:number again_ms name salt ttl:number worked finished...
--- @returns {suspended, ms until due, jobs left, finished jobs with dependents, then {job id, execution id, fields} each}
+-- @args now_ms:number stamp free:number foreign:number ahead:number again_ms name salt ttl:number worked finished...
+-- @returns {suspended, ms until due, jobs left, finished jobs with dependents, jobs deferred, then {job id, execution id, fields} each}
 -- @repeat what was acknowledged is gone; what was fetched and not answered is abandoned, and comes due again
 -- @include enqueue promote until_due rq
 --
+-- `foreign`: how many jobs that are not ours may be taken; what is beyond that goes to the end of the queue.
 -- `finished`: pairs of job id and execution id that ended well.
 local dependent = {}
 for i = 1, #finished, 2 do
@@ -18,21 +19,29 @@ for i = 1, #finished, 2 do
   end
 end
 if #finished > 0 then redis.call('HINCRBYFLOAT', worker, 'total_working_time', worked) end
-if free == 0 then return {0, -1, 0, dependent} end
+if free == 0 then return {0, -1, 0, dependent, 0} end
 if is_suspended() then
   redis.call('HSET', worker, 'state', 'suspended')
-  return {1, -1, 0, dependent}
+  return {1, -1, 0, dependent, 0}
 end
 
 local room = ahead - redis.call('LLEN', queue)
 if room > 0 then
   for i, uid in ipairs(promote(now_ms, again_ms, room)) do enqueue(uid, salt .. '-' .. i, stamp) end
 end
-local batch = {0, until_due(now_ms), math.max(0, redis.call('LLEN', queue) - free), dependent}
+local batch = {0, until_due(now_ms), math.max(0, redis.call('LLEN', queue) - free), dependent, 0}
 for i, job_id in ipairs(redis.call('LPOP', queue, free) or {}) do
   job_id = tostring(job_id)
   local fields = redis.call('HGETALL', job(job_id))
-  if #fields > 0 then  -- else it was deleted meanwhile
+  local is_foreign = false
+  for f = 1, #fields, 2 do
+    if fields[f] == 'data' then is_foreign = fields[f + 1] ~= C.rq_call end
+  end
+  if is_foreign and foreign < 1 then
+    redis.call('RPUSH', queue, job_id)
+    batch[5] = batch[5] + 1
+  elseif #fields > 0 then  -- else it was deleted meanwhile
+    if is_foreign then foreign = foreign - 1 end
     local run = salt .. i
     local entry = job_id .. ':' .. run
     redis.call('HSET', job(job_id), 'status', 'started', 'worker_name', name, 'started_at', stamp,

@@ -1,0 +1,232 @@
+"""The parts of a mail: one walk that collects bodies, invitations, attached mails and attachments. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email
+import email.policy
+from collections.abc import Iterator
+from email.message import Message
+
+from integration_app.mail.bodies import STUB_SHARE, TEXT_MAX, choose_body, within
+from integration_app.mail.calendar import invitation
+from integration_app.mail.headers import HEADER_MAX, header
+from integration_app.mail.html import html_to_text
+from integration_app.model import Attachment
+from integration_app.text.charsets import decode, decode_words
+from integration_app.text.clean import one_line
+from integration_app.text.kinds import FileKind, kind_of_file
+
+BOUNDARIES_MAX = 200
+_DEPTH_MAX = 30
+_PARTS_MAX = 300
+_HELD_MAX = 25_000_000
+"""Bytes of attachments of one mail that are taken along to be read."""
+_MAILS_MAX = 20
+
+
+class Parts:
+    """One walk through a mail's parts: collects attachments, returns text."""
+
+    def __init__(self, subject: str, is_reply: bool) -> None:
+        self._subject, self._is_reply = subject, is_reply
+        self.attachments: list[Attachment] = []
+        self.pictures: list[Attachment] = []  # shown inside the text; named where there is no text
+        self.mails: list[str] = []  # attached ones, as text
+        self.invited: list[str] = []
+        self.history: list[str] = []
+        self.is_forward = False
+        self.said = False  # there are words beside an attached mail
+        self._parts = 0
+        self._attached = 0  # how many attached mails deep
+        self._held = 0
+
+    def whole(self, said: str) -> str:
+        """Invitations, the body, the mails that are attached."""
+        return "\n\n".join(part for part in (*self.invited, said, *self.mails) if part.strip())
+
+    def named(self, text: str) -> tuple[Attachment, ...]:
+        """What came along; pictures shown inside the text only where there is no text."""
+        return tuple(self.attachments if text.strip() else [*self.attachments, *self.pictures])
+
+    def add(self, attachment: Attachment) -> None:
+        """An attachment of a mail that the provider took apart."""
+        data, kind = attachment.data, kind_of_file(attachment.content_type, attachment.name)
+        if data is not None and kind is FileKind.MAIL:
+            inner = email.message_from_bytes(data, policy=email.policy.compat32)
+            if inner.keys() and data.lower().count(b"boundary") <= BOUNDARIES_MAX:
+                self._add_mail(inner, 0)
+                return
+        if data is not None and kind is FileKind.CALENDAR and self._invites(decode(data, attachment.charset)):
+            return
+        self._keep(attachment)
+
+    def render(self, part: Message, depth: int) -> str:
+        self._parts += 1
+        if depth > _DEPTH_MAX or self._parts > _PARTS_MAX:
+            return ""
+        _shorten_headers(part)
+        kind = part.get_content_type()
+        if kind == "message/rfc822":
+            if (inner := _attached_mail(part)) is not None:
+                self._add_mail(inner, depth)
+            return ""
+        if _is_calendar(part):
+            if not self._invites(_text(part)):
+                self._note(part)
+            return ""
+        if part.is_multipart():
+            children = list(_children(part))
+            if kind == "multipart/alternative":
+                return self._alternative(children, depth)
+            texts = (self.render(child, depth + 1) for child in children)
+            return "\n\n".join(text for text in texts if text.strip())
+        if _is_attachment(part):
+            self._attach(part, depth)
+            return ""
+        if kind == "text/plain":
+            return self._chosen(_text(part), None)
+        if kind == "text/html":
+            return self._chosen(None, _text(part))
+        self._attach(part, depth)
+        return ""
+
+    def _attach(self, part: Message, depth: int) -> None:
+        if kind_of_file(part.get_content_type(), _file_name(part)) is FileKind.MAIL and isinstance(
+            data := part.get_payload(decode=True), bytes
+        ):
+            inner = email.message_from_bytes(data, policy=email.policy.compat32)
+            if inner.keys() and data.lower().count(b"boundary") <= BOUNDARIES_MAX:
+                self._add_mail(inner, depth)
+                return
+        self._note(part)
+
+    def _alternative(self, children: list[Message], depth: int) -> str:
+        leaves = {child.get_content_type(): child for child in reversed(children) if not child.is_multipart()}
+        plain, html = leaves.get("text/plain"), leaves.get("text/html")
+        others = [child for child in children if child is not plain and child is not html]
+        rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
+        chosen = self._chosen(_text(plain) if plain else None, _text(html) if html else None)
+        other = "\n\n".join(rest)  # HTML together with its images, most of the time
+        return other if len(chosen.strip()) <= STUB_SHARE * len(other) else chosen
+
+    def _chosen(self, plain: str | None, html: str | None) -> str:
+        if self._attached:
+            return within(plain if plain and plain.strip() else html_to_text(html or ""))
+        body = choose_body(plain, html, subject=self._subject, is_reply=self._is_reply)
+        self.is_forward = self.is_forward or body.is_forward
+        self.said = self.said or bool(body.text.strip())
+        if body.history:
+            self.history.append(body.history)
+        return body.text
+
+    def _add_mail(self, inner: Message, depth: int) -> None:
+        """A mail attached to a mail: its head and its text, whole."""
+        if len(self.mails) >= _MAILS_MAX or depth > _DEPTH_MAX:
+            self.attachments.append(Attachment("message/rfc822", one_line(header(inner, "subject"), 120) or None))
+            return
+        place = len(self.mails)
+        self.mails.append("")  # before those that are inside it
+        self._attached += 1
+        head = [
+            f"{name}: {one_line(value)}"
+            for name in ("From", "Date", "Subject")
+            if (value := header(inner, name.lower()))
+        ]
+        text = self.render(inner, depth + 1)
+        self._attached -= 1
+        self.mails[place] = "\n".join(["---------- Forwarded message ----------", *head, "", text])
+
+    def _invites(self, calendar: str) -> bool:
+        """One line, however often the same invitation comes along (most programs send it twice)."""
+        line = invitation(calendar)
+        if line is not None and line not in self.invited:
+            self.invited.append(line)
+        return line is not None
+
+    def _note(self, part: Message) -> None:
+        """Keep an attachment, with its bytes where they can be read."""
+        kind, name = part.get_content_type(), _file_name(part)
+        payload = part.get_payload(decode=False)
+        size = len(payload) if isinstance(payload, str) else 0
+        if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
+            size = len("".join(payload.split()).rstrip("=")) * 3 // 4 if isinstance(payload, str) else 0
+        data = part.get_payload(decode=True) if kind_of_file(kind, name) and size <= _HELD_MAX - self._held else None
+        charset = part.get_param("charset")
+        self._keep(
+            Attachment(
+                content_type=one_line(kind, 100),
+                name=name,
+                size=size,
+                data=data if isinstance(data, bytes) else None,
+                charset=str(charset) if charset and not isinstance(charset, tuple) else None,
+            ),
+            inline=(part.get_content_disposition() or "inline") == "inline" and bool(part.get("content-id")),
+        )
+
+    def _keep(self, attachment: Attachment, *, inline: bool = False) -> None:
+        """Images shown inside the text are part of its looks, not something that came along."""
+        self._held += len(attachment.data or b"")
+        is_picture = inline and attachment.content_type.startswith("image/")
+        (self.pictures if is_picture else self.attachments).append(attachment)
+
+
+def _children(part: Message) -> Iterator[Message]:
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (child for child in payload if isinstance(child, Message))
+
+
+def _attached_mail(part: Message) -> Message | None:
+    """The mail in a `message/rfc822` part; in base64 too, which is forbidden and common."""
+    inner = next(_children(part), None)
+    if inner is None or inner.keys() or str(part.get("content-transfer-encoding", "")).strip().lower() != "base64":
+        return inner
+    payload = inner.get_payload()
+    try:
+        raw = base64.b64decode(payload if isinstance(payload, str) else "", validate=False)
+    except (binascii.Error, ValueError):
+        return inner
+    found = email.message_from_bytes(raw, policy=email.policy.compat32)
+    return found if found.keys() else inner
+
+
+def _is_calendar(part: Message) -> bool:
+    return kind_of_file(part.get_content_type()) is FileKind.CALENDAR
+
+
+def _is_attachment(part: Message) -> bool:
+    disposition = part.get_content_disposition()
+    if disposition is None:
+        return part.get_content_maintype() == "text" and bool(_file_name(part))
+    return disposition == "attachment"
+
+
+def _shorten_headers(part: Message) -> None:
+    """The standard library reads parameters in quadratic time."""
+    for name, value in part.raw_items():
+        if len(str(value)) > HEADER_MAX:
+            part.replace_header(name, str(value)[:HEADER_MAX])
+
+
+def _file_name(part: Message) -> str | None:
+    """The bare file name, without any path, line breaks or control characters."""
+    try:
+        name = part.get_filename()
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return None
+    if not name:
+        return None
+    name = one_line(decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
+    return name if name.strip(". ") else None
+
+
+def _text(part: Message) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    label = part.get_param("charset")
+    if isinstance(label, tuple):
+        label = label[2]
+    return decode(data[: TEXT_MAX * 4], str(label) if label else None)
