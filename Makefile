@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof mail-score bench bench-quick
+.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof simulate mutations mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -28,6 +28,12 @@ mail-score: $(VENV)/.dev ## How well history is cut, beside the libraries, on th
 
 proof: $(VENV)/.dev ## Prove that nothing is lost or doubled (about ten minutes)
 	$(BIN)/python -m tests.proof
+
+simulate: $(VENV)/.dev ## Random histories under seeds, replayable: make simulate SEEDS=1-40
+	$(BIN)/python -m tests.proof.simulate --seeds $(or $(SEEDS),1-20)
+
+mutations: $(VENV)/.dev ## Build faults into the engine; each has to be found by the histories
+	$(BIN)/python -m tests.proof.simulate --seeds 1-40 --mutations
 
 bench: $(VENV)/.dev ## Measure speed beside references and other queues (about twenty minutes; installs the queues)
 	$(BIN)/python -m benchmarks --write

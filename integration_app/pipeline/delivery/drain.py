@@ -187,10 +187,13 @@ class Drain:
             except AppMisconfigured:
                 # the app may not read: there is no way to find out, and most gaps lose nothing
                 self._health.alarm("after a gap of Redis Omi could not be read: something may be doubled", now=now)
+                self._outcomes.heard(run, None, run.lease.uid, wrote=False)
                 found = []
             except OmiError as error:
                 self._outcomes.heard(run, error, run.lease.uid, wrote=False)
                 later = now + READ_BACK_PAUSE
+            else:
+                self._outcomes.heard(run, None, run.lease.uid, wrote=False)
         if later is not None:
             run.blocked = True
             run.wakes.append(later)
