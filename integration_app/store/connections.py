@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 CONNECTIONS_MAX = 2**31
 """As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
@@ -55,6 +55,15 @@ class SharedPool(ConnectionPool):
         self._idle.append((connection, time.monotonic()))
 
 
+class _ManagedConnection(SentinelManagedConnection):
+    """redis-py leaves a connection behind sentinels open after a time-out; its late answer would be taken for that of
+    the next command.
+    """
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        return super().read_response(*args, **{"disconnect_on_error": True} | options)
+
+
 def connect(url: str, *, decode: bool, timeout: float = 2.0, greet: Callable[[Any], None] | None = None) -> Redis:
     """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text.
 
@@ -94,5 +103,7 @@ def _behind_sentinels(url: str, options: dict[str, Any], timeout: float) -> Redi
     pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
     secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
     sentinel = Sentinel(pairs, socket_timeout=timeout)
-    primary: Redis = sentinel.master_for(service, db=int(number or 0), **options, **secret)
+    primary: Redis = sentinel.master_for(
+        service, db=int(number or 0), connection_class=_ManagedConnection, **options, **secret
+    )
     return primary

@@ -31,7 +31,8 @@ class Identity:
 
     def init(self, *, now: datetime) -> bool:
         """Make it ours. False when it was."""
-        return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now)))
+        server = str(self._redis.info("server").get("run_id", ""))
+        return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now), server=server))
 
     def epoch(self) -> int:
         """0 where the store is not ours."""
@@ -58,8 +59,8 @@ def greeter(clock: Callable[[], datetime]) -> Callable[[Any], None]:
             if not server or last == [server]:
                 return
             connection.send_command("EVAL", script, 0, server, codec.ms(clock()))
-            connection.read_response(disable_decoding=True)
-            last[:] = [server]
+            if connection.read_response(disable_decoding=True) is not None:  # else the store is not ours yet
+                last[:] = [server]
         except RedisError as error:
             if isinstance(error, RedisConnectionError | RedisTimeoutError):
                 raise

@@ -6,6 +6,7 @@ operator, below `oi:spoilt:`, for thirty days.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,7 @@ _SHARED = {
     keys.FAILING: "zset", keys.HELD: "hash", keys.COUNTERS: "hash", keys.BUDGET: "string", keys.PROBING: "string",
     keys.FAILURES: "string", keys.FAILED_UIDS: "set", keys.LIMITED: "string", keys.LIMITED_UIDS: "set",
 }  # fmt: skip
+_TYPES = frozenset(("string", "list", "set", "zset", "hash", "stream"))
 _TEXTS = ("prepared", "content")
 
 
@@ -36,6 +38,9 @@ class Repair:
         """Look at everything that a drain of this uid reads. Returns what was put aside or marked, as key names and
         fields, never their contents.
         """
+        nonce = secrets.token_hex(8)
+        if self._redis.echo(nonce) != nonce:
+            raise RuntimeError("Redis answers out of turn: nothing is touched")
         done = [key for key, kind in _SHARED.items() if self._of_type(key, kind)]
         done += self._own_keys(uid)
         done += self._gates(uid)
@@ -142,7 +147,7 @@ class Repair:
 
     def _of_type(self, key: str, kind: str) -> bool:
         """Put the key aside unless it is of this type, or missing. Whether it was."""
-        if self._redis.type(key) in (kind, "none"):
+        if self._redis.type(key) not in _TYPES - {kind}:
             return False
         self._aside(key)
         return True

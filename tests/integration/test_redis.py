@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
-from integration_app.local import stack as stack_module
 from integration_app.store import keys
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
+from tests.sentinels import Sentinels, within
 
 CANARY = "canary-in-the-text"
 
@@ -122,61 +118,6 @@ def test_a_waiting_message_takes_little(services: Services, redis: Redis) -> Non
 # --- failover ---------------------------------------------------------------------------------------------------
 
 
-class Sentinels:
-    """A primary, a replica and a sentinel that watches them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._binary = stack_module._server(stack_module.EMBEDDED)
-        self._folder = folder
-        self.ports = {name: stack_module.free_port(0) for name in ("primary", "replica", "sentinel")}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._start("primary")
-        self._start("replica", "--replicaof", "127.0.0.1", str(self.ports["primary"]))
-        config = folder / "sentinel.conf"
-        config.write_text(
-            f"port {self.ports['sentinel']}\nbind 127.0.0.1\ndir {folder}\n"
-            f"sentinel monitor main 127.0.0.1 {self.ports['primary']} 1\n"
-            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n"
-        )
-        self._spawn("sentinel", str(config), "--sentinel")
-
-    @property
-    def url(self) -> str:
-        return f"redis+sentinel://127.0.0.1:{self.ports['sentinel']}/main/0"
-
-    def _start(self, name: str, *more: str) -> None:
-        data = self._folder / name
-        data.mkdir()
-        port = str(self.ports[name])
-        self._spawn(name, "--port", port, "--bind", "127.0.0.1", "--dir", str(data), "--appendonly", "yes", *more)
-
-    def _spawn(self, name: str, *words: str) -> None:
-        self.processes[name] = subprocess.Popen(
-            [self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def in_sync(self) -> bool:
-        with suppress(RedisError), Redis(port=self.ports["primary"]) as primary:
-            seen = primary.info("replication")
-            replica = seen.get("slave0", {})
-            level = replica.get("state") == "online" and replica.get("offset") == seen["master_repl_offset"]
-            return level and self._knows_the_replica()
-        return False
-
-    def _knows_the_replica(self) -> bool:
-        with Redis(port=self.ports["sentinel"], decode_responses=True) as sentinel:
-            return bool(sentinel.sentinel_slaves("main"))
-
-    def kill(self, name: str) -> None:
-        process = self.processes.pop(name)
-        process.kill()
-        process.wait()
-
-    def close(self) -> None:
-        for name in list(self.processes):
-            self.kill(name)
-
-
 @pytest.fixture
 def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
     made = Sentinels(tmp_path)
@@ -184,16 +125,6 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
         yield made
     finally:
         made.close()
-
-
-def within(seconds: float, look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        with suppress(RedisError, OSError):
-            if look():
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_failover_keeps_what_was_accepted_and_goes_on(
