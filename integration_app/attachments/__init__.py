@@ -10,7 +10,7 @@ Calendars and mails are read where mails are (`mail`). Everything else is named.
 from __future__ import annotations
 
 from integration_app.attachments.documents import read_document
-from integration_app.attachments.plain import words_of
+from integration_app.attachments.plain import BYTES_READ, words_of
 from integration_app.attachments.reading import Reading
 from integration_app.model import Attachment
 from integration_app.text.kinds import DOCUMENTS, FileKind, kind_of_file
@@ -38,7 +38,8 @@ def read_plain(attachment: Attachment) -> Reading:
     if len(attachment.data) > BYTES_MAX:
         return Reading(why_not="it is too large to be read")
     words = words_of(kind, attachment.data, attachment.charset)
-    return Reading(words or "", why_not="" if words else "it is empty" if words == "" else "it is no text")
+    cut = len(attachment.data) > BYTES_READ[kind]
+    return Reading(words or "", cut=cut, why_not="" if words else "it is empty" if words == "" else "it is no text")
 
 
 def name_only(attachment: Attachment) -> Reading:

@@ -14,6 +14,7 @@ import signal
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from xml.etree.ElementTree import Element, iterparse  # expat refuses entity bombs; the limits hold for the rest
 
@@ -21,6 +22,7 @@ CHARACTERS_MAX = 20_000
 PAGES_MAX = 100
 _ROWS_MAX = 2_000
 _SHEETS_MAX = 20
+_COLUMNS_MAX = 50
 _UNPACKED_MAX = 40_000_000
 _MEMORY_MAX = 500_000_000
 _SECONDS = 8
@@ -45,9 +47,13 @@ def main(kind: str) -> dict[str, Any]:
     except _Refused as error:
         return {"error": str(error)}
     except Exception:  # noqa: BLE001 - parsers raise anything at broken files; what was read before counts
+        if not found.text and data[:4] == b"\xd0\xcf\x11\xe0":
+            return {"error": "it is locked with a password, or of an old Office format"}
         if not found.text:
             return {"error": "it is broken, or not what it is called"}
         found.cut = True
+    if not found.text:
+        return {"error": "there is no text in it"}
     return {"text": found.text[:CHARACTERS_MAX], "detail": found.detail, "cut": found.cut}
 
 
@@ -65,6 +71,13 @@ class _Found:
     @property
     def text(self) -> str:
         return "\n".join(self.parts).strip()
+
+    def say(self, text: str) -> bool:
+        """False when it is enough; that something was left out before does not count."""
+        before, self.cut = self.cut, False
+        goes_on = self.add(text)
+        self.cut = self.cut or before
+        return goes_on
 
     def add(self, text: str) -> bool:
         """False when it is enough."""
@@ -153,16 +166,30 @@ def _attribute(element: Element, name: str) -> str | None:
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), None)
 
 
+_LEFT_OUT = frozenset(("Fallback", "moveFrom", "del", "tbl"))
+_SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+
+
 def _said(element: Element) -> str:
-    """Text below an Office paragraph: runs, tabs, line breaks."""
-    parts = []
-    for node in element.iter():
+    """Text below an Office paragraph: runs, tabs, line breaks; paragraphs within it on lines of their own."""
+    parts: list[str] = []
+    todo = list(reversed(list(element)))
+    if _name(element) == "t":
+        return element.text or ""
+    while todo:
+        node = todo.pop()
         name = _name(node)
+        if name in _LEFT_OUT:
+            continue
         if name == "t":
             parts.append(node.text or "")
-        elif name in ("tab", "br", "cr"):
-            parts.append("\t" if name == "tab" else "\n")
-    return "".join(parts)
+        elif name in _SIGNS:
+            parts.append(_SIGNS[name])
+        else:
+            if name == "p" and parts and not parts[-1].endswith("\n"):
+                parts.append("\n")
+            todo.extend(reversed(list(node)))
+    return "".join(parts).strip("\n")
 
 
 def _row(cells: list[str]) -> str:
@@ -172,16 +199,39 @@ def _row(cells: list[str]) -> str:
 
 
 def _table(element: Element, row: str, cell: str, said: Callable[[Element], str]) -> str:
-    rows = ([said(one) for one in line if _name(one) == cell] for line in element.iter() if _name(line) == row)
-    return "\n".join(text for cells in rows if (text := _row(cells)))
+    """Its rows; of a table within a cell, those follow."""
+    rows: list[str] = []
+    for line in element.iter():
+        if _name(line) == row:
+            text = _row([said(one) for one in _cells(line, row, cell)])
+            if text:
+                rows.append(text)
+        if len(rows) > _ROWS_MAX:
+            break
+    return "\n".join(rows)
+
+
+def _cells(line: Element, row: str, cell: str) -> Iterator[Element]:
+    """The cells of one row, those inside content controls too, and none of a row within."""
+    todo = list(reversed(list(line)))
+    while todo:
+        node = todo.pop()
+        if _name(node) == cell:
+            yield node
+        elif _name(node) != row:
+            todo.extend(reversed(list(node)))
 
 
 def _word(data: bytes, found: _Found) -> None:
     archive = _members(data)
-    for element in _elements(archive, "word/document.xml", frozenset(("p", "tbl"))):
-        text = _said(element) if _name(element) == "p" else _table(element, "tr", "tc", _said)
-        if not found.add(text):
-            return
+    main = next((name for name in archive.namelist() if re.fullmatch(r"word/document\d*\.xml", name)), "")
+    for name in (main, "word/footnotes.xml", "word/endnotes.xml"):
+        if name != main and name not in archive.namelist():
+            continue
+        for element in _elements(archive, name, frozenset(("p", "tbl"))):
+            text = _said(element) if _name(element) == "p" else _table(element, "tr", "tc", _said)
+            if (text or name == main) and not found.add(text):
+                return
 
 
 def _slides(data: bytes, found: _Found) -> None:
@@ -193,7 +243,11 @@ def _slides(data: bytes, found: _Found) -> None:
     }
     found.detail = _count(len(names), "slide")
     for number, name in sorted(names.items()):
-        lines = [_said(element) for element in _elements(archive, name, frozenset(("p",)))]
+        elements = _elements(archive, name, frozenset(("p", "tbl")))
+        lines = [_said(one) if _name(one) == "p" else _table(one, "tr", "tc", _said) for one in elements]
+        notes = f"ppt/notesSlides/notesSlide{number}.xml"
+        if notes in archive.namelist():
+            lines += [_said(one) for one in _elements(archive, notes, frozenset(("p",)))]
         text = "\n".join(line for line in lines if line.strip())
         if text and not found.add(f"Slide {number}\n{text}\n"):
             return
@@ -204,31 +258,42 @@ def _sheet(data: bytes, found: _Found) -> None:
 
     _members(data)
     book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    found.detail = _count(len(book.sheetnames), "sheet")
-    for name in book.sheetnames[:_SHEETS_MAX]:
+    sheets = book.worksheets
+    found.detail = _count(len(sheets), "sheet")
+    found.cut = len(sheets) > _SHEETS_MAX
+    for sheet in sheets[:_SHEETS_MAX]:
         rows = []
-        for cells in book[name].iter_rows(max_row=_ROWS_MAX, max_col=50, values_only=True):
-            if text := _row([_value(cell) for cell in cells]):
+        found.cut = found.cut or (sheet.max_row or 0) > _ROWS_MAX or (sheet.max_column or 0) > _COLUMNS_MAX
+        for cells in sheet.iter_rows(max_row=_ROWS_MAX, max_col=_COLUMNS_MAX):
+            if text := _row([_value(cell.value, cell.number_format or "") for cell in cells]):
                 rows.append(text)
-        if rows and len(book.sheetnames) > 1:
-            rows.insert(0, f"Sheet {name}")
-        if rows and not found.add("\n".join(rows) + "\n"):
+        hidden = sheet.sheet_state != "visible"
+        if rows and (len(sheets) > 1 or hidden):
+            rows.insert(0, f"Sheet {sheet.title}{' (hidden)' if hidden else ''}")
+        if rows and not found.say("\n".join(rows) + "\n"):
             return
 
 
-def _value(cell: Any) -> str:
-    if cell is None:
+def _value(value: Any, form: str) -> str:
+    if value is None:
         return ""
-    if isinstance(cell, float):
-        return f"{cell:.10g}"
-    return str(cell).removesuffix(" 00:00:00")
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}" + (f":{seconds:02d}" if seconds else "")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value * 100:.10g} %" if "%" in form else f"{value:.15g}"
+    return str(value).removesuffix(" 00:00:00")
 
 
 def _open_document(data: bytes, found: _Found) -> None:
     archive = _members(data)
-    for element in _elements(archive, "content.xml", frozenset(("p", "h", "table"))):
+    for element in _elements(archive, "content.xml", frozenset(("p", "h", "table", "tracked-changes"))):
+        if _name(element) == "tracked-changes":
+            continue  # what was deleted
+        if _name(element) == "table":
+            found.cut = found.cut or sum(_name(row) == "table-row" for row in element.iter()) > _ROWS_MAX
         text = _open_table(element) if _name(element) == "table" else _open_text(element)
-        if text and not found.add(text):
+        if text and not found.say(text):
             return
 
 
@@ -240,7 +305,9 @@ def _open_text(element: Element) -> str:
             parts.append(" " * min(int(_attribute(node, "c") or 1), 100))
         elif name in ("tab", "line-break"):
             parts.append("\t" if name == "tab" else "\n")
-        elif name not in ("annotation", "note"):
+        elif name == "note":
+            parts.append(f" ({' '.join(_open_text(node).split())})")
+        elif name not in ("annotation", "tracked-changes", "note-citation"):
             parts.append(_open_text(node))
         parts.append(node.tail or "")
     return "".join(parts)
@@ -255,7 +322,7 @@ def _open_table(element: Element) -> str:
         for cell in line:
             if _name(cell) in ("table-cell", "covered-table-cell"):
                 count = min(int(_attribute(cell, "number-columns-repeated") or 1), 50)
-                cells += [" ".join(_open_text(child) for child in cell if _name(child) == "p")] * count
+                cells += [" ".join(_open_text(child) for child in cell if _name(child) != "annotation")] * count
         if text := _row(cells[:50]):
             rows.append(text)
     return "\n".join(rows[:_ROWS_MAX])

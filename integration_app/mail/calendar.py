@@ -12,6 +12,9 @@ from datetime import date, datetime, timedelta
 from integration_app.text.clean import one_line
 
 _LOOKED_AT_MAX = 200_000
+EVENTS_MAX = 20
+_ABOUT_MAX = 2_000
+_DURATION = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,4})M)?(?:\d+S)?)?")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _LINE = re.compile(r"([A-Za-z-]{1,40})((?:;[^:\"]*(?:\"[^\"]*\"[^:\"]*)*)?):(.*)")
 _ESCAPED = re.compile(r"\\([nN,;\\])")
@@ -26,28 +29,34 @@ class _Event:
     attendees: list[tuple[str, str]] = field(default_factory=list)
 
 
-def invitation(text: str) -> str | None:
-    """`[Invitation: Team sync, Mon 23 Nov 2026 10:00–11:00 (Europe/Lisbon), Room 4, from ana@example.com]`.
-
-    None when there is no event in it.
+def invitations(text: str) -> list[str]:
+    """For each event `[Invitation: Team sync, Mon 23 Nov 2026 10:00–11:00 (UTC), Room 4, from ana@example.com]`, and its
+    description below.
     """
-    event, method = _first_event(text[:_LOOKED_AT_MAX])
-    if event is None:
-        return None
+    events, method = _events(text[:_LOOKED_AT_MAX])
+    return [_told(event, method) for event in events[:EVENTS_MAX]]
+
+
+def _told(event: _Event, method: str) -> str:
     parts = [_text(event, "SUMMARY") or "(no title)", _when(event), _text(event, "LOCATION")]
     parts.append(_EVERY.get(_rule(event), ""))
     if method == "REPLY":
         parts += [_answer(event)]
     elif organizer := event.values.get("ORGANIZER"):
         parts.append(f"from {_person(*organizer)}")
-    return f"[{_METHODS.get(method, 'Event')}: {', '.join(part for part in parts if part)}]"
+    line = f"[{_METHODS.get(method, 'Event')}: {', '.join(part for part in parts if part)}]"
+    about = event.values.get("DESCRIPTION", ("", ""))[1]
+    said = _ESCAPED.sub(lambda found: "\n" if found.group(1) in "nN" else found.group(1), about).strip()
+    return f"{line}\n{said[:_ABOUT_MAX]}" if said else line
 
 
-def _first_event(text: str) -> tuple[_Event | None, str]:
+def _events(text: str) -> tuple[list[_Event], str]:
+    """Events and tasks, and what the calendar wants with them."""
+    found_all: list[_Event] = []
     event: _Event | None = None
     method, inside = "", 0
     for line in _FOLD.sub("", text).splitlines():
-        found = _LINE.fullmatch(line[:4000])
+        found = _LINE.fullmatch(line[:8000])
         if not found:
             continue
         name, params, value = found.group(1).upper(), found.group(2), found.group(3)
@@ -55,17 +64,18 @@ def _first_event(text: str) -> tuple[_Event | None, str]:
             method = value.strip().upper()
         elif name == "BEGIN":
             inside += 1 if event else 0
-            if value.strip().upper() == "VEVENT" and event is None:
+            if value.strip().upper() in ("VEVENT", "VTODO") and event is None:
                 event = _Event()
         elif name == "END":
             if event and not inside:
-                return event, method
+                found_all.append(event)
+                event = None
             inside = max(0, inside - 1)
         elif event and not inside:  # an alarm inside the event has a description of its own
             event.values.setdefault(name, (params, value))
             if name == "ATTENDEE":
                 event.attendees.append((params, value))
-    return event, method
+    return [*found_all, event] if event else found_all, method
 
 
 def _text(event: _Event, name: str) -> str:
@@ -77,7 +87,12 @@ def _when(event: _Event) -> str:
     params, value = event.values.get("DTSTART", ("", ""))
     start, end = _moment(value), _moment(event.values.get("DTEND", ("", ""))[1])
     if start is None:
-        return ""
+        due = _moment(event.values.get("DUE", ("", ""))[1])
+        return f"due {due:%a %d %b %Y}" if due else ""
+    lasts = _DURATION.fullmatch(event.values.get("DURATION", ("", ""))[1].strip())
+    if end is None and lasts and isinstance(start, datetime):
+        days, hours, minutes = (int(part or 0) for part in lasts.groups())
+        end = start + timedelta(days=days, hours=hours, minutes=minutes)
     if not isinstance(start, datetime):
         last = end - timedelta(days=1) if end and not isinstance(end, datetime) else start
         return f"{start:%a %d %b %Y}{f' – {last:%a %d %b %Y}' if last > start else ''}, all day"

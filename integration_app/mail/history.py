@@ -26,6 +26,7 @@ from integration_app.mail.signs import (
     LABEL,
     LINE_MAX,
     LOOKED_AT_MAX,
+    POINTS_BELOW,
     RULE,
     SENTENCE_END,
     START_INSIDE,
@@ -39,6 +40,7 @@ from integration_app.mail.signs import (
     is_quoted,
     is_reply_subject,
     is_scandinavian_forward,
+    label_of,
     lacking,
     says_wrote,
     without_signature,
@@ -53,8 +55,12 @@ _CANDIDATES_MAX = 400
 """Lines of one mail that are looked at as the end of an attribution."""
 _NAME_WORDS = 6
 _SHAPE_WORDS = 16
-_UNANNOUNCED_LINES = 2
+_UNANNOUNCED_LINES = 6
 _WRAP_COLUMN = 72
+_POINTER_MAX = 400
+_TELLING = 20
+"""Characters of a subject that do not stand in another one by chance."""
+_BLOCKS_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,11 @@ def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Sp
     """
     lines = text.split("\n")
     page = _Page(lines, is_reply=is_reply or is_reply_subject(subject), subject=subject)
-    kept = without_signature(page.own())
+    kept = without_signature(page.own(), is_reply=page.is_reply)
     own = "\n".join(kept).strip()
-    return Split(own, lacking(lines, kept)) if own else Split(text)
+    if not own or (len(own) < _POINTER_MAX and POINTS_BELOW.search(own)):
+        return Split(text)  # nothing else, or the answers stand in what would be cut
+    return Split(own, lacking(lines, kept))
 
 
 def is_forward(text: str, subject: str = "") -> bool:
@@ -122,11 +130,11 @@ class _Page:
         self._lines = lines
         self._seen = [INVISIBLE.sub("", line[:LINE_MAX]).rstrip("\r") for line in head(lines)]
         self._quoted = [is_quoted(line) for line in self._seen]
-        self._is_reply = is_reply
+        self._is_reply = self.is_reply = is_reply
         self._subject = subject
         self._last_text = max((number for number, line in enumerate(self._seen) if line.strip()), default=-1)
         self._last_quoted = max((number for number, quoted in enumerate(self._quoted) if quoted), default=-1)
-        self._candidates = _CANDIDATES_MAX
+        self._candidates, self._blocks = _CANDIDATES_MAX, _BLOCKS_MAX
         self._wraps = sum(self._looks_wrapped(number) for number in range(len(self._seen))) >= 2
         self.length = len(self._seen)
 
@@ -172,9 +180,10 @@ class _Page:
             own = self._own_part(begin, number)
             kept = self._around(begin, self._below(number))
             return [*kept[:begin], own, *kept[begin:]] if own and kept is not self._lines else kept
-        if not self._is_reply:
+        if not self._is_reply or self._blocks <= 0:
             return None
         block = header_block(self._seen, number)
+        self._blocks -= label_of(self._seen[number]) is not None
         if block > number and self._block_is_history(number, block):
             above = number - 1 if number > 0 and RULE.fullmatch(self._seen[number - 1]) else number
             return self._lines[:above]
@@ -259,6 +268,9 @@ class _Page:
 
     def _block_is_history(self, number: int, end: int) -> bool:
         """Only in a mail that says "Re:" and has the same subject: any other may be a forward."""
+        above = next((row.strip() for row in reversed(self._seen[:number]) if row.strip()), "")
+        if COLON.search(above) and not RULE.fullmatch(above):
+            return False  # "Please send:", and then a mail that nobody has sent yet
         if not self._subject.strip():
             return True
         if not is_reply_subject(self._subject):
@@ -266,7 +278,8 @@ class _Page:
         for line in self._seen[number:end]:
             found = LABEL.fullmatch(line)
             if found and words.fold(found.group(1).strip(" *_")) in words.SUBJECT and found.group(2).strip(" *|"):
-                return bare_subject(found.group(2)) in bare_subject(self._subject)
+                said, mine = bare_subject(found.group(2)), bare_subject(self._subject)
+                return said == mine or (len(said) > _TELLING and said in mine)
         return True
 
     def _is_original_rule(self, number: int) -> bool:

@@ -9,7 +9,9 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from integration_app.mail.bounds import link_target, within_bounds
+from integration_app.mail import words
+from integration_app.mail.bounds import TAGS_MAX, link_target, within_bounds
+from integration_app.mail.signs import ADDRESS, DATE
 
 HTML_MAX = 2_000_000
 """Characters of HTML that are looked at."""
@@ -100,12 +102,12 @@ _QUOTE_BEGINS = "#divRplyFwdMsg, #appendonsend, #mail-editor-reference-message-c
 """Outlook puts no container around history: everything from such a mark on is history."""
 
 
-def html_to_text(html: str, *, drop_history: bool = False) -> str:
+def html_to_text(html: str, *, drop_history: bool = False, tags: int = TAGS_MAX) -> str:
     """The text a reader would see, blocks on lines of their own, quotations behind `> `.
 
     `drop_history` removes the containers in which mail programs put the mail that is answered.
     """
-    parser = LexborHTMLParser(within_bounds(html[:HTML_MAX]))
+    parser = LexborHTMLParser(within_bounds(html[:HTML_MAX], tags))
     if drop_history:
         _drop_history(parser)
     root = parser.body or parser.root
@@ -120,8 +122,9 @@ def _drop_history(parser: LexborHTMLParser) -> None:
                 following.decompose()
             node = node.parent
         mark.decompose()
-    for quote in parser.css(_QUOTES):
-        if quote.parent is None or _is_formatting(quote):
+    # looked at before anything goes: what announces one quotation may be in the way of another
+    for quote in [row for row in parser.css(_QUOTES) if not (_is_formatting(row) or _is_unannounced(row))]:
+        if quote.parent is None:
             continue
         announced = quote.css_first(".gmail_attr")
         if announced is not None and announced.parent is not None and announced.parent.mem_id == quote.mem_id:
@@ -142,6 +145,21 @@ def _is_formatting(quote: LexborNode) -> bool:
             return False
         above = above.parent
     return True
+
+
+def _is_unannounced(quote: LexborNode) -> bool:
+    """A bare quotation below nothing that says whose it is: the writer's own, as far as anybody can tell."""
+    if quote.tag != "blockquote" or "gmail_quote" in (quote.attributes.get("class") or ""):
+        return False
+    near = quote.text(deep=True, separator=" ", strip=True)[:300]
+    before, steps = quote.prev, 0
+    while before is not None and steps < 6:
+        near += " " + before.text(deep=True, separator=" ", strip=True)[-300:]
+        before, steps = before.prev, steps + 1
+    if quote.parent is not None and quote.parent.prev is not None:
+        near += " " + quote.parent.prev.text(deep=True, separator=" ", strip=True)[-300:]
+    low = words.fold(near)
+    return not (DATE.search(near) or ADDRESS.search(near) or any(word in low for word in words.WROTE))
 
 
 class _Page:
@@ -213,7 +231,8 @@ def _layout(root: LexborNode) -> str:
             page.text(_alt(node))
         elif tag not in _SKIP and not _is_hidden(style := _style(node), node):
             tiny = bool(_ZERO.match(style["font-size"])) if "font-size" in style else tiny
-            _open(page, tag)
+            indents = tag == "blockquote" and _is_indent(style)
+            _open(page, "div" if indents else tag)
             todo.append((node, False, tiny))
             todo.extend((child, True, tiny) for child in reversed(list(node.iter(include_text=True))))
     page.end_line()
@@ -222,7 +241,9 @@ def _layout(root: LexborNode) -> str:
 
 def _text(page: _Page, node: LexborNode) -> None:
     text = node.text(deep=False)
-    if node.parent is not None and node.parent.tag == "pre":
+    if node.parent is not None and (
+        node.parent.tag == "pre" or (node.parent.parent is not None and node.parent.parent.tag == "pre")
+    ):
         for line in text.split("\n"):
             page.line.append(line)
             page.end_line()
@@ -252,8 +273,14 @@ def _close(page: _Page, tag: str, node: LexborNode) -> None:
         page.end_paragraph()
     elif tag in _BLOCKS:
         page.end_line()
-    if tag == "blockquote":
+    if tag == "blockquote" and not _is_indent(_style(node)):
         page.quotes = max(0, page.quotes - 1)
+
+
+def _is_indent(style: dict[str, str]) -> bool:
+    """The button that indents: a margin, and no border to say that it is a quotation."""
+    border = style.get("border", "")
+    return "margin" in style and (border.startswith(("none", "0")))
 
 
 def _style(node: LexborNode) -> dict[str, str]:

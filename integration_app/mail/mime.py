@@ -6,8 +6,6 @@ charsets are decoded here, one by one, each within a limit.
 
 from __future__ import annotations
 
-import email
-import email.policy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timezone
@@ -17,7 +15,7 @@ from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.bodies import TEXT_MAX, within
 from integration_app.mail.forwards import Forward
 from integration_app.mail.headers import author_of, date_of, header, zone_of
-from integration_app.mail.parts import BOUNDARIES_MAX, Parts
+from integration_app.mail.parts import Parts, parse
 from integration_app.model import Attachment
 from integration_app.text.charsets import decode
 
@@ -48,10 +46,10 @@ class Mail:
 
 def read_mail(raw: bytes, *, envelope_from: str | None = None) -> Mail:
     """Read one mail. A mail that cannot be taken apart comes back as its readable source rather than as nothing."""
-    if raw.lower().count(b"boundary") > BOUNDARIES_MAX:
-        return Mail(text=decode(raw[:TEXT_MAX]))  # the parser compares every line with every boundary
+    message = parse(raw)
+    if message is None:
+        return Mail(text=decode(raw[:TEXT_MAX]))
     try:
-        message = email.message_from_bytes(raw, policy=email.policy.compat32)
         is_reply = bool(header(message, "in-reply-to") or header(message, "references"))
         body = Parts(header(message, "subject"), is_reply)
         text = body.whole(body.render(message, 0))

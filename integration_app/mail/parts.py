@@ -6,24 +6,55 @@ import base64
 import binascii
 import email
 import email.policy
+import re
 from collections.abc import Iterator
+from email.errors import MessageError
 from email.message import Message
 
 from integration_app.mail.bodies import STUB_SHARE, TEXT_MAX, choose_body, within
-from integration_app.mail.calendar import invitation
+from integration_app.mail.bounds import TAGS_MAX
+from integration_app.mail.calendar import invitations
 from integration_app.mail.headers import HEADER_MAX, header
-from integration_app.mail.html import html_to_text
 from integration_app.model import Attachment
 from integration_app.text.charsets import decode, decode_words
 from integration_app.text.clean import one_line
 from integration_app.text.kinds import FileKind, kind_of_file
 
-BOUNDARIES_MAX = 200
+_BOUNDARIES_MAX = 200
+_DELIMITERS_MAX = 3_000
+_NESTED_MAX = 60
+_BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
+_NESTED = re.compile(rb"message/rfc822", re.IGNORECASE)
+_FLOWED_TEXT_MAX = 300_000
 _DEPTH_MAX = 30
 _PARTS_MAX = 300
 _HELD_MAX = 25_000_000
 """Bytes of attachments of one mail that are taken along to be read."""
 _MAILS_MAX = 20
+_ROWS_MAX = 20_000
+_UNREAD_MAX = 100_000
+_MIME_NOTE = re.compile(r"multi-?part|MIME|mime", re.IGNORECASE)
+
+
+def parse(raw: bytes) -> Message | None:
+    """A mail's structure; None for what cannot be taken apart in reasonable time."""
+    if len(_BOUNDARY.findall(raw)) > _BOUNDARIES_MAX:
+        return None  # the parser compares every line with every boundary
+    if len(_NESTED.findall(raw)) > _NESTED_MAX:
+        raw = _NESTED.sub(b"application/x-mail", raw)  # it would recurse into each; now they are named
+    if raw.count(b"\n--") > _DELIMITERS_MAX:
+        raw = raw[: _nth(raw, b"\n--", _DELIMITERS_MAX)]
+    try:
+        return email.message_from_bytes(raw, policy=email.policy.compat32)
+    except (RecursionError, MessageError, ValueError, LookupError, AttributeError, TypeError):
+        return None
+
+
+def _nth(raw: bytes, piece: bytes, count: int) -> int:
+    at = -1
+    for _ in range(count):
+        at = raw.find(piece, at + 1)
+    return at
 
 
 class Parts:
@@ -41,10 +72,13 @@ class Parts:
         self._parts = 0
         self._attached = 0  # how many attached mails deep
         self._held = 0
+        self._left_out = 0
+        self._tags, self._rows = TAGS_MAX, _ROWS_MAX
 
     def whole(self, said: str) -> str:
         """Invitations, the body, the mails that are attached."""
-        return "\n\n".join(part for part in (*self.invited, said, *self.mails) if part.strip())
+        note = f"[{self._left_out} more parts were left out]" if self._left_out else ""
+        return "\n\n".join(part for part in (*self.invited, said, *self.mails, note) if part.strip())
 
     def named(self, text: str) -> tuple[Attachment, ...]:
         """What came along; pictures shown inside the text only where there is no text."""
@@ -54,8 +88,8 @@ class Parts:
         """An attachment of a mail that the provider took apart."""
         data, kind = attachment.data, kind_of_file(attachment.content_type, attachment.name)
         if data is not None and kind is FileKind.MAIL:
-            inner = email.message_from_bytes(data, policy=email.policy.compat32)
-            if inner.keys() and data.lower().count(b"boundary") <= BOUNDARIES_MAX:
+            inner = parse(data)
+            if inner is not None and inner.keys():
                 self._add_mail(inner, 0)
                 return
         if data is not None and kind is FileKind.CALENDAR and self._invites(decode(data, attachment.charset)):
@@ -65,6 +99,7 @@ class Parts:
     def render(self, part: Message, depth: int) -> str:
         self._parts += 1
         if depth > _DEPTH_MAX or self._parts > _PARTS_MAX:
+            self._left_out += 1
             return ""
         _shorten_headers(part)
         kind = part.get_content_type()
@@ -81,40 +116,64 @@ class Parts:
             if kind == "multipart/alternative":
                 return self._alternative(children, depth)
             texts = (self.render(child, depth + 1) for child in children)
-            return "\n\n".join(text for text in texts if text.strip())
+            text = "\n\n".join(text for text in texts if text.strip())
+            return text or self._preamble(part)
+        if part.get_content_maintype() == "multipart":  # its boundary is nowhere: what there is, is the text
+            return self._chosen(_text(part), None)
         if _is_attachment(part):
             self._attach(part, depth)
             return ""
-        if kind == "text/plain":
+        if kind in ("text/plain", "text/enriched"):
             return self._chosen(_text(part), None)
         if kind == "text/html":
             return self._chosen(None, _text(part))
         self._attach(part, depth)
         return ""
 
+    def _preamble(self, part: Message) -> str:
+        """Words in front of the first part are shown by no program; where there are no others, they are the mail."""
+        words = part.preamble or ""
+        return "" if not words.strip() or _MIME_NOTE.search(words) else self._chosen(words, None)
+
     def _attach(self, part: Message, depth: int) -> None:
-        if kind_of_file(part.get_content_type(), _file_name(part)) is FileKind.MAIL and isinstance(
-            data := part.get_payload(decode=True), bytes
-        ):
-            inner = email.message_from_bytes(data, policy=email.policy.compat32)
-            if inner.keys() and data.lower().count(b"boundary") <= BOUNDARIES_MAX:
+        kind = kind_of_file(part.get_content_type(), _file_name(part))
+        data = part.get_payload(decode=True)
+        if kind is FileKind.MAIL and isinstance(data, bytes):
+            inner = parse(data)
+            if inner is not None and inner.keys():
                 self._add_mail(inner, depth)
                 return
+        if kind is FileKind.CALENDAR and self._invites(_text(part)):
+            return
         self._note(part)
 
     def _alternative(self, children: list[Message], depth: int) -> str:
-        leaves = {child.get_content_type(): child for child in reversed(children) if not child.is_multipart()}
-        plain, html = leaves.get("text/plain"), leaves.get("text/html")
-        others = [child for child in children if child is not plain and child is not html]
+        leaves = [child for child in children if not child.is_multipart() and not _is_attachment(child)]
+        plain = [child for child in leaves if child.get_content_type() == "text/plain"]
+        html = [child for child in leaves if child.get_content_type() == "text/html"]
+        others = [child for child in children if not any(child is leaf for leaf in (*plain, *html))]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
-        chosen = self._chosen(_text(plain) if plain else None, _text(html) if html else None)
+        said = ("\n\n".join(map(_text, plain)) if plain else None, "\n".join(map(_text, html)) if html else None)
+        chosen = self._chosen(*said)
         other = "\n\n".join(rest)  # HTML together with its images, most of the time
         return other if len(chosen.strip()) <= STUB_SHARE * len(other) else chosen
 
     def _chosen(self, plain: str | None, html: str | None) -> str:
+        tags = (html or "").count("<")
+        if self._tags <= 0 or self._rows <= 0:  # so much has been said that the rest is taken as it stands
+            return within(plain or html or "")[:_UNREAD_MAX]
+        body = choose_body(
+            plain,
+            html,
+            subject=self._subject,
+            is_reply=self._is_reply,
+            tags=self._tags,
+            whole=bool(self._attached),
+        )
+        self._tags -= tags
+        self._rows -= (plain or "").count("\n")
         if self._attached:
-            return within(plain if plain and plain.strip() else html_to_text(html or ""))
-        body = choose_body(plain, html, subject=self._subject, is_reply=self._is_reply)
+            return body.text
         self.is_forward = self.is_forward or body.is_forward
         self.said = self.said or bool(body.text.strip())
         if body.history:
@@ -140,10 +199,9 @@ class Parts:
 
     def _invites(self, calendar: str) -> bool:
         """One line, however often the same invitation comes along (most programs send it twice)."""
-        line = invitation(calendar)
-        if line is not None and line not in self.invited:
-            self.invited.append(line)
-        return line is not None
+        lines = invitations(calendar)
+        self.invited += [line for line in lines if line not in self.invited]
+        return bool(lines)
 
     def _note(self, part: Message) -> None:
         """Keep an attachment, with its bytes where they can be read."""
@@ -188,8 +246,8 @@ def _attached_mail(part: Message) -> Message | None:
         raw = base64.b64decode(payload if isinstance(payload, str) else "", validate=False)
     except (binascii.Error, ValueError):
         return inner
-    found = email.message_from_bytes(raw, policy=email.policy.compat32)
-    return found if found.keys() else inner
+    found = parse(raw)
+    return found if found is not None and found.keys() else inner
 
 
 def _is_calendar(part: Message) -> bool:
@@ -229,4 +287,24 @@ def _text(part: Message) -> str:
     label = part.get_param("charset")
     if isinstance(label, tuple):
         label = label[2]
-    return decode(data[: TEXT_MAX * 4], str(label) if label else None)
+    text = decode(data[: TEXT_MAX * 4], str(label) if label else None)
+    if part.get_content_type() == "text/enriched":
+        return re.sub(r"<[^<>]{0,200}>", "", text)
+    return _unflowed(part, text) if str(part.get_param("format", "")).lower() == "flowed" else text
+
+
+def _unflowed(part: Message, text: str) -> str:
+    """Lines that a mail program broke softly, joined again: https://www.rfc-editor.org/rfc/rfc3676"""
+    joins = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
+    lines: list[str] = []
+    open_ = False
+    for line in text[:_FLOWED_TEXT_MAX].split("\n"):
+        row = line.rstrip("\r")
+        bare = row.removeprefix(" ")
+        quoted = bare.startswith(">")
+        if open_ and not quoted and bare not in ("-- ", "--"):
+            lines[-1] = f"{lines[-1].rstrip(' ')}{joins}{bare}"
+        else:
+            lines.append(row if quoted else bare)
+        open_ = row.endswith(" ") and bare != "-- " and not quoted
+    return "\n".join(lines) + text[_FLOWED_TEXT_MAX:]

@@ -15,6 +15,7 @@ LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 LINE_MAX = 400
 BLOCK_LINES = 40
+_ROWS_MAX = 12
 INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 QUOTE = re.compile(r"\s{0,8}[>\uff1e]")
 ADDRESS = re.compile(r"[^\s<>@\"'()\[\]:;,]{1,64}@[^\s<>@\"'()\[\]:;,]{1,190}")
@@ -56,11 +57,24 @@ START_INSIDE = re.compile(
     + r")\s"
 )
 """Where an attribution may begin within a line."""
-POSTSCRIPT = re.compile(r"\s{0,3}P\.?\s?S\.?\b[:.]?\s", re.IGNORECASE)
+POSTSCRIPT = re.compile(r"\s{0,3}(?:P\.?\s?[SD]\.?\b[:.]?\s|Nachtrag\b|NB\b)", re.IGNORECASE)
+POINTS_BELOW = re.compile(
+    r"\b(?:(?:see|my|answers?|answered|comments?|repl(?:y|ies|ied)|respon(?:se|ses|ded)|notes?|thoughts)\b.{0,40}\b"
+    r"(?:below|in-?line|in (?:red|blue|green|bold|colou?r)|interspersed)"
+    r"|(?:siehe|antwort\w*|kommentar\w*|anmerkung\w*)\b.{0,40}\b(?:unten|inline|in (?:rot|blau|grün))"
+    r"|(?:voir|répon\w+|commentaires?)\b.{0,40}\b(?:ci-dessous|plus bas|en (?:rouge|bleu|vert))"
+    r"|(?:ver|respuestas?|respond\w+|comentarios?)\b.{0,40}\b(?:abajo|en (?:rojo|azul|verde))"
+    r"|(?:ver|respostas?|respond\w+|comentários?)\b.{0,40}\b(?:abaixo|em (?:vermelho|azul))"
+    r"|(?:vedi|rispos\w+|comment\w+)\b.{0,40}\b(?:sotto|in (?:rosso|blu))"
+    r"|(?:zie|antwoord\w*|opmerking\w*)\b.{0,40}\b(?:hieronder|in het (?:rood|blauw))"
+    r"|(?:se|svar\w*)\b.{0,40}\b(?:nedenfor|nedan|inline)|(?:см|ответ\w*)\b.{0,40}\bниже)\b",
+    re.IGNORECASE,
+)
 ADDRESS_LAST = re.compile(r"[<(\[](?:mailto:)?[^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{1,190}[>)\]]\S{0,4}\s?[:\uff1a]\s*$")
 REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
+_MARK = re.compile(r"^\s*\[[A-Za-z :_-]{2,20}\]\s*")
 PREFIXES = re.compile(
     rf"(?:\s*(?:{words.REPLY_PREFIXES}|{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a])+", re.IGNORECASE
 )
@@ -76,8 +90,11 @@ def is_forward_subject(subject: str) -> bool:
 
 
 def bare_subject(subject: str) -> str:
-    """Without prefixes, in lower case: the same for a mail and its answers."""
-    return " ".join(PREFIXES.sub("", subject[:300], count=1).casefold().split())
+    """Without prefixes and marks such as [EXTERNAL], in lower case: the same for a mail and its answers."""
+    bare = subject[:300]
+    while (less := PREFIXES.sub("", _MARK.sub("", bare), count=1)) != bare:
+        bare = less
+    return " ".join(bare.casefold().split())
 
 
 def is_quoted(line: str) -> bool:
@@ -120,6 +137,8 @@ def header_block(lines: list[str], start: int, *, announced: bool = False) -> in
                 kind, label, value = rows[-1]
                 rows[-1] = (kind, label, f"{value} {line.strip()}")
         else:
+            if len(rows) > _ROWS_MAX:
+                return start
             if not rows and not announced and found[0] not in ("sender", "sent"):
                 return start
             rows.append(found)
@@ -214,12 +233,15 @@ def lacking(lines: list[str], kept: list[str]) -> str:
     return "\n".join(lines[common : len(lines) - ending]).strip("\n")
 
 
-def without_signature(lines: list[str]) -> list[str]:
-    """Without what stands below `-- `; a postscript is no part of it."""
+def without_signature(lines: list[str], *, is_reply: bool = True) -> list[str]:
+    """Without what stands below `-- `; a postscript is no part of it, nor is a sentence that goes on."""
     for number in range(len(lines) - 1, max(-1, len(lines) - 1 - SIGNATURE_LINES), -1):
         if lines[number].rstrip("\r") == "-- ":
             added = next((n for n in range(number, len(lines)) if POSTSCRIPT.match(lines[n])), len(lines))
             own = any(line.strip() for line in lines[:number])
+            first = next((line.strip() for line in lines[number + 1 :] if line.strip()), "")
+            if first[:1].islower() or (not is_reply and SENTENCE_END.search(first)):
+                return lines  # a divider
             return [*lines[:number], *lines[added:]] if own else lines
     return lines
 

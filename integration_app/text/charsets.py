@@ -34,9 +34,21 @@ _REALLY = {
 }
 
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""What a text begins with decides, whatever its label says."""
+
+
 def decode(data: bytes, label: str | None = None) -> str:
     """Text of `data`: first as UTF-8 where the label is missing or ASCII, then as labelled, then
     with replacement characters for what does not fit."""
+    for mark, marked in _MARKS:
+        if data.startswith(mark) and len(data) > len(mark) + 1:
+            return data.decode(marked, "replace")
     name = (label or "").strip().strip("\"'").lower()[:40]
     codec = _REALLY.get(name, name)
     attempts = [codec, "utf-8"] if codec not in ("", "cp1252") else ["utf-8"]

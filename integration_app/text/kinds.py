@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -30,8 +31,10 @@ _ENDINGS = (
     dict.fromkeys(("txt", "text", "md", "markdown", "csv", "tsv", "json", "log"), FileKind.TEXT)
     | dict.fromkeys(("html", "htm"), FileKind.HTML)
     | dict.fromkeys(("ogg", "oga", "opus", "mp3", "m4a", "wav", "amr", "aac", "flac", "weba"), FileKind.AUDIO)
+    | {"xlsm": FileKind.SHEET, "docm": FileKind.WORD, "pptm": FileKind.SLIDES}
     | {kind.value: kind for kind in FileKind if kind not in (FileKind.TEXT, FileKind.AUDIO)}
 )
+_IS_ENDING = re.compile(r"(?=\w*[a-z])[a-z0-9]{1,5}")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
 _TYPES = {
@@ -67,6 +70,6 @@ def kind_of_file(content_type: str, name: str | None = None) -> FileKind | None:
     ending = (name or "").rpartition(".")[2].lower()
     if ending in _ENDINGS:
         return _ENDINGS[ending]
-    if "." in (name or "") and claimed == "text/plain":
+    if "." in (name or "") and _IS_ENDING.fullmatch(ending) and claimed == "text/plain":
         return None  # an ending that says something else: source code, keys
     return kind

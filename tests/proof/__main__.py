@@ -19,6 +19,7 @@ from integration_app import logs
 from integration_app.local.stack import Stack
 from tests.conftest import REPO
 from tests.proof import chaos, fuzz, openapi
+from tests.proof import gaps as gaps_module
 from tests.proof.crash_points import Finding
 from tests.proof.histories import Histories
 from tests.proof.parallel import try_all
@@ -32,6 +33,7 @@ class Row:
     doubled: int
     ambiguous: int
     seconds: float
+    may_lose: bool = False
 
 
 @click.command()
@@ -41,11 +43,14 @@ class Row:
 @click.option("--messages", default=5000, show_default=True, help="Texts in the chaos run.")
 @click.option("--fuzz", "inputs", default=100_000, show_default=True, help="Hostile inputs for each provider.")
 @click.option("--openapi", "examples", default=100, show_default=True, help="Cases for each route of the sandbox.")
+@click.option("--gaps/--no-gaps", default=True, help="Power cuts, failovers, restores (about four minutes).")
 @click.option("--write/--no-write", default=True, help="Write docs/proof.md.")
-def main(lanes: int, every: int, histories: int, messages: int, inputs: int, examples: int, write: bool) -> None:
+def main(
+    lanes: int, every: int, histories: int, messages: int, inputs: int, examples: int, gaps: bool, write: bool
+) -> None:
     """Prove that nothing is lost and nothing is sent twice."""
     logs.configure("text", "critical")
-    rows = [*_crash_points(lanes, every), _histories(histories), _chaos(messages)]
+    rows = [*_crash_points(lanes, every), _histories(histories), _chaos(messages), *(_gaps() if gaps else [])]
     hostile = fuzz.run(inputs, min(2, lanes), lambda words: click.echo(words, err=True)) if inputs else []
     cases, seconds, failed = openapi.run(examples) if examples else (0, 0.0, None)
     if failed:
@@ -57,7 +62,13 @@ def main(lanes: int, every: int, histories: int, messages: int, inputs: int, exa
         (REPO / "docs" / "proof.md").write_text(
             _page(table, fuzzed, (cases, seconds, failed), sys.argv[1:]), encoding="utf-8"
         )
-    sys.exit(1 if any(row.lost or row.doubled for row in rows) or any(row.crash for row in hostile) or failed else 0)
+    sys.exit(
+        1
+        if any((row.lost and not row.may_lose) or row.doubled for row in rows)
+        or any(row.crash for row in hostile)
+        or failed
+        else 0
+    )
 
 
 def _fuzzed(results: list[fuzz.Result]) -> str:
@@ -143,6 +154,12 @@ def _chaos(messages: int) -> Row:
     return Row(what, messages, result.lost, result.doubled, result.ambiguous, result.seconds)
 
 
+def _gaps() -> list[Row]:
+    """What Redis forgets. With everysec and without replicas some is lost, as documented: it does not fail the proof."""
+    found = gaps_module.all_of(lambda words: click.echo(words, err=True))
+    return [Row(gap.what, gap.tried, gap.lost, gap.doubled, 0, gap.seconds, gap.may_lose) for gap in found]
+
+
 def _table(rows: list[Row]) -> str:
     total = Row(
         "**all**",
@@ -182,6 +199,15 @@ replays. Each one ends at rest with everything checked, the order of texts too.
 **Chaos.** Signed texts over HTTP, every few seconds a SIGKILL to web, worker or Valkey, Omi slow and failing at random. Every
 id is checked at the end.
 
+**Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed or paused behind sentinels with two replicas, an
+emptied store, an old copy that comes back. A power cut is Valkey killed, and its append-only file cut back by a second where it
+is flushed every second. With `appendfsync always` and, behind sentinels, `ACK_REPLICAS=1` nothing is lost; what the other settings
+lose is in the table. Nothing is ever doubled: what was accepted before a gap is looked up in Omi before it is sent.
+
+**Seeds.** `make simulate SEEDS=1-40` runs such histories under seeds on a virtual clock, some 170,000 deliveries an hour on two
+cores; a seed that fails is printed and replays. `make mutations` builds eleven faults into the engine (no read-back, no look after
+a gap, a blind replay, lost due times, dedupe that forgets …): each was found, within nine seeds.
+
 *Lost*: Omi does not hold it, and no dead letter says so. *Doubled*: Omi holds it more than once. *Ambiguous*: it is parked
 as "outcome unknown", because Omi could not be read; whoever replays it decides.
 
@@ -202,7 +228,26 @@ Schemathesis sent the sandbox {cases[0]:,} requests made of its OpenAPI document
   by itself.
 - Memories that Omi extracts from text have no identity. We send explicit memories only: the same content gets the same id.
 - Omi accepts a memory with 200 and may store nothing. Success is recorded as "accepted", which is all that it means.
-- With `appendfsync everysec` a power cut may take the last second of what was accepted. Here it is `always`.
+- With `appendfsync everysec` a power cut may take the last second of what was accepted, and a failover without `ACK_REPLICAS`
+  what only the primary had. `doctor` and `/readyz` say so.
+- A worker that is stopped for longer than its lease between its look at the watch and the first byte on the wire. The deadline is
+  looked at once more right before it.
+- An app that may not read conversations cannot look after a gap either: what waits is sent, and an alarm says so.
+
+## Where each promise is tested
+
+| promise | test |
+| --- | --- |
+| nothing acknowledged is lost, nothing is sent twice | `tests/integration/test_histories.py`, `test_crash_points.py`, this page |
+| an empty or another Redis takes no message | `test_faults.py::test_an_empty_redis_takes_no_message` |
+| odd answers of Omi lose and double nothing | `test_faults.py::test_an_odd_answer_loses_and_doubles_nothing` |
+| a replay does not send what Omi holds | `test_faults.py::test_a_parked_one_that_omi_holds_is_not_sent_again_by_a_replay` |
+| a record that cannot be read stops nobody | `test_faults.py::test_one_message_that_cannot_be_read_stops_nobody`, `test_a_key_of_another_type_stops_nobody` |
+| a restored copy doubles nothing | `test_faults.py::test_what_was_sent_since_a_copy_was_made_is_not_sent_again` |
+| acknowledged means replicated | `test_faults.py::test_without_its_replicas_a_message_is_refused_and_no_call_made`, `test_redis.py` |
+| a message that ends its workers is parked | `test_faults.py::test_a_message_that_ends_its_workers_is_parked_after_the_third` |
+| a rolling restart refuses nothing | `tests/journeys/test_restarts.py` |
+| data of the release before is readable | `tests/integration/test_release.py` |
 """
 
 

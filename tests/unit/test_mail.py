@@ -51,7 +51,7 @@ REPLIES = {
 REPLIES |= {
     "proton": "Sounds good.\n\nOn Monday, November 16th, 2026 at 9:14 AM, Sam <sam@example.com> wrote:\n\n> old\n",
     "outlook, no address": "Sounds good.\n\n-----Original Message-----\nFrom: Sam Smith\nSent: Monday, November 16, 2026 9:14 AM\nTo: Ana\n\nold",
-    "nothing but a quoted tail": "Sounds good.\n\n> old\n> older\n",
+    "nothing but a long quoted tail": "Sounds good.\n\n" + "> old\n" * 7,
     "an answer to a forward": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> FYI\n>\n> ---------- Forwarded message ---------\n> From: x\n",
 }
 
@@ -98,7 +98,6 @@ def test_html_is_laid_out_as_a_reader_sees_it() -> None:
     "history",
     [
         '<div class="gmail_quote">On Monday Ana wrote:<blockquote>old</blockquote></div>',
-        '<blockquote type="cite">old</blockquote>',
         '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Ana</div><div>old</div>',
         '<div class="yahoo_quoted">old</div>',
         '<div class="protonmail_quote">old</div>',

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_app.mail.automatic import automatic_cause
-from integration_app.mail.calendar import invitation
+from integration_app.mail.calendar import invitations
 from integration_app.mail.forwards import forward_of
 from integration_app.model import Attachment, Content, Installation, InstallationState, Kind, Preferences
 from integration_app.pipeline.delivery.prepare import for_user, prepare, said_at
@@ -17,6 +17,10 @@ from integration_app.text.dates import read_date
 from tests.unit.factories import NOW, message
 
 TOKEN = "abcdefghij234567"
+
+
+def told_of(calendar: str) -> str | None:
+    return next(iter(invitations(calendar)), None)
 
 
 # --- dates ------------------------------------------------------------------------------------------------------
@@ -257,7 +261,7 @@ END:VCALENDAR
     ],
 )
 def test_an_invitation_is_one_line(text: str, expected: str | None) -> None:
-    assert invitation(text) == expected
+    assert told_of(text) == expected
 
 
 # --- nobody wrote it --------------------------------------------------------------------------------------------
