@@ -30,7 +30,7 @@ class _Event:
 
 
 def invitations(text: str) -> list[str]:
-    """For each event `[Invitation: Team sync, Mon 23 Nov 2026 10:00–11:00 (UTC), Room 4, from ana@example.com]`, and its
+    """For each event `[Invitation: Team sync, Mon 23 Nov 2026 10:00–11:00 (UTC), Room 4, from a@example.com]`, and its
     description below.
     """
     events, method = _events(text[:_LOOKED_AT_MAX])

@@ -72,7 +72,13 @@ def dump_envelope(message: InboundMessage, control: str | None = None) -> str:
 
 
 def dump_content(content: Content) -> str:
-    return _versioned(_fields(content))
+    """Without what is not set: workers of 0.2 refuse a field that they do not know."""
+    rows = [_given(row) for row in content.attachments]
+    return dumps(_given(content) | ({"attachments": rows} if rows else {}))
+
+
+def _given(value: Any) -> dict[str, Any]:
+    return {name: given for name, given in _fields(value).items() if given not in (None, ())}
 
 
 def load_message(envelope: str, content: str | None) -> InboundMessage:
