@@ -41,6 +41,7 @@ LONG_FILES = {
     "integration_app/sandbox/openapi.py": "a document",
     "integration_app/cli/demo.py": "the steps of one demonstration",
     "integration_app/bootstrap.py": "the only wiring",
+    "integration_app/attachments/extract.py": "run by path in a process of its own, so it imports nothing of ours",
     "integration_app/mail/history.py": "one decision, its candidates and its vetoes",
     "integration_app/model/lifecycle.py": "every state, event and reason: what it is for",
 }

@@ -1,6 +1,7 @@
 """Raw mail to text: pure functions, capped, built to survive hostile input.
 
     mime      bytes of a mail            → what it says
+    structure bytes of a mail            → its parts, behind guards
     parts     parts                      → bodies, invitations, attached mails, attachments
     headers   headers                    → decoded, within limits
     bodies    a body, plain or HTML      → own words and history
@@ -9,7 +10,6 @@
     signs     lines                      → what announces such a mail
     words     what mail programs write above both, by language
     forwards  text of a forwarded mail   → whose it is, from when, what was written above
-    calendar  an invitation              → one line
     automatic headers                    → why no person wrote it
     clean     any text                   → text without characters that hide or break something
 

@@ -17,72 +17,16 @@ HTML_MAX = 2_000_000
 """Characters of HTML that are looked at."""
 LINKS_MAX = 25
 
-_SKIP = frozenset(
-    [
-        "script",
-        "style",
-        "head",
-        "title",
-        "template",
-        "svg",
-        "math",
-        "noscript",
-        "noembed",
-        "noframes",
-        "datalist",
-        "dialog",
-        "iframe",
-        "object",
-        "embed",
-        "select",
-        "textarea",
-        "button",
-        "canvas",
-        "audio",
-        "video",
-        "-comment",
-        "!doctype",
-    ]
-)
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "thead",
-        "tfoot",
-        "tr",
-        "ul",
-    ]
-)
+_SKIP = frozenset((
+    "script", "style", "head", "title", "template", "svg", "math", "noscript", "noembed", "noframes", "datalist",
+    "dialog", "iframe", "object", "embed", "select", "textarea", "button", "canvas", "audio", "video", "-comment",
+    "!doctype",
+))  # fmt: skip
+_BLOCKS = frozenset((
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure",
+    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
+    "section", "table", "tbody", "thead", "tfoot", "tr", "ul",
+))  # fmt: skip
 _PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre", "blockquote"])
 _COMMENT = re.compile(r"/\*.{0,200}?\*/", re.DOTALL)
 _ZERO = re.compile(r"0*\.?0+(?:px|em|rem|pt|%)?\Z")

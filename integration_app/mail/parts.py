@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import email
-import email.policy
 import re
-from collections.abc import Iterator
-from email.errors import MessageError
 from email.message import Message
 
-from integration_app.mail.bodies import STUB_SHARE, TEXT_MAX, choose_body, within
+from integration_app.mail.bodies import STUB_SHARE, choose_body, within
 from integration_app.mail.bounds import TAGS_MAX
-from integration_app.mail.calendar import invitations
-from integration_app.mail.headers import HEADER_MAX, header
+from integration_app.mail.headers import header
+from integration_app.mail.structure import (
+    attached_mail,
+    children,
+    file_name,
+    is_attachment,
+    is_calendar,
+    parse,
+    shorten_headers,
+    text_of,
+)
 from integration_app.model import Attachment
-from integration_app.text.charsets import decode, decode_words
+from integration_app.text.calendar import invitations
+from integration_app.text.charsets import decode
 from integration_app.text.clean import one_line
 from integration_app.text.kinds import FileKind, kind_of_file
 
-_BOUNDARIES_MAX = 200
-_DELIMITERS_MAX = 3_000
-_NESTED_MAX = 60
-_BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
-_NESTED = re.compile(rb"message/rfc822", re.IGNORECASE)
-_FLOWED_TEXT_MAX = 300_000
 _DEPTH_MAX = 30
 _PARTS_MAX = 300
 _HELD_MAX = 25_000_000
@@ -34,27 +32,6 @@ _MAILS_MAX = 20
 _ROWS_MAX = 20_000
 _UNREAD_MAX = 100_000
 _MIME_NOTE = re.compile(r"multi-?part|MIME|mime", re.IGNORECASE)
-
-
-def parse(raw: bytes) -> Message | None:
-    """A mail's structure; None for what cannot be taken apart in reasonable time."""
-    if len(_BOUNDARY.findall(raw)) > _BOUNDARIES_MAX:
-        return None  # the parser compares every line with every boundary
-    if len(_NESTED.findall(raw)) > _NESTED_MAX:
-        raw = _NESTED.sub(b"application/x-mail", raw)  # it would recurse into each; now they are named
-    if raw.count(b"\n--") > _DELIMITERS_MAX:
-        raw = raw[: _nth(raw, b"\n--", _DELIMITERS_MAX)]
-    try:
-        return email.message_from_bytes(raw, policy=email.policy.compat32)
-    except (RecursionError, MessageError, ValueError, LookupError, AttributeError, TypeError):
-        return None
-
-
-def _nth(raw: bytes, piece: bytes, count: int) -> int:
-    at = -1
-    for _ in range(count):
-        at = raw.find(piece, at + 1)
-    return at
 
 
 class Parts:
@@ -101,32 +78,32 @@ class Parts:
         if depth > _DEPTH_MAX or self._parts > _PARTS_MAX:
             self._left_out += 1
             return ""
-        _shorten_headers(part)
+        shorten_headers(part)
         kind = part.get_content_type()
         if kind == "message/rfc822":
-            if (inner := _attached_mail(part)) is not None:
+            if (inner := attached_mail(part)) is not None:
                 self._add_mail(inner, depth)
             return ""
-        if _is_calendar(part):
-            if not self._invites(_text(part)):
+        if is_calendar(part):
+            if not self._invites(text_of(part)):
                 self._note(part)
             return ""
         if part.is_multipart():
-            children = list(_children(part))
+            inside = list(children(part))
             if kind == "multipart/alternative":
-                return self._alternative(children, depth)
-            texts = (self.render(child, depth + 1) for child in children)
+                return self._alternative(inside, depth)
+            texts = (self.render(child, depth + 1) for child in inside)
             text = "\n\n".join(text for text in texts if text.strip())
             return text or self._preamble(part)
         if part.get_content_maintype() == "multipart":  # its boundary is nowhere: what there is, is the text
-            return self._chosen(_text(part), None)
-        if _is_attachment(part):
+            return self._chosen(text_of(part), None)
+        if is_attachment(part):
             self._attach(part, depth)
             return ""
         if kind in ("text/plain", "text/enriched"):
-            return self._chosen(_text(part), None)
+            return self._chosen(text_of(part), None)
         if kind == "text/html":
-            return self._chosen(None, _text(part))
+            return self._chosen(None, text_of(part))
         self._attach(part, depth)
         return ""
 
@@ -136,24 +113,24 @@ class Parts:
         return "" if not words.strip() or _MIME_NOTE.search(words) else self._chosen(words, None)
 
     def _attach(self, part: Message, depth: int) -> None:
-        kind = kind_of_file(part.get_content_type(), _file_name(part))
+        kind = kind_of_file(part.get_content_type(), file_name(part))
         data = part.get_payload(decode=True)
         if kind is FileKind.MAIL and isinstance(data, bytes):
             inner = parse(data)
             if inner is not None and inner.keys():
                 self._add_mail(inner, depth)
                 return
-        if kind is FileKind.CALENDAR and self._invites(_text(part)):
+        if kind is FileKind.CALENDAR and self._invites(text_of(part)):
             return
         self._note(part)
 
     def _alternative(self, children: list[Message], depth: int) -> str:
-        leaves = [child for child in children if not child.is_multipart() and not _is_attachment(child)]
+        leaves = [child for child in children if not child.is_multipart() and not is_attachment(child)]
         plain = [child for child in leaves if child.get_content_type() == "text/plain"]
         html = [child for child in leaves if child.get_content_type() == "text/html"]
         others = [child for child in children if not any(child is leaf for leaf in (*plain, *html))]
         rest = [text for child in others if (text := self.render(child, depth + 1)).strip()]
-        said = ("\n\n".join(map(_text, plain)) if plain else None, "\n".join(map(_text, html)) if html else None)
+        said = ("\n\n".join(map(text_of, plain)) if plain else None, "\n".join(map(text_of, html)) if html else None)
         chosen = self._chosen(*said)
         other = "\n\n".join(rest)  # HTML together with its images, most of the time
         return other if len(chosen.strip()) <= STUB_SHARE * len(other) else chosen
@@ -205,7 +182,7 @@ class Parts:
 
     def _note(self, part: Message) -> None:
         """Keep an attachment, with its bytes where they can be read."""
-        kind, name = part.get_content_type(), _file_name(part)
+        kind, name = part.get_content_type(), file_name(part)
         payload = part.get_payload(decode=False)
         size = len(payload) if isinstance(payload, str) else 0
         if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
@@ -228,83 +205,3 @@ class Parts:
         self._held += len(attachment.data or b"")
         is_picture = inline and attachment.content_type.startswith("image/")
         (self.pictures if is_picture else self.attachments).append(attachment)
-
-
-def _children(part: Message) -> Iterator[Message]:
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        yield from (child for child in payload if isinstance(child, Message))
-
-
-def _attached_mail(part: Message) -> Message | None:
-    """The mail in a `message/rfc822` part; in base64 too, which is forbidden and common."""
-    inner = next(_children(part), None)
-    if inner is None or inner.keys() or str(part.get("content-transfer-encoding", "")).strip().lower() != "base64":
-        return inner
-    payload = inner.get_payload()
-    try:
-        raw = base64.b64decode(payload if isinstance(payload, str) else "", validate=False)
-    except (binascii.Error, ValueError):
-        return inner
-    found = parse(raw)
-    return found if found is not None and found.keys() else inner
-
-
-def _is_calendar(part: Message) -> bool:
-    return kind_of_file(part.get_content_type()) is FileKind.CALENDAR
-
-
-def _is_attachment(part: Message) -> bool:
-    disposition = part.get_content_disposition()
-    if disposition is None:
-        return part.get_content_maintype() == "text" and bool(_file_name(part))
-    return disposition == "attachment"
-
-
-def _shorten_headers(part: Message) -> None:
-    """The standard library reads parameters in quadratic time."""
-    for name, value in part.raw_items():
-        if len(str(value)) > HEADER_MAX:
-            part.replace_header(name, str(value)[:HEADER_MAX])
-
-
-def _file_name(part: Message) -> str | None:
-    """The bare file name, without any path, line breaks or control characters."""
-    try:
-        name = part.get_filename()
-    except (LookupError, ValueError, TypeError, AttributeError):
-        return None
-    if not name:
-        return None
-    name = one_line(decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
-    return name if name.strip(". ") else None
-
-
-def _text(part: Message) -> str:
-    data = part.get_payload(decode=True)
-    if not isinstance(data, bytes):
-        return ""
-    label = part.get_param("charset")
-    if isinstance(label, tuple):
-        label = label[2]
-    text = decode(data[: TEXT_MAX * 4], str(label) if label else None)
-    if part.get_content_type() == "text/enriched":
-        return re.sub(r"<[^<>]{0,200}>", "", text)
-    return _unflowed(part, text) if str(part.get_param("format", "")).lower() == "flowed" else text
-
-
-def _unflowed(part: Message, text: str) -> str:
-    """Lines that a mail program broke softly, joined again: https://www.rfc-editor.org/rfc/rfc3676"""
-    joins = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
-    lines: list[str] = []
-    open_ = False
-    for line in text[:_FLOWED_TEXT_MAX].split("\n"):
-        row = line.rstrip("\r")
-        bare = row.removeprefix(" ")
-        quoted = bare.startswith(">")
-        if open_ and not quoted and bare not in ("-- ", "--"):
-            lines[-1] = f"{lines[-1].rstrip(' ')}{joins}{bare}"
-        else:
-            lines.append(row if quoted else bare)
-        open_ = row.endswith(" ") and bare != "-- " and not quoted
-    return "\n".join(lines) + text[_FLOWED_TEXT_MAX:]

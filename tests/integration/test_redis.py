@@ -127,6 +127,23 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
         made.close()
 
 
+def test_with_a_replica_in_reach_a_message_is_acknowledged(
+    build: Callable[..., Services], sentinels: Sentinels, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    within(20, sentinels.in_sync)
+    services = build(REDIS_URL=sentinels.url, ACK_REPLICAS="1", ACK_WAIT_MS="1500")
+    within(10, services.health.write_and_read_back)
+    services.identity.init(now=clock())
+    link(services, "u")
+    text(services, "replicated")
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == ["Me: replicated"]
+    sentinels.kill("replica")
+    with pytest.raises(StoreUnfit):
+        text(services, "alone")
+
+
 def test_a_failover_keeps_what_was_accepted_and_goes_on(
     build: Callable[..., Services], sentinels: Sentinels, sandbox: SandboxControl, clock: Clock
 ) -> None:

@@ -9,10 +9,10 @@ import pytest
 from integration_app.attachments.documents import read_document
 from integration_app.attachments.plain import words_of
 from integration_app.mail.bodies import choose_body
-from integration_app.mail.calendar import invitations
 from integration_app.mail.mime import read_mail
 from integration_app.model import Attachment, Content, InboundMessage, Route
 from integration_app.pipeline.delivery.prepare import prepare
+from integration_app.text.calendar import invitations
 from integration_app.text.kinds import FileKind, kind_of_file
 from tests.unit.factories import NOW
 from tests.unit.test_attachments import odt, zipped

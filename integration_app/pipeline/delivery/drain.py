@@ -44,6 +44,8 @@ from integration_app.store.repair import Repair
 
 log = logs.get(__name__)
 
+SNAPSHOTS_MAX = 3
+"""Of one pass over a backlog: each reads up to a thousand messages."""
 PAUSED_SEQ = 2**53
 """No message is newer: a paused outbox is not drained until its owner resumes."""
 
@@ -128,7 +130,7 @@ class Drain:
         busy = {delivery.lane for delivery in run.snapshot.open if not self._settle_open(run, delivery, give_up_at)}
         if run.acted:
             return  # what was settled may wait again: look anew, or a newer text could overtake it
-        while True:
+        for _ in range(SNAPSHOTS_MAX):  # what lies further behind is looked at when the gate in front of it opens
             self._send_ready(run, busy, give_up_at)
             if run.acted or run.blocked or not run.snapshot.more:
                 return

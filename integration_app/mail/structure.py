@@ -1,0 +1,126 @@
+"""The structure of a mail, through the standard library's parser behind guards, and what one part of it says. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from email.errors import MessageError
+from email.message import Message
+
+from integration_app.mail.bodies import TEXT_MAX
+from integration_app.mail.headers import HEADER_MAX
+from integration_app.text.charsets import decode, decode_words
+from integration_app.text.clean import one_line
+from integration_app.text.kinds import FileKind, kind_of_file
+
+_BOUNDARIES_MAX = 200
+_DELIMITERS_MAX = 3_000
+_NESTED_MAX = 60
+_BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
+_NESTED = re.compile(rb"message/rfc822", re.IGNORECASE)
+_FLOWED_TEXT_MAX = 300_000
+
+
+def parse(raw: bytes) -> Message | None:
+    """A mail's structure; None for what cannot be taken apart in reasonable time."""
+    if len(_BOUNDARY.findall(raw)) > _BOUNDARIES_MAX:
+        return None  # the parser compares every line with every boundary
+    if len(_NESTED.findall(raw)) > _NESTED_MAX:
+        raw = _NESTED.sub(b"application/x-mail", raw)  # it would recurse into each; now they are named
+    if raw.count(b"\n--") > _DELIMITERS_MAX:
+        raw = raw[: _nth(raw, b"\n--", _DELIMITERS_MAX)]
+    try:
+        return email.message_from_bytes(raw, policy=email.policy.compat32)
+    except (RecursionError, MessageError, ValueError, LookupError, AttributeError, TypeError):
+        return None
+
+
+def _nth(raw: bytes, piece: bytes, count: int) -> int:
+    at = -1
+    for _ in range(count):
+        at = raw.find(piece, at + 1)
+    return at
+
+
+def children(part: Message) -> Iterator[Message]:
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (child for child in payload if isinstance(child, Message))
+
+
+def attached_mail(part: Message) -> Message | None:
+    """The mail in a `message/rfc822` part; in base64 too, which is forbidden and common."""
+    inner = next(children(part), None)
+    if inner is None or inner.keys() or str(part.get("content-transfer-encoding", "")).strip().lower() != "base64":
+        return inner
+    payload = inner.get_payload()
+    try:
+        raw = base64.b64decode(payload if isinstance(payload, str) else "", validate=False)
+    except (binascii.Error, ValueError):
+        return inner
+    found = parse(raw)
+    return found if found is not None and found.keys() else inner
+
+
+def is_calendar(part: Message) -> bool:
+    return kind_of_file(part.get_content_type()) is FileKind.CALENDAR
+
+
+def is_attachment(part: Message) -> bool:
+    disposition = part.get_content_disposition()
+    if disposition is None:
+        return part.get_content_maintype() == "text" and bool(file_name(part))
+    return disposition == "attachment"
+
+
+def shorten_headers(part: Message) -> None:
+    """The standard library reads parameters in quadratic time."""
+    for name, value in part.raw_items():
+        if len(str(value)) > HEADER_MAX:
+            part.replace_header(name, str(value)[:HEADER_MAX])
+
+
+def file_name(part: Message) -> str | None:
+    """The bare file name, without any path, line breaks or control characters."""
+    try:
+        name = part.get_filename()
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return None
+    if not name:
+        return None
+    name = one_line(decode_words(str(name)), 120).replace("\\", "/").rpartition("/")[2]
+    return name if name.strip(". ") else None
+
+
+def text_of(part: Message) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    label = part.get_param("charset")
+    if isinstance(label, tuple):
+        label = label[2]
+    text = decode(data[: TEXT_MAX * 4], str(label) if label else None)
+    if part.get_content_type() == "text/enriched":
+        return re.sub(r"<[^<>]{0,200}>", "", text)
+    return _unflowed(part, text) if str(part.get_param("format", "")).lower() == "flowed" else text
+
+
+def _unflowed(part: Message, text: str) -> str:
+    """Lines that a mail program broke softly, joined again: https://www.rfc-editor.org/rfc/rfc3676"""
+    joins = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
+    lines: list[str] = []
+    open_ = False
+    for line in text[:_FLOWED_TEXT_MAX].split("\n"):
+        row = line.rstrip("\r")
+        bare = row.removeprefix(" ")
+        quoted = bare.startswith(">")
+        if open_ and not quoted and bare not in ("-- ", "--"):
+            lines[-1] = f"{lines[-1].rstrip(' ')}{joins}{bare}"
+        else:
+            lines.append(row if quoted else bare)
+        open_ = row.endswith(" ") and bare != "-- " and not quoted
+    return "\n".join(lines) + text[_FLOWED_TEXT_MAX:]
