@@ -65,7 +65,9 @@ HOLDS = {
 
 
 def at(kind: Kind, tries: int = 0) -> Situation:
-    return Situation(now=NOW, kind=kind, first_tried_at=NOW, tries=tries, tries_for_all=tries)
+    return Situation(
+        now=NOW, kind=kind, first_tried_at=NOW, tries=tries, tries_for_all=tries, repeatable=kind is Kind.MEMORIES
+    )
 
 
 def in_words(error: OmiError | None, kind: Kind) -> tuple[str, str]:

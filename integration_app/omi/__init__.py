@@ -17,6 +17,7 @@ from integration_app.omi.developer_types import (
     NewTextConversation,
     Progress,
     Segment,
+    Spoken,
 )
 from integration_app.omi.errors import (
     AppMisconfigured,
@@ -88,6 +89,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Segment",
+    "Spoken",
     "Task",
     "Unavailable",
     "UnexpectedAnswer",

@@ -16,6 +16,7 @@ from marshmallow import Schema, ValidationError
 from integration_app.omi import developer_schemas as schemas
 from integration_app.omi.developer_types import (
     ACTION_ITEMS_BATCH,
+    CATEGORIES,
     CONTENT_MAX,
     MEMORIES_BATCH,
     ActionItem,
@@ -87,7 +88,9 @@ class DeveloperClient:
     # --- memories -----------------------------------------------------------------------------------------
 
     def memories(self, *, limit: int = 25, offset: int = 0, categories: Sequence[str] = ()) -> list[DeveloperMemory]:
-        """One page, newest first; up to 1000."""
+        """One page, newest first; up to 1000. Raises ValueError for a category that Omi does not know."""
+        if unknown := set(categories) - set(CATEGORIES):
+            raise ValueError(f"categories must be of {', '.join(CATEGORIES)}, not {', '.join(sorted(unknown))}")
         params = {"limit": limit, "offset": offset} | _joined("categories", categories)
         return _many(schemas.MemorySchema(), self._get(f"{_USER}/memories", params))
 
@@ -138,11 +141,9 @@ class DeveloperClient:
         conversation_id: str | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-        due_start: datetime | None = None,
-        due_end: datetime | None = None,
     ) -> list[ActionItem]:
-        """One page, newest first. `start` and `end` act on `created_at`, the other two on `due_at`; all inclusive."""
-        times = {"start_date": start, "end_date": end, "due_start_date": due_start, "due_end_date": due_end}
+        """One page, newest first. `start` and `end` act on `created_at`, inclusive; Omi cannot filter by due date."""
+        times = {"start_date": start, "end_date": end}
         params = (
             {"limit": limit, "offset": offset}
             | _given({"completed": _word(completed), "conversation_id": conversation_id})
@@ -251,6 +252,7 @@ class DeveloperClient:
         return _many(schemas.GoalSchema(), self._get(f"{_USER}/goals"))
 
     def create_goal(self, title: str, *, target_value: float | None = None, current_value: float | None = None) -> Goal:
+        """Omis of before summer 2026 want a target, too."""
         within("title", title, 1, CONTENT_MAX)
         body = {"title": title} | _given({"target_value": target_value, "current_value": current_value})
         return _one(Goal, schemas.GoalSchema(), self._post(f"{_USER}/goals", body))
@@ -267,7 +269,9 @@ class DeveloperClient:
         return _one(Goal, schemas.GoalSchema(), self._patch(f"{_USER}/goals/{_id(goal_id)}", body))
 
     def set_goal_progress(self, goal_id: str, value: float) -> Goal:
-        answer = self._patch(f"{_USER}/goals/{_id(goal_id)}/progress", {"current_value": value})
+        """Omi takes the value from the query; it refuses a body."""
+        path = f"{_USER}/goals/{_id(goal_id)}/progress"
+        answer = self._transport.call("PATCH", path, params={"current_value": value})
         return _one(Goal, schemas.GoalSchema(), answer)
 
     def goal_history(self, goal_id: str) -> list[Progress]:
@@ -277,7 +281,10 @@ class DeveloperClient:
         self._transport.call("DELETE", f"{_USER}/goals/{_id(goal_id)}")
 
     def ask(self, question: str, *, limit: int = 5) -> Answer:
-        """A question about one's conversations; `limit` of them (1 to 10) are looked at."""
+        """A question about one's conversations; `limit` of them (1 to 10) are looked at.
+
+        Not every Omi has it: others raise `AppMisconfigured`.
+        """
         if not 1 <= limit <= 10:
             raise ValueError("limit must be 1 to 10")
         return _one(Answer, schemas.AnswerSchema(), self._post(f"{_USER}/ask", {"question": question, "limit": limit}))
@@ -290,7 +297,9 @@ class DeveloperClient:
     def _post(self, path: str, body: Any) -> Any:
         return self._transport.call("POST", path, json=body)
 
-    def _patch(self, path: str, body: Any) -> Any:
+    def _patch(self, path: str, body: dict[str, Any]) -> Any:
+        if not body:
+            raise ValueError("nothing to change: give at least one field")  # Omi counts the call, and refuses it
         return self._transport.call("PATCH", path, json=body)
 
     def __enter__(self) -> Self:

@@ -107,14 +107,12 @@ class ActionItemSchema(_Answer):
     conversation_id = fields.Str(allow_none=True)
 
 
-class SegmentSchema(_Answer):
-    made = types.Segment
+class SpokenSchema(_Answer):
+    made = types.Spoken
     id = fields.Str(allow_none=True)
     text = fields.Str(required=True)
-    speaker = fields.Str(allow_none=True)
     speaker_id = fields.Int(allow_none=True)
-    is_user = fields.Bool(allow_none=True)
-    person_id = fields.Str(allow_none=True)
+    speaker_name = fields.Str(allow_none=True)
     start = fields.Float(required=True)
     end = fields.Float(required=True)
 
@@ -127,12 +125,10 @@ class ConversationSchema(_Answer):
     finished_at = UtcDateTime(allow_none=True)
     language = fields.Str(allow_none=True)
     source = fields.Str(allow_none=True)
-    status = fields.Str(allow_none=True)
-    discarded = fields.Bool(allow_none=True)
-    starred = fields.Bool(allow_none=True)
     folder_id = fields.Str(allow_none=True)
+    folder_name = fields.Str(allow_none=True)
     structured = fields.Dict(allow_none=True)
-    segments = fields.List(fields.Nested(SegmentSchema), data_key="transcript_segments", allow_none=True)
+    segments = fields.List(fields.Nested(SpokenSchema), data_key="transcript_segments", allow_none=True)
     geolocation = fields.Dict(allow_none=True)
 
 

@@ -163,6 +163,25 @@ class ActionItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """A segment as Omi gives it back: who spoke only as a name ("User", "Speaker 1", a person's)."""
+
+    text: str
+    start: float
+    end: float
+    speaker_name: str | None = None
+    speaker_id: int | None = None
+    id: str | None = None
+
+    @property
+    def speaker(self) -> str:
+        """`Me` for the user."""
+        if self.speaker_name in ("User", "Me"):
+            return "Me"
+        return self.speaker_name or f"Speaker {self.speaker_id or 0}"
+
+
+@dataclass(frozen=True, slots=True)
 class DeveloperConversation:
     """`segments` is None unless the transcript was asked for."""
 
@@ -172,12 +191,10 @@ class DeveloperConversation:
     finished_at: datetime | None = None
     language: str | None = None
     source: str | None = None
-    status: str | None = None
-    discarded: bool = False
-    starred: bool = False
     folder_id: str | None = None
+    folder_name: str | None = None
     structured: Mapping[str, Any] = field(default_factory=dict)
-    segments: tuple[Segment, ...] | None = None
+    segments: tuple[Spoken, ...] | None = None
     geolocation: Mapping[str, Any] | None = None
 
     @property
@@ -187,7 +204,7 @@ class DeveloperConversation:
     @property
     def text(self) -> str:
         """What was said, a line for each segment; "" without a transcript."""
-        return "\n".join(f"{'Me' if row.is_user else row.speaker}: {row.text}" for row in self.segments or ())
+        return "\n".join(f"{row.speaker}: {row.text}" for row in self.segments or ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class IntegrationsClient:
             read_timeout=read_timeout,
             connections=connections,
         )
-        self._app_id = app_id
+        self.app_id = self._app_id = app_id
         self._base = f"/v2/integrations/{quote(app_id, safe='')}"
 
     def __repr__(self) -> str:

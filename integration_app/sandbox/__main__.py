@@ -8,6 +8,7 @@ from pathlib import Path
 
 from integration_app.sandbox.app import create_app
 from integration_app.sandbox.server import serve
+from integration_app.sandbox.state import NEWEST, OLD
 
 
 def main() -> None:
@@ -27,11 +28,21 @@ def main() -> None:
         action="store_true",
         help="behave as Omi's published pages say where they differ from the wire: error shape, headers, limits",
     )
+    parser.add_argument(
+        "--omi", choices=(NEWEST, OLD), default=NEWEST, help="Omi's behaviour at that time, where it differs"
+    )
     given = parser.parse_args()
     if not 0 <= given.port <= 65535:
         parser.error("--port is a number up to 65535")
     serve(
-        create_app(given.app_id, given.api_key, boost=given.boost, file=given.data, strict_seed=given.strict_seed),
+        create_app(
+            given.app_id,
+            given.api_key,
+            boost=given.boost,
+            file=given.data,
+            strict_seed=given.strict_seed,
+            omi=given.omi,
+        ),
         given.host,
         given.port,
     )

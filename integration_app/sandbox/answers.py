@@ -29,9 +29,9 @@ def install(app: Flask) -> None:
 def bearer() -> str:
     """The key of a request. Raises 401."""
     header = request.headers.get("Authorization", "")
-    if not header.startswith("Bearer "):
+    if not header.startswith("Bearer ") or not header.removeprefix("Bearer ").strip():
         raise Refused(401, NO_HEADER)
-    return header.removeprefix("Bearer ")
+    return header.replace("Bearer ", "")  # wherever the word stands
 
 
 def bound(name: str) -> datetime | None:

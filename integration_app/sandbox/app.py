@@ -25,7 +25,7 @@ from integration_app.sandbox.developer import Developer
 from integration_app.sandbox.fault_injection import Dropped, Faulty
 from integration_app.sandbox.faults import Faults
 from integration_app.sandbox.limits import Limits
-from integration_app.sandbox.state import Call, State
+from integration_app.sandbox.state import NEWEST, OLD, Call, State
 
 API = ("/v1/", "/v2/")
 
@@ -38,10 +38,12 @@ def create_app(
     clock: Callable[[], float] = time.time,
     file: Path | None = None,
     strict_seed: bool = False,
+    omi: str = NEWEST,
 ) -> Flask:
     state, faults = State(app_id, api_key, clock, file), Faults()
+    state.omi = omi
     limits, faulty = (
-        Limits(state.clock, boost),
+        Limits(state.clock, boost, old=omi == OLD),
         Faulty(faults, lambda: state.latency, state.clock, lambda: state.resets),
     )
     app = Flask(__name__)
@@ -66,6 +68,11 @@ def create_app(
 def _keep_log(app: Flask, state: State) -> None:
     @app.before_request
     def _begin() -> AnyResponse | None:
+        if request.method in ("HEAD", "OPTIONS") and request.path.startswith(API):
+            refused = jsonify(detail="Method Not Allowed")
+            refused.status_code = 405
+            refused.headers["Allow"] = ", ".join(sorted(_methods(app) - {"HEAD", "OPTIONS"}))
+            return refused
         g.began, g.resets = time.monotonic(), state.resets
         if request.path.startswith(API) and request.path.endswith("/"):
             return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
@@ -79,6 +86,13 @@ def _keep_log(app: Flask, state: State) -> None:
         if request.method != "GET":
             state.save()
         return response
+
+
+def _methods(app: Flask) -> set[str]:
+    try:
+        return set(app.url_map.bind("").allowed_methods(request.path))
+    except HTTPException:
+        return set()
 
 
 def _log(state: State, status: int | None, error: str | None) -> None:

@@ -12,7 +12,7 @@ from integration_app.sandbox.state import State
 
 def create(state: State, uid: str, conversation: dict[str, Any], text: str, *, keep: bool = True) -> dict[str, Any]:
     """Store a conversation with all that is made of it. `keep` False: it is discarded, and nothing is made."""
-    now = state.now()
+    now, mines = state.now(), conversation.pop("mines", True)
     understood = extraction.understand(text, conversation["started_at"])
     stored = state.add_conversation(
         uid, {"discarded": not keep, "status": "completed", **conversation, "structured": understood.structured}
@@ -23,7 +23,7 @@ def create(state: State, uid: str, conversation: dict[str, Any], text: str, *, k
         for item in understood.action_items:
             if not extraction.is_repeated(item["description"], now, known):
                 state.add_action_item(uid, action_item(now, **item, conversation_id=stored["id"]))
-        for content in understood.memories:
+        for content in understood.memories if mines else ():
             state.add_memory(uid, memory(now, content, category="interesting", conversation_id=stored["id"]))
         webhooks.memory_created(state, uid, stored)
     return stored

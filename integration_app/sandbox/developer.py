@@ -7,7 +7,7 @@ https://docs.omi.me/doc/developer/api
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Response, g, request
@@ -62,6 +62,17 @@ def refuse_unreadable_json() -> None:
             json.loads(raw)
         except (ValueError, RecursionError):
             Checker().body(raw, request.content_type or "")
+
+
+NOTHING_TO_CHANGE = "At least one field must be provided"
+
+
+def known_categories(value: str, known: Iterable[str]) -> set[str]:
+    """A filter of the query; a category that Omi does not know is refused."""
+    names = {name.strip() for name in value.split(",") if name.strip()}
+    if unknown := sorted(names - set(known)):
+        raise Refused(400, f"Invalid category {unknown[0]}")
+    return names
 
 
 def clamped(name: str, default: int, high: int, low: int = 1) -> int:

@@ -10,10 +10,12 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from integration_app.sandbox.answers import Refused, plain
 from integration_app.sandbox.creation import action_item, memory
 from integration_app.sandbox.developer import (
+    NOTHING_TO_CHANGE,
     Developer,
     clamped,
     flag_of,
     given,
+    known_categories,
     number_of,
     refuse_unreadable_json,
     rows_of,
@@ -21,7 +23,7 @@ from integration_app.sandbox.developer import (
     text_of,
 )
 from integration_app.sandbox.integrations_api import action_items_of
-from integration_app.sandbox.state import SCOPES, DeveloperKey
+from integration_app.sandbox.state import READ_ONLY, SCOPES, DeveloperKey
 from integration_app.sandbox.validation import Checker
 
 CATEGORIES = (
@@ -53,8 +55,15 @@ def install(app: Flask, api: Developer) -> None:
     routes.patch("/user/goals/<item_id>", endpoint="dev_update_goal")(data.update_goal)
     routes.delete("/user/goals/<item_id>", endpoint="dev_delete_goal")(data.delete_goal)
     routes.patch("/user/goals/<item_id>/progress", endpoint="dev_goal_progress")(data.goal_progress)
+    routes.get("/user/goals/<item_id>", endpoint="dev_read_goal")(data.read_goal)
     routes.get("/user/goals/<item_id>/history", endpoint="dev_goal_history")(data.goal_history)
     app.register_blueprint(routes)
+
+
+_MEMORY_FIELDS = (
+    "id", "content", "category", "visibility", "tags", "created_at", "updated_at", "manually_added", "scoring",
+    "reviewed", "edited",
+)  # fmt: skip
 
 
 class _Data:
@@ -88,9 +97,8 @@ class _Data:
         uid = self._session()
         with self._state.lock:
             key = self._state.keys.get(key_id)
-            if key is None or key.uid != uid:
-                raise Refused(404, "API key not found")
-            del self._state.keys[key_id]
+            if key is not None and key.uid == uid:  # an unknown one is gone already
+                del self._state.keys[key_id]
         return Response(status=204)
 
     def _session(self) -> str:
@@ -110,11 +118,11 @@ class _Data:
     def read_memories(self) -> Response:
         key = self._api.enter("memories:read", "dev:memories_read")
         limit, offset = clamped("limit", 25, 1000), clamped("offset", 0, 10**9, 0)
-        wanted = {name.strip() for name in request.args.get("categories", "").split(",") if name.strip()}
+        wanted = known_categories(request.args.get("categories", ""), CATEGORIES)
         with self._state.lock:
             rows = sorted(self._memories(key).values(), key=lambda row: row["created_at"], reverse=True)
         found = [row for row in rows if not wanted or row["category"] in wanted]
-        return self._api.read(jsonify([plain(row) for row in found[offset : offset + limit]]))
+        return self._api.read(jsonify([_shown(row) for row in found[offset : offset + limit]]))
 
     def create_memory(self) -> Response:
         key = self._api.enter("memories:write", "dev:memories")
@@ -122,7 +130,7 @@ class _Data:
         asked = _memory(check, given(check), ["body"])
         check.close()
         _not_blank(asked["content"])
-        return self._api.write(lambda: jsonify(plain(self._add_memory(key, asked))))
+        return self._api.write(lambda: jsonify(_shown(self._add_memory(key, asked))))
 
     def create_memories(self) -> Response:
         key = self._api.enter("memories:write", "dev:memories_batch")
@@ -130,11 +138,11 @@ class _Data:
         rows = rows_of(check, given(check), "memories", high=25)
         asked = [_memory(check, row, ["body", "memories", number]) for number, row in enumerate(rows)]
         check.close()
-        for row in asked:
-            _not_blank(row["content"])
+        if not all(row["content"].strip() for row in asked):
+            raise Refused(422, "All memories must have non-empty content")
 
         def store() -> Response:
-            made = [plain(self._add_memory(key, row)) for row in asked]
+            made = [_shown(self._add_memory(key, row)) for row in asked]
             return jsonify(memories=made, created_count=len(made))
 
         return self._api.write(store)
@@ -148,9 +156,10 @@ class _Data:
         visibility = check.choice(body, "visibility", VISIBILITIES, "private") if body.get("visibility") else None
         tags = strings_of(check, body, "tags") if body.get("tags") is not None else None
         check.close()
-        row = _existing(self._memories(key), item_id, "Memory", "memory")
         changes = {"content": content, "category": category, "visibility": visibility, "tags": tags}
-        return self._api.write(lambda: jsonify(plain(self._change(row, changes, edited=content is not None))))
+        _something(changes)
+        row = _existing(self._memories(key), item_id, "Memory", "memory")
+        return self._api.write(lambda: jsonify(_shown(self._change(row, changes, edited=content is not None))))
 
     def delete_memory(self, item_id: str) -> Response:
         key = self._api.enter("memories:write", "dev:memories")
@@ -174,7 +183,7 @@ class _Data:
         check = Checker()
         completed = check.boolean(request.args, "completed") if "completed" in request.args else None
         check.close()
-        found = action_items_of(self._state, key.uid, completed, request.args.get("conversation_id"))
+        found = action_items_of(self._state, key.uid, completed, request.args.get("conversation_id"), by_due=False)
         return self._api.read(jsonify([plain(row) for row in found[offset : offset + limit]]))
 
     def create_action_item(self) -> Response:
@@ -182,6 +191,8 @@ class _Data:
         check = Checker()
         asked = _action_item(check, given(check), ["body"])
         check.close()
+        if not asked["description"].strip():
+            raise Refused(422, "description cannot be empty")
         return self._api.write(lambda: jsonify(plain(self._add_action_item(key, asked))))
 
     def create_action_items(self) -> Response:
@@ -190,6 +201,8 @@ class _Data:
         rows = rows_of(check, given(check), "action_items", high=50)
         asked = [_action_item(check, row, ["body", "action_items", number]) for number, row in enumerate(rows)]
         check.close()
+        if not all(row["description"].strip() for row in asked):
+            raise Refused(422, "All action items must have non-empty descriptions")
 
         def store() -> Response:
             made = [plain(self._add_action_item(key, row)) for row in asked]
@@ -207,6 +220,7 @@ class _Data:
             "due_at": check.moment(body, "due_at"),
         }
         check.close()
+        _something(changes)
         row = _existing(self._items(key), item_id, "Action item", "action item")
         if changes["completed"] is not None:
             changes["completed_at"] = self._state.now() if changes["completed"] else None
@@ -281,6 +295,7 @@ class _Data:
             "is_active": flag_of(check, body, "is_active"),
         }
         check.close()
+        _something(changes)
         row = _existing(self._goals(key), item_id, "Goal", "goal")
         return self._api.write(lambda: jsonify(plain(_goal(self._change(row, changes)))))
 
@@ -292,8 +307,12 @@ class _Data:
     def goal_progress(self, item_id: str) -> Response:
         key = self._api.enter("goals:write", "dev:goals_write")
         check = Checker()
-        body = {"current_value": request.args.get("current_value", type=float)} if request.args else given(check)
-        value = number_of(check, body, "current_value", required=True)
+        raw = request.args.getlist("current_value")
+        value = request.args.get("current_value", type=float)
+        if value is None:
+            kind = ("float_parsing", "Input should be a valid number, unable to parse string as a number")
+            what = ("missing", "Field required") if not raw else kind
+            check.complain(what[0], ["query", "current_value"], what[1], raw[-1] if raw else None)
         check.close()
         row = _existing(self._goals(key), item_id, "Goal", "goal")
 
@@ -306,8 +325,12 @@ class _Data:
 
     def goal_history(self, item_id: str) -> Response:
         key = self._api.enter("goals:read", "dev:goals_read")
-        row = _existing(self._goals(key), item_id, "Goal", "goal")
-        return self._api.read(jsonify(plain(row["history"])))
+        row = self._goals(key).get(item_id)
+        return self._api.read(jsonify(plain(row["history"] if row else [])))
+
+    def read_goal(self, item_id: str) -> Response:
+        key = self._api.enter("goals:read", "dev:goals_read")
+        return self._api.read(jsonify(plain(_goal(_existing(self._goals(key), item_id, "Goal", "goal")))))
 
     def _goals(self, key: DeveloperKey) -> dict[str, dict[str, Any]]:
         return self._state.user(key.uid).goals
@@ -356,6 +379,17 @@ def _not_blank(content: str) -> None:
         raise Refused(422, "content cannot be empty")
 
 
+def _something(changes: dict[str, Any]) -> None:
+    if all(value is None for value in changes.values()):
+        raise Refused(422, NOTHING_TO_CHANGE)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a memory that this API shows."""
+    found: dict[str, Any] = plain({name: row.get(name) for name in _MEMORY_FIELDS})
+    return found
+
+
 def _action_item(check: Checker, body: dict[str, Any], at: list[Any]) -> dict[str, Any]:
     return {
         "description": text_of(check, body, "description", low=1, high=500, required=True, at=at) or "",
@@ -372,7 +406,7 @@ def _key(key: DeveloperKey) -> dict[str, Any]:
             "key_prefix": key.key_prefix,
             "created_at": key.created_at,
             "last_used_at": key.last_used_at,
-            "scopes": key.scopes,
+            "scopes": list(READ_ONLY) if key.scopes is None else key.scopes,
         }
     )
     return found

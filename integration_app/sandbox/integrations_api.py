@@ -208,7 +208,7 @@ class _Api:
         limit = check.integer(request.args, "limit", 100, 1, 1000)
         offset = check.integer(request.args, "offset", 0, 0)
         check.close()
-        self._authorize(app_id, "Invalid API key")
+        self._authorize(app_id, "Invalid integrationAPI key")
         self._enabled(app_id, uid)
         self._capability(app_id, "read memories", "read_memories", "read_facts")
         with self._state.lock:
@@ -326,12 +326,11 @@ def body_bound(body: dict[str, Any], name: str) -> datetime | None:
 
 
 def action_items_of(
-    state: State, uid: str, completed: bool | None, conversation_id: str | None
+    state: State, uid: str, completed: bool | None, conversation_id: str | None, *, by_due: bool = True
 ) -> list[dict[str, Any]]:
-    """A user's action items, newest first, by the filters of the query."""
-    start, end, due_start, due_end = (
-        bound(name) for name in ("start_date", "end_date", "due_start_date", "due_end_date")
-    )
+    """A user's action items, newest first, by the filters of the query. `by_due`: v2 alone filters by due date."""
+    start, end = bound("start_date"), bound("end_date")
+    due_start, due_end = (bound("due_start_date"), bound("due_end_date")) if by_due else (None, None)
     with state.lock:
         rows = sorted(state.user(uid).action_items.values(), key=lambda row: row["created_at"], reverse=True)
     return [

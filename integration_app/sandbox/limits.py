@@ -51,7 +51,8 @@ class Window:
 class Limits:
     """`boost` multiplies the base limits, as Omi's own setting does."""
 
-    def __init__(self, clock: Callable[[], float], boost: float = 1.0) -> None:
+    def __init__(self, clock: Callable[[], float], boost: float = 1.0, *, old: bool = False) -> None:
+        self._old = old
         self._clock = clock
         self.boost = boost
         self._lock = threading.Lock()
@@ -83,12 +84,13 @@ class Limits:
     def notification(self, subject: str) -> tuple[int, int, bool]:
         """Remaining calls, seconds until the UTC hour ends, and whether this one is refused.
 
-        The first call sets Omi's counter to one and then counts itself: nine succeed, the tenth is refused.
+        Ten succeed. In Omis of before September 2026 the first call sets the counter to one and then counts itself, so
+        nine do.
         """
         now = self._clock()
         hour, reset = int(now // 3600), int(3600 - now % 3600)
         with self._lock:
-            count = self._hours.get((subject, hour), 1) + 1
+            count = self._hours.get((subject, hour), int(self._old)) + 1
             self._hours[(subject, hour)] = count
         return max(0, NOTIFICATIONS_PER_HOUR - count), reset, count > NOTIFICATIONS_PER_HOUR
 

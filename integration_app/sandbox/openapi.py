@@ -179,7 +179,6 @@ def _developer() -> Json:
         title=_text(1, 500), target_value={"type": "number"}, current_value={"type": "number"}, required=["title"]
     )
     change_goal = _object(title=_text(1, 500), target_value={"type": "number"}, is_active=_FLAG)
-    progress = _object(current_value={"type": "number"}, required=["current_value"])
     key, session = "developerKey", "session"
     filters = [
         _in_query("conversation_id", _TEXT),
@@ -241,10 +240,13 @@ def _developer() -> Json:
             "post": _operation("dev_create_goal", key, [], goal),
         },
         f"{base}/goals/{{item_id}}": {
+            "get": _operation("dev_read_goal", key, [item_id]),
             "patch": _operation("dev_update_goal", key, [item_id], change_goal),
             "delete": _operation("dev_delete_goal", key, [item_id]),
         },
-        f"{base}/goals/{{item_id}}/progress": {"patch": _operation("dev_goal_progress", key, [item_id], progress)},
+        f"{base}/goals/{{item_id}}/progress": {
+            "patch": _operation("dev_goal_progress", key, [item_id, _in_query("current_value", {"type": "number"})])
+        },
         f"{base}/goals/{{item_id}}/history": {"get": _operation("dev_goal_history", key, [item_id])},
         f"{base}/ask": {
             "post": _operation(

@@ -23,6 +23,10 @@ READ_ONLY = tuple(scope for scope in SCOPES if scope.endswith(":read"))
 CALLS_KEPT = 20_000
 
 
+NEWEST, OLD = "newest", "2026-05"
+"""Omi's behaviour at two times, where it differs."""
+
+
 @dataclass
 class User:
     uid: str
@@ -97,6 +101,7 @@ class State:
         self._app_id, self._api_key = app_id, api_key
         self._file = file
         self.resets = 0
+        self.omi = NEWEST
         self.reset()
         if file is not None and file.exists():
             self._load(json.loads(file.read_text(encoding="utf-8")))

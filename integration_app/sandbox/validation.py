@@ -38,7 +38,8 @@ class Checker:
     # --- query --------------------------------------------------------------------------------------------
 
     def uid(self, args: Any) -> str:
-        uid = args.get("uid")
+        given = args.getlist("uid") if hasattr(args, "getlist") else [args.get("uid")]
+        uid = given[-1] if given else None  # the last one counts
         if uid is None:
             self.complain("missing", ["query", "uid"], "Field required", None)
             return ""

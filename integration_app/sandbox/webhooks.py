@@ -12,7 +12,7 @@ import json
 import uuid
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from integration_app.sandbox.answers import plain
@@ -90,9 +90,18 @@ def sign_v1(secret: str, stamp: int, uid: str, body: bytes) -> str:
 
 def sign_v2(secret: str, stamp: int, delivery: str, method: str, url: str, body: bytes) -> str:
     parts = urlsplit(url)
-    query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
-    lines = ("v2", str(stamp), delivery, "chat_tool", method, parts.path or "/", query)
+    # Omi's rule: segments and names percent-encoded anew, unreserved signs bare; pairs sorted by name alone, stably
+    path = "/".join(_encoded(unquote(segment)) for segment in (parts.path or "/").split("/"))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    pairs.sort(key=lambda pair: pair[0])
+    query = "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in pairs)
+    lines = ("v2", str(stamp), delivery, "chat_tool", method, path, query)
     return hmac.new(secret.encode(), "".join(f"{line}\n" for line in lines).encode() + body, hashlib.sha256).hexdigest()
+
+
+def _encoded(text: str) -> str:
+    unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(sign if sign in unreserved else "".join(f"%{byte:02X}" for byte in sign.encode()) for sign in text)
 
 
 def call(method: str, url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:

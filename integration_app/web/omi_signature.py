@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 TOLERANCE_SECONDS = 300
 
@@ -31,13 +31,24 @@ def is_tool_genuine(
     secrets: Sequence[str],
     now: datetime,
 ) -> bool:
-    canonical = urlencode(sorted(parse_qsl(query, keep_blank_values=True)))
+    """`path` and `query` as they were sent, still percent-encoded."""
 
     def signed(stamp: str) -> bytes:
-        lines = ("v2", stamp, delivery, event, method.upper(), path or "/", canonical)
+        lines = ("v2", stamp, delivery, event, method.upper(), canonical_path(path), canonical_query(query))
         return "".join(f"{line}\n" for line in lines).encode() + body
 
     return _fits(header, "v2", signed, secrets, now)
+
+
+def canonical_path(path: str) -> str:
+    """Each segment decoded and encoded again, so that one path has one spelling (RFC 3986, unreserved signs bare)."""
+    return "/".join(quote(unquote(segment), safe="") for segment in (path or "/").split("/"))
+
+
+def canonical_query(query: str) -> str:
+    """Pairs in the order of their names; those of one name stay as they were sent. A blank is %20, never a plus."""
+    pairs = sorted(parse_qsl(query, keep_blank_values=True), key=lambda pair: pair[0])
+    return urlencode(pairs, quote_via=quote, safe="")
 
 
 def _fits(header: str, version: str, signed: Callable[[str], bytes], secrets: Sequence[str], now: datetime) -> bool:

@@ -31,6 +31,12 @@ TOOLS: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
         "Looking into your inbox…",
     ),
     "link_phone": ("Makes a code that links the user's phone when it is texted.", {}, [], "Making a code…"),
+    "sign_in": (
+        "Tells the code with which the user signs in to the inbox's page. Use it when no notification arrived.",
+        {},
+        [],
+        "Making a code…",
+    ),
     "recent_messages": (
         "Lists the texts and e-mails that arrived lately and what became of them.",
         {"count": _COUNT},
@@ -62,7 +68,8 @@ def manifest(services: Services) -> Response:
             }
             for name, (description, properties, required, status) in offered.items()
         ],
-        chat_messages={"enabled": False, "target": "app", "notify": False},
+        # a push may be late, or lost: so the code for signing in stands in the app's chat, too
+        chat_messages={"enabled": True, "target": "app", "notify": False},
     )
 
 
@@ -71,13 +78,14 @@ def call(services: Services, name: str) -> Response:
     body = request.get_data()
     headers = request.headers
     delivery = headers.get("X-Omi-Delivery", "")
+    target = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path)
     genuine = is_tool_genuine(
         headers.get("X-Omi-Signature", ""),
         delivery=delivery,
         event=headers.get("X-Omi-Event", ""),
         method=request.method,
-        path=request.path,
-        query=request.query_string.decode("latin-1"),
+        path=target.partition("?")[0],
+        query=target.partition("?")[2],
         body=body,
         secrets=services.settings.omi_webhook_secrets,
         now=services.clock(),
@@ -133,6 +141,8 @@ def _answer(services: Services, name: str, body: bytes) -> str:
             return "This inbox takes e-mail only."
         services.installations.add(uid, now=services.clock())  # a signed call: Omi vouches for the uid
         return f"Text {services.auth.link_codes.new(uid)} to {number} from the phone to link, within 15 minutes."
+    if name == "sign_in":
+        return _sign_in(services, uid)
     installation = services.installations.get(uid)
     if installation is None:
         return "The inbox is not set up yet: open the app in Omi and follow its first page."
@@ -145,6 +155,14 @@ def _answer(services: Services, name: str, body: bytes) -> str:
         "pause": lambda: _pause(services, uid, asked.get("paused")),
     }
     return tools[name]()
+
+
+def _sign_in(services: Services, uid: str) -> str:
+    """A signed call: Omi vouches for the uid, as a notification of Omi's would."""
+    code = services.auth.login_codes.code_for_chat(uid)
+    if code is None:
+        return "That was too often; please try again in an hour."
+    return labels.code_message(code)
 
 
 def _status(services: Services, uid: str) -> str:

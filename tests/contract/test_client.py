@@ -84,7 +84,7 @@ def test_a_notification(client: IntegrationsClient, sandbox: SandboxControl) -> 
     client.notify("u", "123456 is your code")
     with pytest.raises(AppNotEnabled):
         client.notify("stranger", "x")
-    for _ in range(8):
+    for _ in range(9):
         client.notify("u", "x")
     with pytest.raises(RateLimited) as caught:
         client.notify("u", "x")

@@ -104,7 +104,7 @@ def test_limits_are_told_where_omi_tells_them(sandbox: SandboxControl) -> None:
         client.notify("u", "hello")
         limit = client.rate_limit
         assert limit is not None
-        assert (limit.limit, limit.remaining) == (10, 8)
+        assert (limit.limit, limit.remaining) == (10, 9)
         assert limit.resets_at is not None
         assert limit.resets_at > datetime.now(UTC)
         client.create_memories("u", NewMemories(text="Four words are enough."))

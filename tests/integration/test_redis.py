@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from integration_app.bootstrap import Services
+from integration_app.errors import StoreUnfit
 from integration_app.store import keys
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, text
 from tests.sandbox_control import SandboxControl
 
-TOOLS = {"inbox_status", "link_phone", "recent_messages", "my_inbox_address", "pause"}
+TOOLS = {"inbox_status", "link_phone", "recent_messages", "my_inbox_address", "pause", "sign_in"}
 
 
 class Omi:
@@ -66,6 +67,22 @@ def test_the_sandbox_can_read_the_manifest_and_call_the_tools(services: Services
     installation = services.installations.get("u")
     assert installation is not None
     assert installation.inbox_token in omi.tool("my_inbox_address")
+
+
+def test_a_code_for_signing_in_is_told_in_the_chat(omi: Omi, services: Services) -> None:
+    """For whom no notification reached; it works in whichever browser it is typed into, once."""
+    manifest = omi.client.get("/.well-known/omi-tools.json").get_json()
+    assert manifest["chat_messages"] == {"enabled": True, "target": "app", "notify": False}
+    said = omi.tool("sign_in", uid="somebody-new")
+    code = re.search(r"\d{6}", said)
+    assert code is not None
+    codes = services.auth.login_codes
+    assert not codes.take_code("somebody-else", "a browser", code.group())
+    assert codes.take_code("somebody-new", "a browser", code.group())
+    assert not codes.take_code("somebody-new", "a browser", code.group())
+    for _ in range(200):
+        said = omi.tool("sign_in", uid="somebody-new")
+    assert "too often" in said
 
 
 def test_status_and_recent_messages(omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock) -> None:

@@ -90,7 +90,7 @@ def test_an_unknown_outcome_is_looked_up_at_once() -> None:
 
 
 def test_memories_with_an_unknown_outcome_are_sent_again() -> None:
-    assert isinstance(decide(OutcomeUnknown("x"), situation(kind=Kind.MEMORIES), RULES), Retry)
+    assert isinstance(decide(OutcomeUnknown("x"), situation(kind=Kind.MEMORIES, repeatable=True), RULES), Retry)
 
 
 def test_a_user_who_left_holds_up_that_user_alone() -> None:

@@ -21,7 +21,7 @@ from integration_app.omi import (
     conversation_body,
     memories_body,
 )
-from integration_app.pipeline.delivery.group import CHAT_CHANNELS, Group
+from integration_app.pipeline.delivery.group import CHAT_CHANNELS, Group, is_long
 from integration_app.pipeline.delivery.prepare import said_at
 from integration_app.text.clean import one_line
 
@@ -123,7 +123,13 @@ def parts_of(prepared: PreparedText) -> list[PreparedText]:
 
 
 def _memories(group: Group) -> NewMemories:
-    channel = group.lane.channel
+    channel, first = group.lane.channel, group.messages[0]
+    if first.prepared is not None and is_long(first.prepared):
+        return NewMemories(
+            text=_clipped("\n\n".join(part for part in (first.prepared.head, first.prepared.text) if part)),
+            text_source="email" if channel == "email" else "other",
+            text_source_spec=channel,
+        )
     return NewMemories(
         memories=tuple(memory for item in group.messages for memory in _pieces(item)),
         text_source="email" if channel == "email" else "other",
@@ -137,6 +143,10 @@ def _pieces(item: WaitingMessage) -> list[NewMemory]:
         NewMemory(content=piece, tags=item.prepared.tags, source_id=one_line(item.message.event_id, 200))
         for piece in split(item.prepared.text, MEMORY_CONTENT_MAX)
     ]
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= CONVERSATION_TEXT_MAX else split(text, CONVERSATION_TEXT_MAX - 100)[0]
 
 
 def split(text: str, limit: int) -> list[str]:

@@ -243,7 +243,7 @@ class Drain:
             return False
         self._due.renew(run.lease, now=now)
         started = time.monotonic()
-        situation = self._sending.situation(run, delivery.lane.kind, delivery.first_tried_at)
+        situation = self._sending.situation(run, delivery)
         settles_in = self._deliveries.settles_in(delivery)  # asked first: what turns up meanwhile is found
         decision, called, error = reconcile(delivery, self._sending.omi, self._rules, situation, settles_in)
         attempt = Attempt(now, "read back from Omi", None, round(time.monotonic() - started, 3), read_back=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from integration_app.model import Kind, Lane, WaitingMessage
-from integration_app.omi import CONVERSATION_TEXT_MAX
+from integration_app.model import Kind, Lane, PreparedText, WaitingMessage
+from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
 from integration_app.pipeline.rules import Rules
 
 CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
@@ -28,6 +28,11 @@ class Group:
     lane: Lane
     messages: tuple[WaitingMessage, ...]
     closes_at: datetime
+
+
+def is_long(prepared: PreparedText) -> bool:
+    """A text meant as memories that does not fit one: Omi takes the facts out of it itself, so it goes alone."""
+    return prepared.kind is Kind.MEMORIES and len(prepared.text) > MEMORY_CONTENT_MAX
 
 
 def wait_for(channel: str, kind: Kind, rules: Rules) -> tuple[timedelta, timedelta]:
@@ -87,6 +92,7 @@ class _Growing:
             arrived <= self.closes_at()
             and arrived - self._first <= self._span
             and self._size + _size(message) <= CONVERSATION_TEXT_MAX
+            and not any(item.prepared and is_long(item.prepared) for item in (message, self.messages[-1]))
         )
 
     def closes_at(self) -> datetime:

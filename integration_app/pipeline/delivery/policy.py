@@ -82,7 +82,7 @@ def decide(error: OmiError | None, at: Situation, rules: Rules) -> Decision:  # 
             return Retry(_exactly(at, seconds), Reason.OMI_AWAY, GateScope.KIND, error.reason)
         case Unavailable():
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), Reason.OMI_AWAY, GateScope.KIND, error.reason)
-        case OutcomeUnknown() | UnexpectedAnswer() if at.repeatable or at.kind is Kind.MEMORIES:
+        case OutcomeUnknown() | UnexpectedAnswer() if at.repeatable:
             # the same content gets the same id, or the same session does: sending again cannot double it
             return Retry(_backoff(at, OUTAGE_WAIT_MAX), Reason.OMI_AWAY, GateScope.KIND, error.reason)
         case OutcomeUnknown() | UnexpectedAnswer():

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from integration_app.attachments import Reading, read_plain
 from integration_app.mail import Forward, Mail, mail_of
 from integration_app.model import Attachment, Content, InboundMessage, Installation, Kind, PreparedText
-from integration_app.omi import CONVERSATION_TEXT_MAX
+from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
 from integration_app.text.addresses import is_listed
 from integration_app.text.clean import clean, one_line
 
@@ -113,6 +113,17 @@ def for_user(
     if has_tasks and prepared.to_do:
         wants = False
     prepared = _with(prepared, prepared.attached if wants else prepared.named, "\n\n" if wants else "\n")
+    made = _wanted(prepared, message, installation, has_tasks=has_tasks)
+    if has_tasks and made.kind is Kind.MEMORIES and len(made.text) > MEMORY_CONTENT_MAX:
+        return replace(
+            made, kind=Kind.CONVERSATION
+        )  # one's own key has no route for it; Omi finds the facts there, too
+    return made
+
+
+def _wanted(
+    prepared: PreparedText, message: InboundMessage, installation: Installation | None, *, has_tasks: bool
+) -> PreparedText:
     if has_tasks and prepared.to_do:
         return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(_TO_DO), head=None)
     if installation and prepared.history and is_listed(message.sender, installation.preferences.keep_history):
@@ -229,7 +240,9 @@ def _as(prepared: PreparedText, kind: Kind) -> PreparedText:
     if subject and not _has_words(text):
         text = f"{subject}\n{text}".strip()
     tags = dict.fromkeys(tag.lower() for tag in (*_TAG.findall(text), *_TAG.findall(subject)))
-    return replace(prepared, kind=kind, text=_without_tags(text), tags=tuple(tags)[:_TAGS_MAX], head=None)
+    # a long one is read by Omi, which wants to know from whom and when
+    head = prepared.head if len(text) > MEMORY_CONTENT_MAX else None
+    return replace(prepared, kind=kind, text=_without_tags(text), tags=tuple(tags)[:_TAGS_MAX], head=head)
 
 
 def _has_words(text: str) -> bool:

@@ -116,15 +116,16 @@ class Sending:
         self._begin(run, delivery, items[0].seq, now, calls=False)
         self._outcomes.apply(run, delivery, decision, Attempt(now, "not sent"))
 
-    def situation(self, run: DrainPass, kind: Kind, first_tried_at: datetime) -> Situation:
+    def situation(self, run: DrainPass, delivery: Delivery) -> Situation:
+        kind = delivery.lane.kind
         return Situation(
             now=self._clock(),
             kind=kind,
-            first_tried_at=first_tried_at,
+            first_tried_at=delivery.first_tried_at,
             tries=run.tries(GateScope.KIND, kind),
             tries_for_all=max(run.tries(GateScope.ALL, kind), run.tries(GateScope.ALL_OF_KIND, kind)),
             chance=self._chance(),
-            repeatable=self.omi.repeatable(kind),
+            repeatable=self.omi.repeatable(kind, delivery.body),
         )
 
     # --- the steps ----------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class Sending:
         return None, None
 
     def _failed(self, run: DrainPass, group: Group, delivery: Delivery, error: OmiError, attempt: Attempt) -> bool:
-        decision = decide(error, self.situation(run, group.lane.kind, delivery.first_tried_at), self._rules)
+        decision = decide(error, self.situation(run, delivery), self._rules)
         self._outcomes.called(delivery, error)
         self._outcomes.apply(run, delivery, decision, attempt)
         self._outcomes.heard(run, error, delivery.uid, wrote=True)

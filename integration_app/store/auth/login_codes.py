@@ -16,6 +16,8 @@ from integration_app.store.scripts import load
 
 CODE_TTL = timedelta(minutes=10)
 CODE_TRIES = 5
+CHAT = "chat"
+"""In the place of a browser, for a code that is told in Omi's chat."""
 OPENED_TTL = timedelta(days=7)
 DELIVERY_TTL = timedelta(minutes=10)
 
@@ -65,10 +67,24 @@ class LoginCodes:
         pipe.expire(keys.codes_of(self._digests.of("uid", uid)), CODE_TTL)
         pipe.execute()
 
+    def code_for_chat(self, uid: str) -> str | None:
+        """A code that the user is told in Omi's chat, for any browser; None beyond so many an hour."""
+        door = "chat"
+        if self._digests.hit(keys.sends(door, self._digests.of(door, uid))) > self._codes_per_hour:
+            return None
+        code = self.make_code()
+        self.keep_code(uid, CHAT, code)
+        return code
+
     def take_code(self, uid: str, browser: str, code: str) -> bool:
-        """Whether it is the code that was sent; it works once, and five wrong tries end it."""
-        key = self._code_key(uid, browser)
-        return bool(self._try_code(code=key, digest=self._digests.of("code", uid, code.strip()), tries_max=CODE_TRIES))
+        """Whether it is the code that was sent for this browser, or told in the chat; it works once, and five wrong
+        tries end it.
+        """
+        digest = self._digests.of("code", uid, code.strip())
+        return any(
+            self._try_code(code=self._code_key(uid, asked), digest=digest, tries_max=CODE_TRIES)
+            for asked in (browser, CHAT)
+        )
 
     def _code_key(self, uid: str, browser: str) -> str:
         return keys.code(self._digests.of("code of", uid, browser))

@@ -5,13 +5,16 @@ A destination makes requests of groups, sends them, and finds out whether one wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from integration_app.model import Delivery, Held, Kind
 from integration_app.pipeline.delivery.compose import Request
 from integration_app.pipeline.delivery.group import Group
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Destination(Protocol):
@@ -25,8 +28,8 @@ class Destination(Protocol):
     def send(self, delivery: Delivery) -> None:
         """One call. Raises `OmiError`."""
 
-    def repeatable(self, kind: Kind) -> bool:
-        """Whether sending the same again cannot double it."""
+    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
+        """Whether sending the same again (`body`, where it is known) cannot double it."""
 
     def find(self, delivery: Delivery) -> bool:
         """Whether Omi holds it. Raises `OmiError`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from integration_app.model import Delivery, Held, Kind
 from integration_app.omi import AppNotEnabled, IntegrationsClient
 from integration_app.pipeline.delivery.compose import Request, compose
+from integration_app.pipeline.delivery.destinations import NOTHING
 from integration_app.pipeline.delivery.group import Group
 
 _WINDOW = timedelta(seconds=2)
@@ -18,6 +19,7 @@ class AppDestination:
 
     def __init__(self, client: IntegrationsClient) -> None:
         self._client = client
+        self._app_id = client.app_id
 
     def compose(self, group: Group, *, language: str | None = None) -> Request:
         return compose(group, language=language)
@@ -28,9 +30,9 @@ class AppDestination:
         else:
             self._client.create_conversation(delivery.uid, delivery.body)
 
-    def repeatable(self, kind: Kind) -> bool:
-        """Explicit memories: the same content gets the same id."""
-        return kind is Kind.MEMORIES
+    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
+        """Explicit memories: the same content gets the same id. What Omi takes out of a text has none."""
+        return kind is Kind.MEMORIES and not body.get("text")
 
     def find(self, delivery: Delivery) -> bool:
         """For imports Omi's `created_at` is our `started_at`, so a window around it holds few conversations.
@@ -44,6 +46,8 @@ class AppDestination:
             start=delivery.started_at - _WINDOW,
             end=delivery.started_at + _WINDOW,
         )
+        if delivery.lane.kind is Kind.MEMORIES:
+            return self._made_memories(delivery)
         text = delivery.body.get("text")
         micros = delivery.started_at.microsecond
         rounded = delivery.started_at.replace(microsecond=micros - micros % 1000)
@@ -54,6 +58,16 @@ class AppDestination:
             if rounded in times and conversation.text == text:
                 return True
         return False
+
+    def _made_memories(self, delivery: Delivery) -> bool:
+        """Whether Omi has made memories for this app since the call. A text without facts makes none: then it is sent
+        again, which makes none either.
+        """
+        since = delivery.begun_at - _WINDOW
+        return any(
+            memory.created_at is not None and memory.created_at >= since and memory.app_id in (None, self._app_id)
+            for memory in self._client.iter_memories(delivery.uid, page=1000)
+        )
 
     def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterator[Held]:
         """Conversations only: an app cannot create action items, and its memories can be sent twice."""

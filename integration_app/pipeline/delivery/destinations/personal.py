@@ -5,7 +5,7 @@ Texts become conversations as an app's do; "remember: …" becomes memories, "to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from integration_app.omi import (
     NewDeveloperMemory,
 )
 from integration_app.pipeline.delivery.compose import Request, action_of, compose, fingerprint, split
+from integration_app.pipeline.delivery.destinations import NOTHING
 from integration_app.pipeline.delivery.due_dates import due_at
 from integration_app.pipeline.delivery.group import Group
 from integration_app.pipeline.delivery.prepare import said_at
@@ -52,7 +53,7 @@ class PersonalDestination:
         else:
             self._client.create_conversation(body)
 
-    def repeatable(self, kind: Kind) -> bool:
+    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
         """Memories, by their content."""
         return kind is Kind.MEMORIES
 
