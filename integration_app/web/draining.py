@@ -11,11 +11,12 @@ import os
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+if TYPE_CHECKING:  # gunicorn's master reads this module too, and must not import what gevent is to patch in its workers
+    from flask import Flask, Response
 
-_is_going = multiprocessing.get_context("fork").Value("b", 0)
+_is_going = multiprocessing.get_context("fork").RawValue("b", 0)
 
 
 def is_going() -> bool:

@@ -1,7 +1,7 @@
 """gunicorn's settings, the same in development, in the Procfile and in the image.
 
-Threads, because a slow caller then costs a thread and not a process. One worker per core. With gevent a slow caller
-costs next to nothing; it patches the standard library, so it is a switch and not the default.
+gevent, because a slow caller then costs next to nothing: five hundred that drip their heads hold up nobody, and each
+head has `keepalive` seconds in all. With threads (`WEB_WORKER_CLASS=gthread`) twelve close the door. A worker a core.
 """
 
 import os
@@ -12,7 +12,8 @@ bind = f"{os.environ.get('WEB_HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 80
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 workers = int(os.environ.get("WEB_CONCURRENCY") or cores)
 threads = int(os.environ.get("WEB_THREADS") or 8)
-worker_class = os.environ.get("WEB_WORKER_CLASS") or "gthread"  # or "gevent", with the extra of that name
+worker_class = os.environ.get("WEB_WORKER_CLASS") or "gevent"
+worker_connections = 2000
 timeout = 60
 graceful_timeout = 20  # what is in flight when it stops
 keepalive = 5

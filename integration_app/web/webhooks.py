@@ -22,6 +22,7 @@ from integration_app.errors import (
 )
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 from integration_app.store.ingest import Receipt
+from integration_app.web.request_timeout import Busy, within_limits
 
 log = logs.get(__name__)
 
@@ -73,6 +74,9 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
         why = str(refusal) if outcome is Outcome.MALFORMED else None  # an unproven caller is told nothing
         log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
+    except Busy:
+        log.warning("too many bytes at a time", provider=provider.name)
+        outcome = Outcome.UNAVAILABLE
     except TimeoutError:
         log.info("the caller stalled", provider=provider.name)
         outcome = Outcome.UNAVAILABLE
@@ -95,7 +99,8 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
 def _outcome(provider: Provider, services: Services) -> Outcome:
     if provider.proven_by_headers and request.method == "POST":
         provider.verify(_webhook_request(services, b""))  # who cannot prove it need not send a body
-    event = _webhook_request(services, request.get_data(cache=False))
+    with within_limits(provider.max_body_bytes):
+        event = _webhook_request(services, request.get_data(cache=False))
     if provider.is_probe(event):
         return Outcome.PROBE
     provider.verify(event)
