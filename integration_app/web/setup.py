@@ -147,7 +147,7 @@ _ROUTES: tuple[Route, ...] = (
     Route("/", home),
     Route("/privacy", privacy),
     Route("/support", support),
-    Route("/setup/completed", completed),
+    Route("/setup/completed", completed, limit="120/minute"),
     Route("/setup", setup, limit="60/minute"),
     Route("/setup/code", send_code, ("POST",), limit="20/minute"),
     Route("/setup/verify", verify, ("POST",), limit="20/minute"),
