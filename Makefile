@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof simulate mutations mail-score bench bench-quick
+.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof packages simulate mutations mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -54,6 +54,9 @@ contracts: $(VENV)/.dev
 
 docs: $(VENV)/.local ## Write the generated parts of docs/ anew
 	$(BIN)/python -m tests.write_docs
+
+packages: $(VENV)/.dev ## Build the client and the sandbox as distributions of their own
+	$(BIN)/python -m packages.build
 
 lock: $(VENV)/.dev ## Write the lock files anew from pyproject.toml
 	$(LOCK) pyproject.toml -o requirements.lock

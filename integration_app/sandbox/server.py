@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
-class _Handler(WSGIRequestHandler):
+class Handler(WSGIRequestHandler):
     """HTTP/1.1, so that connections are kept; no line per request (the inspector shows them)."""
 
     protocol_version = "HTTP/1.1"
@@ -29,7 +29,7 @@ class _Handler(WSGIRequestHandler):
 def serve(app: Flask, host: str, port: int) -> None:
     """Until SIGTERM or SIGINT."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = make_server(host, port, app, threaded=True, request_handler=_Handler)
+    server = make_server(host, port, app, threaded=True, request_handler=Handler)
     server.daemon_threads = True  # type: ignore[attr-defined]
 
     def stop(number: int, frame: FrameType | None) -> None:
