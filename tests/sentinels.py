@@ -18,7 +18,7 @@ class Sentinels:
     """A primary, a replica and a sentinel that watches them."""
 
     def __init__(self, folder: Path, *, down_after_ms: int = 500, replicas: int = 1) -> None:
-        self._binary = stack_module._server(stack_module.EMBEDDED)
+        self._binary = stack_module.server_path(stack_module.EMBEDDED)
         self._folder = folder
         names = ["replica", *(f"replica{number}" for number in range(2, replicas + 1))]
         self.ports = {name: stack_module.free_port(0) for name in ("primary", *names, "sentinel")}

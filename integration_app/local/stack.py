@@ -133,7 +133,7 @@ class Stack:
                 "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
             }  # fmt: skip
             words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-            self._spawn("valkey", [self._server or _server(self._redis), *words])
+            self._spawn("valkey", [self._server or server_path(self._redis), *words])
         self._wait("valkey", self._redis_answers)
 
     def start_sandbox(self) -> None:
@@ -274,7 +274,7 @@ def known_names() -> set[str]:
     }
 
 
-def _server(choice: str) -> str:
+def server_path(choice: str) -> str:
     if choice == ON_PATH:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if not found:

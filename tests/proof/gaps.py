@@ -171,7 +171,9 @@ class Server:
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--appendonly", "yes"]
         words += ["--appendfsync", self.fsync, "--save", "", "--auto-aof-rewrite-percentage", "0"]
         self.process = subprocess.Popen(
-            [stack_module._server(stack_module.EMBEDDED), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [stack_module.server_path(stack_module.EMBEDDED), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         within(20, lambda: Redis(port=self.port).ping())
 
