@@ -55,10 +55,11 @@ class StoreUnfit(InboxError):  # noqa: N818
 
 
 class NotYet(InboxError):  # noqa: N818
-    """What is needed is not there yet; it may be in `seconds`."""
+    """What is needed is not there yet; it may be in `seconds`. `is_ours`: we are busy, so it certainly will."""
 
-    def __init__(self, seconds: float, why: str) -> None:
+    def __init__(self, seconds: float, why: str, *, is_ours: bool = False) -> None:
         self.seconds = seconds
+        self.is_ours = is_ours
         super().__init__(why)
 
 

@@ -23,7 +23,7 @@ _FREE = threading.BoundedSemaphore(2)
 def read_document(kind: FileKind, data: bytes) -> Reading:
     """Its words, or why there are none. Raises `NotYet` while others are read."""
     if not _FREE.acquire(timeout=_QUEUE_SECONDS):
-        raise NotYet(_BUSY_SECONDS, "other documents are being read")
+        raise NotYet(_BUSY_SECONDS, "other documents are being read", is_ours=True)
     try:
         # no environment: no secret of ours is within a parser's reach
         ended = subprocess.run(  # noqa: S603 - our own file

@@ -26,7 +26,7 @@ Fetch = Callable[[Attachment], bytes]
 
 class AttachmentReader:
     """`fetch` by provider. `transcriber` None: recordings are named. `may_transcribe`: whether this user's day allows
-    one more.
+    one more, and counts it; `was_not_transcribed` takes that back.
     """
 
     def __init__(
@@ -35,15 +35,21 @@ class AttachmentReader:
         fetch: Mapping[str, Fetch],
         transcriber: Transcribes | None,
         may_transcribe: Callable[[str, datetime], bool],
+        was_not_transcribed: Callable[[str, datetime], None],
         clock: Clock,
     ) -> None:
         self._fetch = fetch
         self._transcriber = transcriber
         self._may_transcribe = may_transcribe
+        self._was_not_transcribed = was_not_transcribed
         self._clock = clock
 
-    def of(self, message: InboundMessage, uid: str, language: str | None) -> Callable[[Attachment], Reading]:
-        """How this message's attachments are read. It raises `NotYet` while one may still come."""
+    def of(
+        self, message: InboundMessage, uid: str, language: str | None, since: Callable[[], datetime]
+    ) -> Callable[[Attachment], Reading]:
+        """How this message's attachments are read. It raises `NotYet` while one may still come. `since`: when it was
+        first tried.
+        """
         ends = time.monotonic() + SECONDS_MAX
 
         def reading(attachment: Attachment) -> Reading:
@@ -52,7 +58,7 @@ class AttachmentReader:
             try:
                 return self._read(self._fetched(message, attachment), uid, language)
             except NotYet as later:
-                if self._clock() - message.received_at < PATIENCE:
+                if later.is_ours or self._clock() - since() < PATIENCE:
                     raise
                 log.warning("attachment not read", why=str(later))
                 return Reading(why_not=str(later))
@@ -80,9 +86,12 @@ class AttachmentReader:
             return Reading(why_not="the recording is too large")
         if not self._may_transcribe(uid, self._clock()):
             return Reading(why_not="today's recordings are used up")
-        said = self._transcriber.transcribe(
-            data, attachment.content_type, name=attachment.name, language=(language or "")[:2] or None
-        )
+        language = (language or "")[:2] or None
+        try:
+            said = self._transcriber.transcribe(data, attachment.content_type, name=attachment.name, language=language)
+        except NotYet:
+            self._was_not_transcribed(uid, self._clock())
+            raise
         if not said:
             return Reading(why_not="nothing is said in it")
         return Reading(said, detail=length_of(data), is_voice=True)

@@ -6,9 +6,12 @@ https://platform.openai.com/docs/api-reference/audio/createTranscription
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Protocol
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from integration_app.errors import NotYet, VendorError
 from integration_app.text.clean import clean
@@ -16,6 +19,7 @@ from integration_app.text.clean import clean
 BYTES_MAX = 25_000_000
 _TIMEOUT = (5.0, 25.0)
 _ANSWER_MAX = 2_000_000
+_CHUNK = 65_536
 _AWAY_SECONDS = 60.0
 _ENDINGS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/x-wav": "wav", "audio/amr": "amr"}
 
@@ -43,27 +47,40 @@ class Transcriber:
         # the endpoint goes by the ending of the name; the sender's own name is nobody's business there
         ending = _ENDINGS.get(bare) or (name or "").rpartition(".")[2].lower()[:5] or bare.rpartition("/")[2][:5]
         try:
-            answer = requests.post(
+            with requests.post(
                 self._url,
                 headers=self._headers,
                 data=fields,
                 files={"file": (f"voice.{ending}", data, bare)},
                 timeout=_TIMEOUT,
                 allow_redirects=False,
-            )
-        except requests.RequestException as error:
+                stream=True,
+            ) as answer:
+                raw = _read(answer, time.monotonic() + _TIMEOUT[1])
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise NotYet(_AWAY_SECONDS, f"TRANSCRIBE_URL does not answer ({type(error).__name__})") from None
         if answer.status_code in (401, 403, 404, 408, 429) or answer.status_code >= 500:
             raise NotYet(_AWAY_SECONDS, f"TRANSCRIBE_URL answers {answer.status_code}")
-        if answer.status_code != 200 or len(answer.content) > _ANSWER_MAX:
+        if answer.status_code != 200 or len(raw) > _ANSWER_MAX:
             raise VendorError(f"the transcription endpoint answers {answer.status_code}")
         try:
-            said = answer.json()["text"]
+            said = json.loads(raw)["text"]
         except (ValueError, KeyError, TypeError):
             raise VendorError("the transcription endpoint answers without a text") from None
         if not isinstance(said, str):
             raise VendorError("the transcription endpoint answers without a text")
         return clean(said).strip()
+
+
+def _read(answer: requests.Response, ends: float) -> bytes:
+    """The body, to just beyond its limit. Raises `OSError` when it is not there in time."""
+    read = bytearray()
+    # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
+    while len(read) <= _ANSWER_MAX and (chunk := answer.raw.read1(_CHUNK, decode_content=True)):
+        read += chunk
+        if time.monotonic() > ends:
+            raise TimeoutError
+    return bytes(read)
 
 
 def length_of(data: bytes) -> str:

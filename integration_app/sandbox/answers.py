@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from integration_app.sandbox.validation import Complaints, parse_bound
+from integration_app.sandbox.moments import parse_bound
+from integration_app.sandbox.validation import BadBody, Complaints
 
 NO_HEADER = "Missing or invalid Authorization header. Must be 'Bearer API_KEY'"
 BAD_DATE = "Invalid {name} format. Use ISO format (YYYY-MM-DDTHH:MM:SS.sssZ) or YYYY-MM-DD"
@@ -23,6 +24,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 def install(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
+    app.register_error_handler(BadBody, lambda _: (jsonify(detail="There was an error parsing the body"), 400))
     app.register_error_handler(Complaints, lambda error: (jsonify(detail=error.rows), 422))
 
 

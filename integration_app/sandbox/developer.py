@@ -16,7 +16,7 @@ from integration_app.sandbox.answers import Refused, bearer, rate_limited
 from integration_app.sandbox.fault_injection import Faulty
 from integration_app.sandbox.limits import Limits
 from integration_app.sandbox.state import READ_ONLY, DeveloperKey, State
-from integration_app.sandbox.validation import Checker
+from integration_app.sandbox.validation import BadBody, Checker
 
 _MCP_HINT = (
     "This is an MCP key (omi_mcp_…). The Developer API needs a Developer API key (omi_dev_…), "
@@ -60,6 +60,8 @@ def refuse_unreadable_json() -> None:
     if raw and request.mimetype == "application/json":
         try:
             json.loads(raw)
+        except UnicodeDecodeError:
+            raise BadBody from None
         except (ValueError, RecursionError):
             Checker().body(raw, request.content_type or "")
 
@@ -122,21 +124,14 @@ def number_of(
         if required:
             check.complain("missing", place, "Field required", body)
         return None
-    value = body[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        check.complain("float_type", place, "Input should be a valid number", value)
-        return None
-    return float(value)
+    return check.number(body[name], place)
 
 
 def strings_of(check: Checker, body: dict[str, Any], name: str, at: list[Any] | None = None) -> list[str]:
     value = body.get(name)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        check.complain("list_type", [*(at or ["body"]), name], "Input should be a valid list", value)
-        return []
-    return list(value)
+    return check.strings(value, [*(at or ["body"]), name])
 
 
 def rows_of(check: Checker, body: dict[str, Any], name: str, *, low: int = 0, high: int) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from integration_app.sandbox.answers import Refused, bound, plain
+from integration_app.sandbox.answers import Refused, plain
 from integration_app.sandbox.creation import create
 from integration_app.sandbox.developer import (
     NOTHING_TO_CHANGE,
@@ -65,8 +65,8 @@ class _Conversations:
         check = Checker()
         check.boolean(request.args, "include_transcript")
         starred = check.boolean(request.args, "starred") if "starred" in request.args else None
+        start, end = (check.query_moment(request.args, name) for name in ("start_date", "end_date"))
         check.close()
-        start, end = bound("start_date"), bound("end_date")
         categories = {name.strip() for name in request.args.get("categories", "").split(",") if name.strip()}
         folder = request.args.get("folder_id")
         with self._state.lock:

@@ -16,8 +16,9 @@ from integration_app.sandbox.creation import create, memory
 from integration_app.sandbox.extraction import memories_from
 from integration_app.sandbox.fault_injection import Faulty
 from integration_app.sandbox.limits import Limits
+from integration_app.sandbox.moments import parse_bound
 from integration_app.sandbox.state import State, digest
-from integration_app.sandbox.validation import Checker, parse_bound
+from integration_app.sandbox.validation import Checker
 
 CONVERSATION_SOURCES = ("audio_transcript", "message", "other_text")
 MEMORY_SOURCES = ("email", "social_post", "other")
@@ -77,6 +78,7 @@ class _Api:
             "geolocation": geolocation,
             "external_data": {
                 "text": text,
+                "source": "external_integration",
                 "text_source": source,
                 "text_source_spec": spec,
                 "app_id": app_id,
@@ -163,12 +165,15 @@ class _Api:
         body = check.body(request.get_data(), request.content_type or "")
         query = check.string(body, "query", at=["body"], required=True, null=False)
         page, per_page = (check.whole(body, name, default) for name, default in (("page", 1), ("per_page", 10)))
-        discarded = body.get("include_discarded") is True
+        discarded = check.flag(body, "include_discarded")
+        dates = {name: check.string(body, name, at=["body"]) for name in ("start_date", "end_date")}
         check.close()
         self._authorize(app_id, "Invalid API key")
         self._enabled(app_id, uid)
         self._capability(app_id, "read conversations", "read_conversations")
-        start, end = body_bound(body, "start_date"), body_bound(body, "end_date")
+        start, end = (body_bound(dates, name) for name in dates)
+        if per_page < 1 or body.get("page", 1) is None:
+            return Response("Internal Server Error", 500, mimetype="text/plain")
         words = (query or "").lower().split()
         with self._state.lock:
             rows = sorted(self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True)
@@ -180,10 +185,10 @@ class _Api:
             and (start is None or row["created_at"] >= start)
             and (end is None or row["created_at"] <= end)
         ]
-        first = (max(1, page) - 1) * max(1, per_page)
+        first = (page - 1) * per_page
         answer = jsonify(
-            conversations=[_shown(row, segments) for row in found[first : first + max(1, per_page)]],
-            total_pages=-(-len(found) // max(1, per_page)),
+            conversations=[_shown(row, segments) for row in found[first : first + per_page]] if page > 0 else [],
+            total_pages=-(-len(found) // per_page),
             current_page=page,
             per_page=per_page,
         )
@@ -303,10 +308,7 @@ def _explicit(check: Checker, body: dict[str, Any]) -> list[dict[str, Any]]:
             check.complain("model_attributes_type", at, msg, row)
             continue
         content = check.string(row, "content", at=at, required=True, null=False)
-        tags = row.get("tags") or []
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            check.complain("list_type", [*at, "tags"], "Input should be a valid list", tags)
-            tags = []
+        tags = check.strings(row["tags"], [*at, "tags"]) if row.get("tags") is not None else []
         memory: dict[str, Any] = {"content": content or "", "tags": tags}
         for name in ("source_id", "source_url"):
             if (value := check.string(row, name, at=at)) is not None:

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any
 
+from integration_app.sandbox import moments
+
 MISSING = object()
+_INTEGER = re.compile(r"\s*[+-]?\d+(?:_\d+)*(?:\.0+)?\s*")
+_TRUE, _FALSE = frozenset(("1", "true", "t", "yes", "y", "on")), frozenset(("0", "false", "f", "no", "n", "off"))
+_DECIMAL = re.compile(r"\s*[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?\s*")
+
+
+class BadBody(Exception):  # noqa: N818 - it is an answer
+    """400: a body that is no text."""
 
 
 class Complaints(Exception):  # noqa: N818 - it carries them
@@ -46,15 +55,15 @@ class Checker:
         return str(uid)
 
     def integer(self, args: Any, name: str, default: int, low: int, high: int | None = None) -> int:
-        raw = args.get(name)
-        if raw is None:
+        every = args.getlist(name)
+        if not every:
             return default
-        loc = ["query", name]
-        if not re.fullmatch(r"\s*[+-]?\d+\s*", raw):
+        raw, loc = every[-1], ["query", name]
+        if not _INTEGER.fullmatch(raw):
             msg = "Input should be a valid integer, unable to parse string as an integer"
             self.complain("int_parsing", loc, msg, raw)
             return default
-        value = int(raw)
+        value = int(raw.partition(".")[0])
         if value < low:
             msg = f"Input should be greater than or equal to {low}"
             self.complain("greater_than_equal", loc, msg, raw, ge=low)
@@ -67,10 +76,8 @@ class Checker:
         if raw is None:
             return False
         low = raw.strip().lower()
-        if low in ("1", "true", "t", "yes", "y", "on"):
-            return True
-        if low in ("0", "false", "f", "no", "n", "off"):
-            return False
+        if low in _TRUE | _FALSE:
+            return low in _TRUE
         msg = "Input should be a valid boolean, unable to interpret input"
         self.complain("bool_parsing", ["query", name], msg, raw)
         return False
@@ -92,8 +99,13 @@ class Checker:
                 "json_invalid", ["body", error.pos], "JSON decode error", {}, error=error.msg.partition(":")[0]
             )
             self.close()
-        except (UnicodeDecodeError, RecursionError):
+        except UnicodeDecodeError:
+            raise BadBody from None
+        except RecursionError:
             self.complain("json_invalid", ["body", 0], "JSON decode error", {}, error="Expecting value")
+            self.close()
+        if value is None:
+            self.complain("missing", ["body"], "Field required", None)
             self.close()
         if not isinstance(value, dict):
             self._no_object(value)
@@ -121,11 +133,50 @@ class Checker:
         return value
 
     def whole(self, body: dict[str, Any], name: str, default: int) -> int:
-        value = body.get(name, default)
+        value = body.get(name)
+        if value is None:
+            return default
+        if isinstance(value, str) and _INTEGER.fullmatch(value):
+            return int(value.partition(".")[0])
         if isinstance(value, bool) or not isinstance(value, int):
             self.complain("int_type", ["body", name], "Input should be a valid integer", value)
             return default
         return value
+
+    def flag(self, body: dict[str, Any], name: str) -> bool:
+        """A boolean of a body, or text or a number that is one."""
+        value = body.get(name, False)
+        if isinstance(value, bool):
+            return value
+        if value in (0, 1):
+            return bool(value)
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word not in _TRUE | _FALSE:
+            kind = "bool_parsing" if isinstance(value, str) else "bool_type"
+            self.complain(kind, ["body", name], "Input should be a valid boolean", value)
+        return word in _TRUE
+
+    def number(self, value: Any, loc: list[Any]) -> float | None:
+        """A number, or text that is one."""
+        if isinstance(value, str):
+            if _DECIMAL.fullmatch(value):
+                return float(value)
+            msg = "Input should be a valid number, unable to parse string as a number"
+            self.complain("float_parsing", loc, msg, value)
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            self.complain("float_type", loc, "Input should be a valid number", value)
+        else:
+            return float(value)
+        return None
+
+    def strings(self, value: Any, loc: list[Any]) -> list[str]:
+        if not isinstance(value, list):
+            self.complain("list_type", loc, "Input should be a valid list", value)
+            return []
+        for number, item in enumerate(value):
+            if not isinstance(item, str):
+                self.complain("string_type", [*loc, number], "Input should be a valid string", item)
+        return [item for item in value if isinstance(item, str)]
 
     def choice(self, body: dict[str, Any], name: str, options: tuple[str, ...], default: str) -> str:
         value = body.get(name, default)
@@ -139,13 +190,24 @@ class Checker:
         value = body.get(name)
         if value is None:
             return None
-        parsed = parse_moment(value)
-        if parsed is None:
-            short = isinstance(value, str) and len(value) < 10
-            why = "input is too short" if short else "invalid character in year"
+        return self._moment(value, ["body", name])
+
+    def query_moment(self, args: Any, name: str) -> datetime | None:
+        """A date of a query that the framework reads: midnight where there is no time."""
+        value = args.get(name)
+        return None if value is None else self._moment(value, ["query", name])
+
+    def _moment(self, value: Any, loc: list[Any]) -> datetime | None:
+        try:
+            return moments.parse(value)
+        except moments.Unreadable as unreadable:
+            if not isinstance(value, str):
+                self.complain("datetime_type", loc, "Input should be a valid datetime", value)
+                return None
+            why = str(unreadable)
             msg = f"Input should be a valid datetime or date, {why}"
-            self.complain("datetime_from_date_parsing", ["body", name], msg, value, error=why)
-        return parsed
+            self.complain("datetime_from_date_parsing", loc, msg, value, error=why)
+            return None
 
     def geolocation(self, body: dict[str, Any]) -> dict[str, Any] | None:
         value = body.get("geolocation")
@@ -156,43 +218,17 @@ class Checker:
             msg = "Input should be a valid dictionary or object to extract fields from"
             self.complain("model_attributes_type", loc, msg, value)
             return None
+        read = dict(value)
         for name, bound in (("latitude", 90), ("longitude", 180)):
-            number = value.get(name, MISSING)
-            if number is MISSING:
+            given = value.get(name, MISSING)
+            if given is MISSING:
                 self.complain("missing", [*loc, name], "Field required", value)
-            elif isinstance(number, bool) or not isinstance(number, int | float):
-                self.complain("float_type", [*loc, name], "Input should be a valid number", number)
-            elif number > bound:
+                continue
+            number = read[name] = self.number(given, [*loc, name])
+            if number is not None and number > bound:
                 msg = f"Input should be less than or equal to {bound}"
-                self.complain("less_than_equal", [*loc, name], msg, number, le=float(bound))
-            elif number < -bound:
+                self.complain("less_than_equal", [*loc, name], msg, given, le=float(bound))
+            elif number is not None and number < -bound:
                 msg = f"Input should be greater than or equal to -{bound}"
-                self.complain("greater_than_equal", [*loc, name], msg, number, ge=float(-bound))
-        return value
-
-
-def parse_moment(value: Any) -> datetime | None:
-    """ISO with or without offset, a bare date (midnight), or Unix seconds; naive ones are taken as UTC."""
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if not isinstance(value, str):
-            return None
-        text = value.strip()
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            parsed = datetime.combine(date.fromisoformat(text), datetime.min.time())
-        elif re.fullmatch(r"\d+(\.\d+)?", text):
-            return datetime.fromtimestamp(float(text), UTC)
-        else:
-            parsed = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-
-
-def parse_bound(value: str, *, end: bool) -> datetime | None:
-    """A start or end of a range; a bare date as an end means the whole day."""
-    parsed = parse_moment(value)
-    if parsed and end and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
-        return parsed.replace(hour=23, minute=59, second=59, microsecond=999999)
-    return parsed
+                self.complain("greater_than_equal", [*loc, name], msg, given, ge=float(-bound))
+        return read

@@ -50,7 +50,7 @@ class Deliveries:
         self._redis = redis
         self._replication = replication
         self._lease_ms = due.lease_ms
-        self._settle_pause = settle
+        self.settle_pause = settle
         self._text_retention = text_retention
         self._parked_retention = parked_retention
         self._begin = load(redis, "begin", limiter.constants)
@@ -87,8 +87,8 @@ class Deliveries:
             data=codec.dump_delivery(delivery),
             seq=seq,
             now_iso=now.isoformat(),
-            settling_ms=int(self._settle_pause.total_seconds() * 1000),
-            settled_iso=(now + self._settle_pause).isoformat(),
+            settling_ms=int(self.settle_pause.total_seconds() * 1000),
+            settled_iso=(now + self.settle_pause).isoformat(),
             is_anew=int(delivery.first_tried_at == now),
             kind=delivery.lane.kind.value if calls else "",
             event=codec.dump_event(event) if calls else "",
@@ -145,9 +145,9 @@ class Deliveries:
             now_ms=codec.ms(now),
             event=codec.dump_event(event),
             is_untried=int(untried),
-            settling_ms=int(self._settle_pause.total_seconds() * 1000) if settles else 0,
+            settling_ms=int(self.settle_pause.total_seconds() * 1000) if settles else 0,
             now_iso=now.isoformat(),
-            settled_iso=(now + self._settle_pause).isoformat(),
+            settled_iso=(now + self.settle_pause).isoformat(),
             counts="".join(f"{name} " for name in (f"deliveries:{state}", *effects.counts)),
             is_used=int(effects.used),
             is_answered=int(effects.answered),

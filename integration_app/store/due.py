@@ -88,6 +88,7 @@ class DueSet:
     def forget(self, uid: str) -> None:
         """Take it off the schedule; the current holder loses its lease."""
         self._redis.zrem(keys.DUE, uid)
+        self._redis.hdel(keys.HELD, uid)
         self._redis.delete(keys.lease(uid), keys.poke(uid))
 
     def at(self, uid: str) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from redis import Redis
 
+from integration_app.errors import LeaseLost
 from integration_app.model import (
     AnyEvent,
     Content,
@@ -21,6 +22,7 @@ from integration_app.model import (
     read_event,
 )
 from integration_app.store import codec, keys
+from integration_app.store.due import Lease
 from integration_app.store.installations import inbox_tokens
 from integration_app.store.scripts import load
 
@@ -36,6 +38,7 @@ class Inbox:
         self._retention = text_retention
         self._prepare = load(redis, "prepare")
         self._end = load(redis, "end_for_uid")
+        self._looked = load(redis, "looked")
 
     def text(self, message_id: str) -> PreparedText | Content | None:
         """Its text: prepared, or still as it came; None when it has expired or was erased.
@@ -62,12 +65,12 @@ class Inbox:
         )
         return codec.load_prepared(str(kept))
 
-    def set_epoch(self, message_ids: Sequence[str], epoch: int) -> None:
-        """They are not in Omi: this epoch of the store knows all about them."""
-        pipe = self._redis.pipeline(transaction=False)
-        for message_id in message_ids:
-            pipe.hset(keys.message(message_id), "epoch", epoch)
-        pipe.execute()
+    def looked(self, lease: Lease, message_ids: Sequence[str], epoch: int) -> None:
+        """They are not in this user's Omi: this epoch of the store knows all about them. Raises `LeaseLost`."""
+        if not self._looked(
+            lease=keys.lease(lease.uid), uid=lease.uid, token=lease.token, epoch=epoch, ids=list(message_ids)
+        ):
+            raise LeaseLost("another worker holds the outbox by now")
 
     def done_of(self, uid: str, seqs: Sequence[int]) -> list[int]:
         """Those of these places in the order of arrival at which a message of this uid stands that was delivered."""
@@ -82,6 +85,13 @@ class Inbox:
     def suspect(self, message_id: str, uid: str) -> int:
         """Note that it is about to be prepared, by workers that died; how often that was noted and not taken back."""
         return int(self._redis.hincrby(keys.message(message_id), f"suspect:{uid}", 1))
+
+    def first_read(self, message_id: str, *, now: datetime) -> datetime:
+        """When what came along with it was first found not to be there yet: now, or earlier."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hsetnx(keys.message(message_id), "first_read", codec.ms(now))
+        pipe.hget(keys.message(message_id), "first_read")
+        return codec.from_ms(pipe.execute()[1])
 
     def acquit(self, message_id: str, uid: str) -> None:
         """Preparing it has ended."""
@@ -167,7 +177,7 @@ class Inbox:
                 pipe.delete(key, story)
                 pipe.zrem(keys.MESSAGES, message_id)
                 return
-            pipe.hdel(key, f"state:{uid}", f"tried:{uid}", f"last:{uid}")
+            pipe.hdel(key, *(f"{name}:{uid}" for name in ("state", "tried", "last", "epoch", "suspect")))
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)

@@ -65,5 +65,9 @@ class Quotas:
         pipe.expire(keys.transcribed(uid, now), int(_DAY.total_seconds()))
         return int(pipe.execute()[0]) <= most
 
+    def was_not_transcribed(self, uid: str, *, now: datetime) -> None:
+        """Take back what `may_transcribe` counted."""
+        self._redis.decr(keys.transcribed(uid, now))
+
     def erase(self, uid: str) -> None:
         self._redis.delete(keys.limits(uid), *(keys.used(uid, kind.value) for kind in Kind))

@@ -15,10 +15,12 @@ from flask import Flask, Response, g, request
 
 STALL_SECONDS = 10.0
 BODY_SECONDS = 20.0
-BYTES_PER_SECOND = 50_000
+BYTES_PER_SECOND = 500_000
 """A body has twenty seconds, and one more for each of these."""
 BODIES_MAX_BYTES = 200_000_000
-"""Of all bodies that one process reads at a time. What is larger waits with the provider."""
+"""Of all large bodies that one process reads at a time. What is beyond it waits with the provider."""
+SMALL_BYTES = 1_000_000
+"""Up to this size a body is read whatever else is."""
 _LOOK_SECONDS = 1.0
 
 
@@ -91,7 +93,8 @@ _budget = _Budget(BODIES_MAX_BYTES)
 def within_limits(most: int) -> Iterator[None]:
     """Read the body of this request within: at most `most` bytes. Raises `Busy`."""
     length = request.content_length
-    with _budget.taking(min(most, most if length is None else length)):
+    count = min(most, most if length is None else length)
+    with _budget.taking(count if count > SMALL_BYTES else 0):
         yield
 
 

@@ -257,7 +257,11 @@ def reader(
     voice: Voice | None = None, *, allowed: bool = True, late: timedelta = timedelta(0), **fetch: Fetch
 ) -> AttachmentReader:
     return AttachmentReader(
-        fetch=fetch, transcriber=voice, may_transcribe=lambda uid, now: allowed, clock=lambda: NOW + late
+        fetch=fetch,
+        transcriber=voice,
+        may_transcribe=lambda uid, now: allowed,
+        was_not_transcribed=lambda uid, now: None,
+        clock=lambda: NOW + late,
     )
 
 
@@ -283,7 +287,7 @@ def text_of(made: AttachmentReader, attachment: Attachment = NOTE, said: str = "
         NOW,
         Content(text=said, attachments=(attachment,)),
     )
-    prepared = prepare(sms, made.of(sms, "u1", "pt-BR"))
+    prepared = prepare(sms, made.of(sms, "u1", "pt-BR", lambda: NOW))
     return for_user(prepared, sms, user()).text
 
 

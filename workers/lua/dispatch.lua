@@ -25,21 +25,22 @@ if is_suspended() then
   return {1, -1, 0, dependent, 0}
 end
 
-local room = ahead - redis.call('LLEN', queue)
-if room > 0 then
-  for i, uid in ipairs(promote(now_ms, again_ms, room)) do enqueue(uid, salt .. '-' .. i, stamp) end
-end
+local room = math.max(ahead - redis.call('LLEN', queue), free)  -- jobs of others may fill the queue
+for i, uid in ipairs(promote(now_ms, again_ms, room)) do enqueue(uid, salt .. '-' .. i, stamp) end
 local batch = {0, until_due(now_ms), math.max(0, redis.call('LLEN', queue) - free), dependent, 0}
-for i, job_id in ipairs(redis.call('LPOP', queue, free) or {}) do
-  job_id = tostring(job_id)
+local deferred, looked_at = {}, 0
+while #batch - 5 < free and looked_at < free + 2 * ahead do
+  local job_id = redis.call('LPOP', queue)
+  if not job_id then break end
+  looked_at = looked_at + 1
+  local i = #batch - 4
   local fields = redis.call('HGETALL', job(job_id))
   local is_foreign = false
   for f = 1, #fields, 2 do
     if fields[f] == 'data' then is_foreign = fields[f + 1] ~= C.rq_call end
   end
   if is_foreign and foreign < 1 then
-    redis.call('RPUSH', queue, job_id)
-    batch[5] = batch[5] + 1
+    table.insert(deferred, job_id)
   elseif #fields > 0 then  -- else it was deleted meanwhile
     if is_foreign then foreign = foreign - 1 end
     local run = salt .. i
@@ -58,4 +59,6 @@ for i, job_id in ipairs(redis.call('LPOP', queue, free) or {}) do
     table.insert(batch, {job_id, run, fields})
   end
 end
+for _, job_id in ipairs(deferred) do redis.call('RPUSH', queue, job_id) end
+batch[5] = #deferred
 return batch

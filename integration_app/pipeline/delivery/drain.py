@@ -21,16 +21,18 @@ from integration_app.model import (
     GateScope,
     Kind,
     Lane,
+    Park,
     Reason,
     Reconcile,
+    Retry,
     WaitingMessage,
 )
-from integration_app.omi import AppMisconfigured, OmiError
+from integration_app.omi import AppMisconfigured, OmiError, UnexpectedAnswer
 from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
 from integration_app.pipeline.delivery.look_back import LookBack, suspects
 from integration_app.pipeline.delivery.outcomes import Outcomes
-from integration_app.pipeline.delivery.policy import READ_BACK_PAUSE
+from integration_app.pipeline.delivery.policy import READ_BACK_PAUSE, Situation, decide, is_too_late
 from integration_app.pipeline.delivery.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
@@ -123,7 +125,7 @@ class Drain:
             else:
                 run = DrainPass(run.lease, self._outbox.refresh(run.lease))
                 continue
-            self._due.release(run.lease, next_at=next_at, last_seq=run.snapshot.last_seq, now=self._clock())
+            self._due.release(run.lease, next_at=next_at, last_seq=_seen(run), now=self._clock())
             return
 
     def _pass(self, run: DrainPass, give_up_at: float) -> None:
@@ -141,8 +143,10 @@ class Drain:
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
         waiting = self._not_in_omi(run, self._readable(run, give_up_at))
         groups = plan(waiting, closed_until(run.gates), self._rules)
+        # the memories that Omi made of a text are known by their time alone: no others may come between
+        unclear = {lane.kind for lane in busy if lane.kind is Kind.MEMORIES}
         for group in groups:
-            if group.lane in busy:
+            if group.lane in busy or group.lane.kind in unclear:
                 continue
             now = self._clock()
             ready_at = max(group.closes_at, run.gate_until(group.lane.kind, now))
@@ -181,7 +185,7 @@ class Drain:
         if not unsure:
             return waiting
         now = self._clock()
-        later = self._limiter.acquire(run.lease.uid, Kind.CONVERSATION, now=now)
+        later = self._look_at(run, unsure, now)
         if later is None:
             self._due.renew(run.lease, now=now)
             try:
@@ -193,7 +197,9 @@ class Drain:
                 found = []
             except OmiError as error:
                 self._outcomes.heard(run, error, run.lease.uid, wrote=False)
-                later = now + READ_BACK_PAUSE
+                later = self._look_failed(run, unsure, error, now)
+                if later is None:
+                    return [item for item in waiting if item not in unsure]
             else:
                 self._outcomes.heard(run, None, run.lease.uid, wrote=False)
         if later is not None:
@@ -201,10 +207,33 @@ class Drain:
             run.wakes.append(later)
             first = unsure[0].seq
             return [item for item in waiting if item.seq < first]
-        self._look_back.checked([item for item in unsure if item not in found], epoch)
+        self._look_back.checked(run.lease, [item for item in unsure if item not in found], epoch)
         if found:
             self._sending.confirm(run, found)
         return [item for item in waiting if item not in found]
+
+    def _look_at(self, run: DrainPass, unsure: list[WaitingMessage], now: datetime) -> datetime | None:
+        """When Omi is to be read; None at once. Not while a call of before the gap may still turn up in Omi."""
+        epoch_at = run.snapshot.epoch_at
+        settled_at = epoch_at + self._deliveries.settle_pause if epoch_at and any(i.epoch for i in unsure) else now
+        at = max(settled_at, run.gate_until(Kind.CONVERSATION, now))
+        return at if at > now else self._limiter.acquire(run.lease.uid, Kind.CONVERSATION, now=now)
+
+    def _look_failed(
+        self, run: DrainPass, unsure: list[WaitingMessage], error: OmiError, now: datetime
+    ) -> datetime | None:
+        """When to read again; None when that is given up, and what is unsure is parked."""
+        since = run.snapshot.epoch_at or now
+        tries = max(run.tries(GateScope.ALL, Kind.CONVERSATION), run.tries(GateScope.ALL_OF_KIND, Kind.CONVERSATION))
+        decision = decide(error, Situation(now, Kind.CONVERSATION, since, tries_for_all=tries), self._rules)
+        if isinstance(decision, Retry) and decision.scope is not GateScope.KIND:
+            self._outcomes.close(run, decision, Kind.CONVERSATION)
+            return decision.at
+        if isinstance(error, UnexpectedAnswer) and is_too_late(since, now, self._rules):
+            words = f"after a gap of the store Omi could not be read ({error.reason})"
+            self._sending.set_aside(run, unsure, Park(Reason.UNREADABLE_OUTCOME, words, alarm=True))
+            return None
+        return max(decision.at if isinstance(decision, Retry) else now, now + READ_BACK_PAUSE)
 
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""
@@ -255,3 +284,8 @@ class Drain:
             return False
         run.acted = True
         return True
+
+
+def _seen(run: DrainPass) -> int:
+    """The newest message that this pass need not look at again: all of them where it waits for something."""
+    return max(run.snapshot.last_seq, run.snapshot.newest if run.wakes and not run.acted else 0)

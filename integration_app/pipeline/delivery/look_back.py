@@ -14,6 +14,7 @@ from integration_app.pipeline.delivery.compose import action_of, block, fingerpr
 from integration_app.pipeline.delivery.destinations import Destination
 from integration_app.pipeline.delivery.group import Group, lane_of
 from integration_app.pipeline.delivery.prepare import said_at
+from integration_app.store.due import Lease
 from integration_app.store.inbox import Inbox
 
 _AROUND = timedelta(minutes=1)
@@ -47,9 +48,9 @@ class LookBack:
             there += matches(mine, self._unaccounted(uid, held, mine[-1].seq))
         return there
 
-    def checked(self, items: Sequence[WaitingMessage], epoch: int) -> None:
-        """Not in Omi: they need no other look in this epoch."""
-        self._inbox.set_epoch([item.id for item in items], epoch)
+    def checked(self, lease: Lease, items: Sequence[WaitingMessage], epoch: int) -> None:
+        """Not in this user's Omi: they need no other look in this epoch. Raises `LeaseLost`."""
+        self._inbox.looked(lease, [item.id for item in items], epoch)
 
     def _unaccounted(self, uid: str, held: Iterable[Held], newest: int) -> list[Held]:
         """Without the conversations of which the store knows that they were delivered."""
@@ -89,8 +90,10 @@ def _piece(item: WaitingMessage) -> str:
 
 def _goes_on(first: WaitingMessage, item: WaitingMessage, row: Held) -> bool:
     """Whether it was said within a conversation whose text Omi does not give."""
-    same = lane_of(first) == lane_of(item) and not row.text
-    return bool(same and row.finished_at and said_at(item.message, item.prepared) <= row.finished_at)
+    if row.text or lane_of(first) != lane_of(item) or first.message.channel == "email":  # a mail goes alone
+        return False
+    said = said_at(item.message, item.prepared)
+    return bool(row.finished_at and row.started_at.replace(microsecond=0) <= said <= row.finished_at)
 
 
 def _begins(item: WaitingMessage, started_at: datetime) -> bool:

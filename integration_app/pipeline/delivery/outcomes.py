@@ -200,9 +200,16 @@ class Outcomes:
         if run.installation and run.installation.state is InstallationState.LEFT:
             self._installations.mark_enabled(delivery.uid)
 
+    def close(self, run: DrainPass, decision: Retry, kind: Kind) -> None:
+        """Close the gate that a read without a delivery ran into."""
+        if decision.scope is not None:
+            self._close_gate(run, decision.scope, run.lease.uid, decision, kind)
+
     def _close(self, run: DrainPass, scope: GateScope, uid: str, decision: Retry, delivery: Delivery | None) -> None:
+        self._close_gate(run, scope, uid, decision, delivery.lane.kind if delivery else None)
+
+    def _close_gate(self, run: DrainPass, scope: GateScope, uid: str, decision: Retry, kind: Kind | None) -> None:
         now = self._clock()
-        kind = delivery.lane.kind if delivery else None
         tries = self._gates.close(scope, uid, kind, decision, now=now)
         name = gate_name(scope, kind) if kind else scope.value
         run.gates[name] = Gate(decision.at, decision.reason, why(decision), tries)

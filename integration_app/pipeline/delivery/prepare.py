@@ -65,10 +65,10 @@ def prepare(message: InboundMessage, read: Read = read_plain) -> PreparedText:
 
     `read` reads what came along; whatever it raises comes through.
     """
-    if message.channel == "email":
-        return _mail(message, read)
     if message.hints:
         return PreparedText(clean(message.content.text or ""), message.hints.kind, message.hints.tags, asked=True)
+    if message.channel == "email":
+        return _mail(message, read)
     found = _Attached.of(message.content.attachments, read)
     lines = [clean(message.content.text or ""), *found.lines]
     prepared = _by_wish("\n".join(line for line in lines if line))

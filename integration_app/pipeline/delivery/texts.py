@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from integration_app import logs
 from integration_app.attachments.reader import AttachmentReader
@@ -77,7 +78,11 @@ class Texts:
 
     def _parts(self, run: DrainPass, item: WaitingMessage, content: Content) -> list[PreparedText]:
         language = run.installation.preferences.language if run.installation else None
-        read = self._reader.of(item.message, run.lease.uid, language)
+
+        def since() -> datetime:
+            return self._inbox.first_read(item.id, now=self._clock())
+
+        read = self._reader.of(item.message, run.lease.uid, language, since)
         return parts_of(prepare(replace(item.message, content=content), read))
 
 

@@ -6,6 +6,7 @@ import time
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from integration_app.errors import NotYet, VendorError
 
@@ -40,7 +41,7 @@ def fetch(url: str, *, base_url: str, auth: tuple[str, str] | None = None, beare
                         raise VendorError("the vendor leads to an address that cannot be trusted")
                     continue
                 return _read(answer, ends)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         raise NotYet(_LATER, f"the vendor does not answer ({type(error).__name__})") from None
     raise VendorError("the vendor leads round in circles")
 
@@ -52,7 +53,8 @@ def _read(answer: requests.Response, ends: float) -> bytes:
     if status != 200:
         raise VendorError(f"the vendor answers {status}")
     read = bytearray()
-    for chunk in answer.iter_content(_CHUNK):
+    # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
+    while chunk := answer.raw.read1(_CHUNK, decode_content=True):
         read += chunk
         if len(read) > BYTES_MAX:
             raise VendorError("it is too large to be read")

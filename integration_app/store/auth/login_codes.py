@@ -16,6 +16,7 @@ from integration_app.store.scripts import load
 
 CODE_TTL = timedelta(minutes=10)
 CODE_TRIES = 5
+CODE_TRIES_OF_ALL = 100
 CHAT = "chat"
 """In the place of a browser, for a code that is told in Omi's chat."""
 OPENED_TTL = timedelta(days=7)
@@ -78,11 +79,14 @@ class LoginCodes:
 
     def take_code(self, uid: str, browser: str, code: str) -> bool:
         """Whether it is the code that was sent for this browser, or told in the chat; it works once, and five wrong
-        tries end it.
+        tries end it for this browser. Wrong tries of others do not, up to a hundred.
         """
         digest = self._digests.of("code", uid, code.strip())
+        by = self._digests.of("tries of", uid, browser)
         return any(
-            self._try_code(code=self._code_key(uid, asked), digest=digest, tries_max=CODE_TRIES)
+            self._try_code(
+                code=self._code_key(uid, asked), digest=digest, by=by, tries_max=CODE_TRIES, total_max=CODE_TRIES_OF_ALL
+            )
             for asked in (browser, CHAT)
         )
 

@@ -59,6 +59,17 @@ local function judge(uid)
   return stranger, stranger_held
 end
 
+-- an outbox that cannot be read is put aside; what waits goes into a new one
+local function rebuild_outbox(uid)
+  if redis.call('EXISTS', K.outbox .. uid) == 0 then return end
+  sure('ZCARD', K.outbox .. uid)
+  local rows = redis.call('ZRANGE', K.of .. uid, 0, -1, 'WITHSCORES')
+  for i = 1, #rows, 2 do
+    local state = redis.call('HGET', K.message .. rows[i], 'state:' .. uid)
+    if state == 'waiting' or state == 'sending' then redis.call('ZADD', K.outbox .. uid, rows[i + 1], rows[i]) end
+  end
+end
+
 local seq = redis.call('INCR', K.seq)
 redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #uids)
 sure('ZADD', K.messages, now_ms, id)
@@ -75,6 +86,7 @@ for i, uid in ipairs(uids) do
     sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
   else
     redis.call('HSET', message, 'state:' .. uid, 'waiting')
+    if redis.call('TYPE', K.outbox .. uid).ok ~= 'zset' then rebuild_outbox(uid) end
     sure('ZADD', K.outbox .. uid, seq, id)
     local at = due
     if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows

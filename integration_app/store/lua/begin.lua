@@ -9,7 +9,10 @@
 -- `is_anew` 1: the retry horizon begins with this try. `kind` '': no call follows, so nothing is to be admitted.
 -- `more`: `count` message ids, then for each its prepared text, or '' where that is kept already.
 if redis.call('GET', lease) ~= token then return -1 end
-if redis.call('ZSCORE', open, id) then return 0 end
+if redis.call('ZSCORE', open, id) then
+  redis.call('PEXPIRE', lease, lease_ms)  -- a write on this connection: WAIT covers no other
+  return 0
+end
 if kind ~= '' then
   local later = admit(uid, kind, now_ms)
   if later > 0 then return later end

@@ -65,7 +65,7 @@ class AppDestination:
         """
         since = delivery.begun_at - _WINDOW
         return any(
-            memory.created_at is not None and memory.created_at >= since and memory.app_id in (None, self._app_id)
+            memory.created_at is not None and memory.created_at >= since and memory.app_id == self._app_id
             for memory in self._client.iter_memories(delivery.uid, page=1000)
         )
 

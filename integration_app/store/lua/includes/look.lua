@@ -1,12 +1,13 @@
 --- One uid at this moment: {rows, open deliveries, gates, installation, phones, booked, ms left of the lease, epoch,
---- how often the lease was taken and not given back}.
+--- how often the lease was taken and not given back, when the epoch began, the newest seq that waits}.
 -- Only messages behind the seq `after`; `content_max` bytes of raw contents come along, what is larger is fetched later.
 local function look(uid, after, limit, content_max, gate_keys)
   local rows, room = {}, content_max
   local entries = redis.call('ZRANGEBYSCORE', K.outbox .. uid, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
   for i = 1, #entries, 2 do
     local message = K.message .. entries[i]
-    local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid, 'epoch')
+    local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid, 'epoch',
+      'epoch:' .. uid)
     local content = false
     if not got[2] and room > 0 then
       local size = redis.call('HSTRLEN', message, 'content')
@@ -15,7 +16,7 @@ local function look(uid, after, limit, content_max, gate_keys)
         room = room - size
       end
     end
-    table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content, got[5]})
+    table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content, got[6] or got[5]})
   end
   local open = {}
   for _, id in ipairs(redis.call('ZRANGE', K.open .. uid, 0, -1)) do
@@ -25,5 +26,6 @@ local function look(uid, after, limit, content_max, gate_keys)
   for _, key in ipairs(gate_keys) do table.insert(gates, redis.call('HGETALL', key)) end
   return {rows, open, gates, redis.call('HGETALL', K.installation .. uid),
     redis.call('SMEMBERS', K.phones .. uid), redis.call('ZSCORE', K.booked, uid), redis.call('PTTL', K.lease .. uid),
-    redis.call('HGET', K.store, 'epoch'), redis.call('HGET', K.held, uid)}
+    redis.call('HGET', K.store, 'epoch'), redis.call('HGET', K.held, uid), redis.call('HGET', K.store, 'epoch_ms'),
+    redis.call('ZREVRANGE', K.outbox .. uid, 0, 0, 'WITHSCORES')[2] or false}
 end

@@ -23,7 +23,7 @@ local function reopen(id, uid, state, event)
   local seq = redis.call('HGET', message, 'seq')
   if not seq then return false end
   redis.call('HSET', message, 'state:' .. uid, state)
-  redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid)
+  redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid, 'epoch:' .. uid)
   redis.call('HINCRBY', message, 'pending', 1)
   redis.call('PERSIST', message)
   redis.call('PERSIST', K.story .. id)

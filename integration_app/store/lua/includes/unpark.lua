@@ -1,12 +1,12 @@
 --- Put the messages of one dead letter back: how many. Nothing is sent before Omi has been looked at: a delivery that was
---- called is of unknown outcome again; messages that were set aside without a call are matched one by one (epoch 0).
+--- called, and not refused, is of unknown outcome again; messages that were set aside without a call are matched one by one (epoch 0).
 -- `blind` '1': an operator wants them sent without a look.
 -- @include message due
 local function unpark(id, now, event, blind)
   local delivery = K.delivery .. id
-  local uid, ids, data = unpack(redis.call('HMGET', delivery, 'uid', 'ids', 'data'))
+  local uid, ids, data, cause = unpack(redis.call('HMGET', delivery, 'uid', 'ids', 'data', 'cause'))
   if redis.call('ZREM', K.parked, id) == 0 or not uid then return 0 end
-  local called = blind ~= '1' and not string.find(data, '"body":{}', 1, true)
+  local called = blind ~= '1' and cause ~= 'refused' and not string.find(data, '"body":{}', 1, true)
   local moved, first = 0, nil
   for message in string.gmatch(ids, '%S+') do
     if redis.call('HGET', K.message .. message, 'state:' .. uid) == 'parked' then
