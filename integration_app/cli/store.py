@@ -21,6 +21,9 @@ def migrate() -> None:
     with services() as found:
         done = found.migrations.run(now=found.clock())
         schema = found.migrations.schema()
+        is_ours = found.identity.is_ours()
+    if not is_ours:
+        fail("this Redis is empty, or another one: omi-inbox init makes it ours", FAILED)
     for what in done:
         click.echo(f"done: {what}", err=True)
     click.echo(f"schema {schema}", err=True)

@@ -79,7 +79,10 @@ def _omi(found: Services) -> Check:
     """A read costs no quota. For an unknown uid it tells whether the address and the key are right; for one
     that has enabled the app also whether the app may read.
     """
-    enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
+    try:
+        enabled = [row.uid for row in found.installations.all() if row.state is InstallationState.ENABLED]
+    except (RedisError, OSError):
+        enabled = []  # said already, by the check of Redis
     try:
         said = found.omi.check(enabled[0] if enabled else PROBE_UID)
     except BadCredentials:

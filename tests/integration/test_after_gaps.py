@@ -1,0 +1,181 @@
+"""After a gap of the store, seen by those who want to break it: two users, a call in flight, an Omi that refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.model import Content, Delivery, GateScope, Held, Kind, Reason, Retry, Route
+from integration_app.omi import UnexpectedAnswer
+from integration_app.operations.messages import deliver_whole
+from integration_app.pipeline.delivery.destinations.app import AppDestination
+from integration_app.store import keys, outbox
+from tests.conftest import Clock
+from tests.integration.helpers import link, run_due, run_to_rest, state, text
+from tests.integration.test_faults import restore, snapshot
+from tests.integration.test_long_memories import confirmation
+from tests.sandbox_control import SandboxControl
+
+REPLY = (
+    "Blue please.\n\nOn Mon, 2 Nov 2026 at 10:00, Bob <bob@example.com> wrote:\n> Which colour shall the tiles be?\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _people(services: Services, sandbox: SandboxControl) -> None:
+    sandbox.enable("u", "v")
+    link(services, "u")
+
+
+def test_a_look_of_one_user_says_nothing_about_another(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(services, "v")  # the same phone
+    text(services, "hello")
+    copy = snapshot(redis)
+    run_to_rest(services, clock)
+    restore(redis, copy)
+    services.identity.new_epoch(now=clock())
+    real = AppDestination.held
+
+    def held(self: AppDestination, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterator[Held]:
+        return iter(()) if uid == "u" else real(self, uid, kind, start, end)
+
+    monkeypatch.setattr(AppDestination, "held", held)
+    run_to_rest(services, clock)
+    assert len(sandbox.texts("v")) == 1
+
+
+def test_a_call_in_flight_has_time_to_turn_up(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text(services, "hello")
+    copy = snapshot(redis)
+    clock.pass_time(seconds=25)
+    real, calls = AppDestination.send, []
+
+    def send(self: AppDestination, delivery: Delivery) -> None:
+        calls.append(delivery)
+        if len(calls) == 1:
+            restore(redis, copy)
+            services.identity.new_epoch(now=clock())
+            services.drain.run("u")
+        real(self, delivery)
+
+    monkeypatch.setattr(AppDestination, "send", send)
+    services.drain.run("u")
+    run_to_rest(services, clock)
+    assert sandbox.texts("u") == ["Me: hello"]
+
+
+def test_who_left_before_the_gap_is_marked(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    text(services, "hello")
+    services.identity.new_epoch(now=clock())
+    sandbox.disable("u")
+    run_to_rest(services, clock, within=timedelta(days=1))
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.left_at
+    assert len(sandbox.calls("read_conversations", "u")) < 20
+
+
+def test_a_list_that_cannot_be_read_parks_in_the_end(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = text(services, "hello")
+    services.identity.new_epoch(now=clock())
+
+    def held(*_: object) -> Iterator[Held]:
+        raise UnexpectedAnswer("Omi's list is not of the documented form")
+
+    monkeypatch.setattr(AppDestination, "held", held)
+    run_to_rest(services, clock, within=timedelta(days=2))
+    assert state(services, message_id, "u") == "parked"
+
+
+def test_a_refused_key_closes_the_gate_for_all(
+    build: Callable[..., Services], services: Services, clock: Clock
+) -> None:
+    text(services, "hello")
+    services.identity.new_epoch(now=clock())
+    run_to_rest(build(OMI_API_KEY="sk_wrong"), clock, within=timedelta(hours=2))
+    assert services.gates.of_all()
+
+
+def test_memories_of_others_prove_nothing(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.fault("error_before", route="create_memories", times=1)
+    confirmation(services)
+    run_due(services, clock)
+    text(services, "remember: tea")
+    run_to_rest(services, clock)
+    assert any("window" in row["content"] or "Lisbon" in row["content"] for row in sandbox.memories("u"))
+
+
+def test_a_spoilt_outbox_is_rebuilt_by_the_next_message(
+    services: Services, redis: Redis, sandbox: SandboxControl, clock: Clock
+) -> None:
+    first = text(services, "one")
+    redis.delete(keys.outbox("u"))
+    redis.set(keys.outbox("u"), "x")
+    text(services, "two")
+    run_to_rest(services, clock)
+    assert state(services, first, "u") == "done"
+
+
+def test_a_long_backlog_behind_a_gate_is_not_read_again_and_again(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 5)
+    for number in range(25):
+        text(services, f"w{number}")
+    closed = Retry(clock() + timedelta(hours=1), Reason.RATE_LIMIT, GateScope.KIND)
+    services.gates.close(GateScope.KIND, "u", Kind.CONVERSATION, closed, now=clock())
+    clock.pass_time(seconds=25)
+    services.drain.run("u")
+    at = services.due.at("u")
+    assert at is not None
+    assert at > clock() + timedelta(minutes=30)
+
+
+def test_the_whole_mail_is_delivered_with_its_history(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    installation = services.installations.get("u")
+    assert installation is not None
+    message_id = text(
+        services,
+        "",
+        channel="email",
+        route=Route.RECIPIENT,
+        sender="ann@example.com",
+        recipients=(f"{installation.inbox_token}@in.example.com",),
+        content=Content(text=REPLY, subject="Re: Tiles"),
+    )
+    run_to_rest(services, clock)
+    assert deliver_whole(services, message_id, "u")
+    run_to_rest(services, clock)
+    first, whole = sandbox.texts("u")
+    assert "Which colour" not in first
+    assert "Which colour shall the tiles be?" in whole
+
+
+def test_wrong_codes_of_others_do_not_end_mine(services: Services) -> None:
+    codes = services.auth.login_codes
+    code = codes.code_for_chat("u")
+    assert code is not None
+    for _ in range(6):
+        codes.take_code("u", "another browser", "x")
+    assert not codes.take_code("u", "another browser", code)
+    assert codes.take_code("u", "my browser", code)
+
+
+def test_an_erased_user_leaves_no_lease(services: Services, redis: Redis, clock: Clock) -> None:
+    text(services, "hello")
+    services.due.claim("u", now=clock(), salt="x")
+    services.erasure.erase("u")
+    assert not redis.hgetall(keys.HELD)
+    assert clock().tzinfo is UTC
