@@ -202,7 +202,7 @@ id is checked at the end.
 **Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed or paused behind sentinels with two replicas, an
 emptied store, an old copy that comes back. A power cut is Valkey killed, and its append-only file cut back by a second where it
 is flushed every second. With `appendfsync always` and, behind sentinels, `ACK_REPLICAS=1` nothing is lost; what the other settings
-lose is in the table. Nothing is ever doubled: what was accepted before a gap is looked up in Omi before it is sent.
+lose is in the table. What was accepted before a gap is looked up in Omi before it is sent: nothing of it was doubled.
 
 **Seeds.** `make simulate SEEDS=1-40` runs such histories under seeds on a virtual clock, some 170,000 deliveries an hour on two
 cores; a seed that fails is printed and replays. `make mutations` builds eleven faults into the engine (no read-back, no look after
@@ -226,7 +226,9 @@ Schemathesis sent the sandbox {cases[0]:,} requests made of its OpenAPI document
 
 - An app that may not read conversations cannot look after an unknown outcome. Such a delivery is parked, never sent again
   by itself.
-- Memories that Omi extracts from text have no identity. We send explicit memories only: the same content gets the same id.
+- Memories that Omi extracts from text have no identity. Short ones are sent as explicit memories: the same content gets the same
+  id. After an unknown outcome of a long one the memories made since by this app decide. After a gap of Redis a long one that was
+  delivered, and that Redis forgot, is sent again.
 - Omi accepts a memory with 200 and may store nothing. Success is recorded as "accepted", which is all that it means.
 - With `appendfsync everysec` a power cut may take the last second of what was accepted, and a failover without `ACK_REPLICAS`
   what only the primary had. `doctor` and `/readyz` say so.
