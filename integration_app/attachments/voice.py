@@ -14,12 +14,12 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from integration_app.errors import NotYet, VendorError
+from integration_app.providers.common.fetch import body_of
 from integration_app.text.clean import clean
 
 BYTES_MAX = 25_000_000
 _TIMEOUT = (5.0, 25.0)
 _ANSWER_MAX = 2_000_000
-_CHUNK = 65_536
 _AWAY_SECONDS = 60.0
 _ENDINGS = {"audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/x-wav": "wav", "audio/amr": "amr"}
 
@@ -44,7 +44,7 @@ class Transcriber:
         """
         bare = content_type.partition(";")[0].strip().lower()
         fields = {"model": self._model, "response_format": "json"} | ({"language": language} if language else {})
-        # the endpoint goes by the ending of the name; the sender's own name is nobody's business there
+        # the endpoint goes by the ending of the name; the sender's own name stays here
         ending = _ENDINGS.get(bare) or (name or "").rpartition(".")[2].lower()[:5] or bare.rpartition("/")[2][:5]
         try:
             with requests.post(
@@ -56,7 +56,7 @@ class Transcriber:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                raw = _read(answer, time.monotonic() + _TIMEOUT[1])
+                raw = body_of(answer, _ANSWER_MAX, time.monotonic() + _TIMEOUT[1])
         except (requests.RequestException, HTTPError, OSError) as error:
             raise NotYet(_AWAY_SECONDS, f"TRANSCRIBE_URL does not answer ({type(error).__name__})") from None
         if answer.status_code in (401, 403, 404, 408, 429) or answer.status_code >= 500:
@@ -70,17 +70,6 @@ class Transcriber:
         if not isinstance(said, str):
             raise VendorError("the transcription endpoint answers without a text")
         return clean(said).strip()
-
-
-def _read(answer: requests.Response, ends: float) -> bytes:
-    """The body, to just beyond its limit. Raises `OSError` when it is not there in time."""
-    read = bytearray()
-    # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
-    while len(read) <= _ANSWER_MAX and (chunk := answer.raw.read1(_CHUNK, decode_content=True)):
-        read += chunk
-        if time.monotonic() > ends:
-            raise TimeoutError
-    return bytes(read)
 
 
 def length_of(data: bytes) -> str:

@@ -114,6 +114,9 @@ from integration_app.model.lifecycle import (
     Unknown as Unknown,
 )
 from integration_app.model.lifecycle import (
+    WholeAsked as WholeAsked,
+)
+from integration_app.model.lifecycle import (
     overall as overall,
 )
 from integration_app.model.lifecycle import (

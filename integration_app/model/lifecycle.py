@@ -258,6 +258,14 @@ class TextShown(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WholeAsked(Event):
+    """`by`: the message with which the whole mail is delivered."""
+
+    name = "whole mail asked for"
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(Event):
     """Written by another version; told as it stands."""
 
@@ -279,6 +287,7 @@ AnyEvent = (
     | DroppedFromQuarantine
     | SeenInOmi
     | TextShown
+    | WholeAsked
     | Unknown
 )
 _PLAIN: Mapping[str, type[AnyEvent]] = {
@@ -293,6 +302,7 @@ _PLAIN: Mapping[str, type[AnyEvent]] = {
         DroppedFromQuarantine,
         SeenInOmi,
         TextShown,
+        WholeAsked,
     )
 }
 

@@ -44,7 +44,7 @@ class _Watched(HTTPConnection):
     def _say_whose(self) -> None:
         call: _Call | None = getattr(_here, "call", None)
         if call is not None:
-            if call.deadline < time.monotonic():  # the process was stopped: somebody else may have taken over
+            if call.deadline < time.monotonic():  # the process was stopped: another worker may have taken over
                 raise NewConnectionError(self, "the deadline passed before anything was sent")
             call.connection = self
 

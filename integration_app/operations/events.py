@@ -18,6 +18,7 @@ from integration_app.model import (
     Settled,
     TextShown,
     Unknown,
+    WholeAsked,
 )
 
 _CONTROL = {
@@ -36,7 +37,7 @@ _STATES = {
 }
 
 
-def sentences(event: AnyEvent) -> list[str]:
+def sentences(event: AnyEvent) -> list[str]:  # noqa: C901 - it is a table
     """What happened, a line each; the first is the main one."""
     match event:
         case Received():
@@ -59,6 +60,8 @@ def sentences(event: AnyEvent) -> list[str]:
             return [f"{uid}: seen in Omi ({by})"]
         case TextShown(by=by):
             return [f"its text was shown to {by}"]
+        case WholeAsked(uid=uid, by=by):
+            return [f"{uid}: asked for the whole mail, which is {by}"]
         case Unknown(raw=raw):
             return [f"{(raw or {}).get('event', 'an event')} (of another version)"]
         case _:

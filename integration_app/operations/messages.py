@@ -8,9 +8,10 @@ from typing import Any
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import Content, Hints, PreparedText, Route, TextShown
+from integration_app.model import Content, Hints, PreparedText, Route, TextShown, WholeAsked
 from integration_app.omi import CONVERSATION_TEXT_MAX
 from integration_app.pipeline.delivery.prepare import said_at
+from integration_app.store.ingest import Receipt
 
 log = logs.get(__name__)
 
@@ -60,7 +61,7 @@ def deliver_whole(services: Services, message_id: str, uid: str) -> bool:
     if not isinstance(text, PreparedText) or not text.history or story is None or uid not in story.states:
         return False
     said = "\n\n".join(part for part in (text.head, text.text, text.attached, text.history) if part)
-    services.intake.accept(
+    accepted = services.intake.accept(
         replace(
             story.message,
             dedupe_keys=(f"whole:{message_id}:{uid}",),
@@ -70,6 +71,9 @@ def deliver_whole(services: Services, message_id: str, uid: str) -> bool:
             hints=Hints(started_at=said_at(story.message, text), text_source="other_text", text_source_spec="email"),
         )
     )
+    if accepted.receipt is Receipt.STORED:
+        asked = WholeAsked(at=services.clock(), uid=uid, by=accepted.message_id)
+        services.inbox.note(message_id, asked)
     return True
 
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import PreparedText
+from integration_app.model import PreparedText, WholeAsked
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels, language
@@ -182,7 +182,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "link": code,
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
-        "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"]) for story in stories],
+        "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
         "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
         "sessions": services.auth.sessions.list(uid),
@@ -195,14 +195,15 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     }
 
 
-def _whole(services: Services, message_id: str) -> dict[str, Any]:
+def _whole(services: Services, message_id: str, uid: str) -> dict[str, Any]:
     """For the eyes of the one whom it was sent to: the sender (how else to tell a stranger from a friend?), and what
     was hidden of the mail that it answers.
     """
     story, text = services.inbox.story(message_id), services.inbox.text(message_id)
     history = text.history if isinstance(text, PreparedText) else ""
     shown = history[:HISTORY_SHOWN] + ("…" if len(history) > HISTORY_SHOWN else "")
-    hidden = {"history": shown, "hidden": history.count("\n") + 1} if history else {}
+    asked = any(isinstance(event, WholeAsked) and event.uid == uid for event in (story.events if story else ()))
+    hidden = {"history": shown, "hidden": history.count("\n") + 1, "whole": asked} if history else {}
     return hidden | ({"sender": story.message.sender} if story else {})
 
 

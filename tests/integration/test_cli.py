@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from redis import Redis
 
 from integration_app import __version__
 from integration_app.bootstrap import Services
@@ -161,6 +162,23 @@ def test_doctor_tells_a_wrong_key_and_a_missing_omi_apart(
     assert "refuses OMI_API_KEY" in cli("doctor").stdout
     monkeypatch.setenv("OMI_BASE_URL", "http://127.0.0.1:1")
     assert "no connection to Omi" in cli("doctor").stdout
+
+
+def test_doctor_goes_on_without_redis(services: Services, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    said = cli("doctor")
+    assert said.exit_code == 1
+    assert "cannot be reached" in said.stdout
+    assert "settings" in said.stdout
+    assert services.settings.omi_base_url in said.stdout, "Omi is looked at all the same"
+
+
+def test_migrate_refuses_a_store_that_is_not_ours(services: Services, redis: Redis, cli: Cli) -> None:
+    redis.flushdb()
+    assert services.identity.is_ours() is False
+    said = cli("migrate")
+    assert said.exit_code != 0
+    assert "omi-inbox init" in said.output
 
 
 def test_doctor_names_every_wrong_setting(services: Services, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:

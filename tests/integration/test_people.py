@@ -378,6 +378,25 @@ def test_two_tabs_both_work(app: Flask, services: Services, sandbox: SandboxCont
     assert installation.preferences.paused is False
 
 
+def test_the_whole_mail_is_asked_for_once_and_the_page_says_so(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    installation = services.installations.get("u")
+    assert installation is not None
+    said = "Friday it is.\n\nOn Mon, Nov 16, 2026 at 9:14 AM Sam <sam@example.com> wrote:\n> Shall we meet?\n> Sam\n"
+    reply = text(
+        services, "", channel="email", route=Route.RECIPIENT, sender="sam@example.com",
+        recipients=(f"{installation.inbox_token}@in.example.com",), content=Content(text=said),
+    )  # fmt: skip
+    run_to_rest(services, clock)
+    assert "Deliver the whole mail" in browser.get("/me").text
+    browser.post("/me/whole", message=reply)
+    page = browser.get("/me").text
+    assert "You asked for the whole mail" in page
+    assert "Deliver the whole mail" not in page
+
+
 # --- what the pages send ------------------------------------------------------------------------------------
 
 

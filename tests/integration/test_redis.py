@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.errors import StoreUnfit
+from integration_app.model import Delivery, Kind, Lane
 from integration_app.store import keys
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
@@ -143,6 +145,31 @@ def test_with_a_replica_in_reach_a_message_is_acknowledged(
     sentinels.kill("replica")
     with pytest.raises(StoreUnfit):
         text(services, "alone")
+
+
+def test_a_repeated_begin_waits_for_the_replica_too(
+    build: Callable[..., Services], sentinels: Sentinels, sandbox: SandboxControl, clock: Clock
+) -> None:
+    """Its first answer was lost, and the client repeats it on another connection."""
+    sandbox.enable("u")
+    within(20, sentinels.in_sync)
+    settings = {"REDIS_URL": sentinels.url, "ACK_REPLICAS": "1", "ACK_WAIT_MS": "500"}
+    services = build(**settings)
+    within(10, services.health.write_and_read_back)
+    services.identity.init(now=clock())
+    link(services, "u")
+    message_id = text(services, "hi")
+    lease = services.due.claim("u", now=clock(), salt="s")
+    assert lease is not None
+    lane = Lane("sms", "x", Kind.CONVERSATION)
+    delivery = Delivery("d1", "u", lane, (message_id,), {"text": "x"}, clock(), clock(), clock())
+    sentinels.signal("replica", signal.SIGSTOP)
+    try:
+        for begins in (services, build(**settings)):
+            with pytest.raises(StoreUnfit):
+                begins.deliveries.begin(lease, delivery, seq=1, now=clock())
+    finally:
+        sentinels.signal("replica", signal.SIGCONT)
 
 
 def test_a_failover_keeps_what_was_accepted_and_goes_on(

@@ -85,6 +85,16 @@ def test_a_code_for_signing_in_is_told_in_the_chat(omi: Omi, services: Services)
     assert "too often" in said
 
 
+def test_wrong_codes_of_another_browser_do_not_end_a_code_of_the_chat(services: Services) -> None:
+    codes = services.auth.login_codes
+    code = codes.code_for_chat("u")
+    assert code is not None
+    for _ in range(6):
+        codes.take_code("u", "another browser", "x")
+    assert not codes.take_code("u", "another browser", code)
+    assert codes.take_code("u", "my browser", code)
+
+
 def test_status_and_recent_messages(omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock) -> None:
     sandbox.enable("u")
     assert "Nothing waits" in omi.tool("inbox_status")

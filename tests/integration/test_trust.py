@@ -13,6 +13,7 @@ from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.model import Content, Evidence, Kind, Preferences, Route
+from integration_app.operations.messages import deliver_whole
 from integration_app.store import keys
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import link, run_to_rest, state, text
@@ -292,6 +293,20 @@ def test_what_was_cut_stays_and_can_be_seen(
     assert "Shall we meet" not in sandbox.texts("u")[0]
     assert "[history hidden, 3 lines]" in output(cli("messages", "text", reply))
     assert "> Shall we meet?" in output(cli("messages", "text", reply, "--whole"))
+
+
+def test_the_whole_mail_is_delivered_once_with_what_it_answers(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
+) -> None:
+    reply = mail(services, REPLY, address(services, "u"))
+    run_to_rest(services, clock)
+    assert deliver_whole(services, reply, "u")
+    assert deliver_whole(services, reply, "u"), "asking twice delivers it once"
+    run_to_rest(services, clock)
+    own, whole = sandbox.texts("u")
+    assert "Shall we meet?" not in own
+    assert "Shall we meet?" in whole
+    assert output(cli("messages", "show", reply)).count("asked for the whole mail") == 1
 
 
 def test_a_user_may_keep_the_history_of_a_sender(

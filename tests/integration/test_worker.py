@@ -283,6 +283,17 @@ def test_a_heartbeat_brings_no_finished_job_back(now: Services) -> None:
     assert not list(now.queue_connection.scan_iter("rq:execution*"))
 
 
+def test_ours_goes_before_a_queue_full_of_jobs_of_others(now: Services) -> None:
+    for _ in range(260):
+        now.jobs.rq.enqueue("time.sleep", 30)
+    text(now, "hello")
+    mine = worker(now)
+    protocol = RqProtocol(now, now.queue_connection, mine.key, mine.executions_key, mine.name)
+    found = protocol.dispatch([], 0, free=3, foreign=1, now=now.clock())
+    assert len(found.claimed) == 2, "one of theirs, and ours"
+    assert now.queue_connection.llen(now.jobs.rq.key) == 259, "what was put back is kept, in its order"
+
+
 def test_rqs_own_worker_takes_from_the_same_queue(now: Services, sandbox: SandboxControl) -> None:
     text(now, "hello")
     jobs.use(now)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
+import threading
 import time
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -31,6 +34,7 @@ from integration_app.model import (
 )
 from integration_app.pipeline.delivery.compose import parts_of
 from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.providers.common import fetch as vendor
 from integration_app.text.kinds import FileKind, kind_of_file
 
 NOW = datetime(2026, 11, 16, 9, 14, tzinfo=UTC)
@@ -289,6 +293,36 @@ def text_of(made: AttachmentReader, attachment: Attachment = NOTE, said: str = "
     )
     prepared = prepare(sms, made.of(sms, "u1", "pt-BR", lambda: NOW))
     return for_user(prepared, sms, user()).text
+
+
+def test_a_vendor_that_only_drips_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with suppress(OSError):
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(4096)
+                caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+                for _ in range(300):
+                    caller.sendall(b"x")
+                    time.sleep(0.05)
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    monkeypatch.setattr(vendor, "_SECONDS", 0.3)
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    began = time.monotonic()
+    with pytest.raises(NotYet, match="too slow"):
+        vendor.fetch(f"{base}/media", base_url=base)
+    assert time.monotonic() - began < 10, "it would have dripped for a quarter of a minute"
+    listener.close()
+
+
+def test_patience_counts_from_the_first_try_and_our_own_queue_never_ends_it() -> None:
+    busy = NotYet(15, "other documents are being read", is_ours=True)
+    with pytest.raises(NotYet):
+        text_of(reader(Voice(busy), late=timedelta(minutes=11), twilio=fetched))
 
 
 def test_a_voice_note_becomes_its_words_with_its_length() -> None:

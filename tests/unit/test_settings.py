@@ -105,6 +105,15 @@ def test_secrets_do_not_show(settings: dict[str, str]) -> None:
 def test_env_example_lists_every_name_and_no_other() -> None:
     text = (REPO / ".env.example").read_text(encoding="utf-8")
     listed = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
-    of_processes = {"WEB_HOST", "WEB_CONCURRENCY", "WEB_THREADS", "WEB_WORKER_CLASS", "WORKER_SLOTS", "WORKER_CLASS"}
+    of_processes = {
+        "WEB_HOST",
+        "WEB_CONCURRENCY",
+        "WEB_THREADS",
+        "WEB_WORKER_CLASS",
+        "WORKER_SLOTS",
+        "WORKER_CLASS",
+        "DRAIN_SECONDS",
+        "WORKER_GRACE_SECONDS",
+    }
     of_providers = {name for spec in registry.specs().values() for name in spec.settings}
     assert listed == {*names(), *of_providers, *of_processes}

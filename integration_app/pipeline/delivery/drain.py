@@ -24,15 +24,14 @@ from integration_app.model import (
     Park,
     Reason,
     Reconcile,
-    Retry,
     WaitingMessage,
 )
-from integration_app.omi import AppMisconfigured, OmiError, UnexpectedAnswer
+from integration_app.omi import AppMisconfigured, OmiError
 from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
 from integration_app.pipeline.delivery.look_back import LookBack, suspects
 from integration_app.pipeline.delivery.outcomes import Outcomes
-from integration_app.pipeline.delivery.policy import READ_BACK_PAUSE, Situation, decide, is_too_late
+from integration_app.pipeline.delivery.policy import Situation, look_failed
 from integration_app.pipeline.delivery.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
@@ -223,17 +222,15 @@ class Drain:
         self, run: DrainPass, unsure: list[WaitingMessage], error: OmiError, now: datetime
     ) -> datetime | None:
         """When to read again; None when that is given up, and what is unsure is parked."""
-        since = run.snapshot.epoch_at or now
         tries = max(run.tries(GateScope.ALL, Kind.CONVERSATION), run.tries(GateScope.ALL_OF_KIND, Kind.CONVERSATION))
-        decision = decide(error, Situation(now, Kind.CONVERSATION, since, tries_for_all=tries), self._rules)
-        if isinstance(decision, Retry) and decision.scope is not GateScope.KIND:
-            self._outcomes.close(run, decision, Kind.CONVERSATION)
-            return decision.at
-        if isinstance(error, UnexpectedAnswer) and is_too_late(since, now, self._rules):
-            words = f"after a gap of the store Omi could not be read ({error.reason})"
-            self._sending.set_aside(run, unsure, Park(Reason.UNREADABLE_OUTCOME, words, alarm=True))
+        at = Situation(now, Kind.CONVERSATION, run.snapshot.epoch_at or now, tries_for_all=tries)
+        decision = look_failed(error, at, self._rules)
+        if isinstance(decision, Park):
+            self._sending.set_aside(run, unsure, decision)
             return None
-        return max(decision.at if isinstance(decision, Retry) else now, now + READ_BACK_PAUSE)
+        if decision.gate is not None:
+            self._outcomes.close(run, decision.gate, Kind.CONVERSATION)
+        return decision.look_at
 
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""

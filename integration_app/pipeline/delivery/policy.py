@@ -126,6 +126,22 @@ def read_back_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
     return Reconcile(later, f"cannot read back from Omi: {error.reason}", gate)
 
 
+def look_failed(error: OmiError, at: Situation, rules: Rules) -> Reconcile | Park:
+    """What to do when Omi cannot be read after a gap of the store. `at.first_tried_at`: when the gap was.
+
+    An outage passes, so only a list that is not of the documented form is given up, after the horizon.
+    """
+    decision = decide(error, at, rules)
+    if isinstance(error, UnexpectedAnswer) and is_too_late(at.first_tried_at, at.now, rules):
+        words = f"after a gap of the store Omi could not be read ({error.reason})"
+        return Park(Reason.UNREADABLE_OUTCOME, words, alarm=True)
+    words = f"after a gap of the store Omi cannot be read: {error.reason}"
+    if isinstance(decision, Retry) and decision.scope is not GateScope.KIND:
+        return Reconcile(decision.at, words, decision)
+    later = decision.at if isinstance(decision, Retry) else at.now
+    return Reconcile(max(later, at.now + READ_BACK_PAUSE), words)
+
+
 def not_stored(at: Situation, rules: Rules) -> Decision:
     """Omi certainly does not hold it: send it again, at growing intervals, until the horizon."""
     if is_too_late(at.first_tried_at, at.now, rules):

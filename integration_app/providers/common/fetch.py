@@ -52,12 +52,23 @@ def _read(answer: requests.Response, ends: float) -> bytes:
         raise NotYet(_LATER, f"the vendor answers {status}")
     if status != 200:
         raise VendorError(f"the vendor answers {status}")
+    try:
+        read = body_of(answer, BYTES_MAX, ends)
+    except TimeoutError:
+        raise NotYet(_LATER, "the vendor is too slow") from None
+    if len(read) > BYTES_MAX:
+        raise VendorError("it is too large to be read")
+    return read
+
+
+def body_of(answer: requests.Response, most: int, ends: float) -> bytes:
+    """The body of a streamed answer; of a larger one a little more than `most` bytes. Raises `TimeoutError` at the
+    monotonic time `ends`.
+    """
     read = bytearray()
     # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
-    while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+    while len(read) <= most and (chunk := answer.raw.read1(_CHUNK, decode_content=True)):
         read += chunk
-        if len(read) > BYTES_MAX:
-            raise VendorError("it is too large to be read")
         if time.monotonic() > ends:
-            raise NotYet(_LATER, "the vendor is too slow")
+            raise TimeoutError
     return bytes(read)

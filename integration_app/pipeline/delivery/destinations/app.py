@@ -61,11 +61,10 @@ class AppDestination:
 
     def _made_memories(self, delivery: Delivery) -> bool:
         """Whether Omi has made memories for this app since the call. A text without facts makes none: then it is sent
-        again, which makes none either.
+        again, which makes none either. Without a tolerance: a memory of a call just before would stand for this one.
         """
-        since = delivery.begun_at - _WINDOW
         return any(
-            memory.created_at is not None and memory.created_at >= since and memory.app_id == self._app_id
+            memory.created_at is not None and memory.created_at >= delivery.begun_at and memory.app_id == self._app_id
             for memory in self._client.iter_memories(delivery.uid, page=1000)
         )
 

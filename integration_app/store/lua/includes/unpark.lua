@@ -1,5 +1,6 @@
 --- Put the messages of one dead letter back: how many. Nothing is sent before Omi has been looked at: a delivery that was
---- called, and not refused, is of unknown outcome again; messages that were set aside without a call are matched one by one (epoch 0).
+--- called, and not refused, is of unknown outcome again; messages that were set aside without a call are matched one
+--- by one (epoch 0).
 -- `blind` '1': an operator wants them sent without a look.
 -- @include message due
 local function unpark(id, now, event, blind)
