@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from redis import Redis
@@ -14,10 +15,26 @@ from redis.exceptions import RedisError
 from integration_app.local import stack as stack_module
 
 
-class Sentinels:
-    """A primary, a replica and a sentinel that watches them."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server runs: its address, and the words in front of its command."""
 
-    def __init__(self, folder: Path, *, down_after_ms: int = 500, replicas: int = 1) -> None:
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
+class Sentinels:
+    """A primary, a replica and a sentinel that watches them. `places`: of the primary and of all others."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        down_after_ms: int = 500,
+        replicas: int = 1,
+        places: tuple[Place, Place] = (Place(), Place()),
+    ) -> None:
+        self._primary, self._others = places
         self._binary = stack_module.server_path(stack_module.EMBEDDED)
         self._folder = folder
         names = ["replica", *(f"replica{number}" for number in range(2, replicas + 1))]
@@ -25,32 +42,36 @@ class Sentinels:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._start("primary")
         for name in names:
-            self._start(name, "--replicaof", "127.0.0.1", str(self.ports["primary"]))
+            self._start(name, "--replicaof", self._primary.host, str(self.ports["primary"]))
         config = folder / "sentinel.conf"
         config.write_text(
-            f"port {self.ports['sentinel']}\nbind 127.0.0.1\ndir {folder}\n"
-            f"sentinel monitor main 127.0.0.1 {self.ports['primary']} 1\n"
+            f"port {self.ports['sentinel']}\nbind {self._others.host}\nprotected-mode no\ndir {folder}\n"
+            f"sentinel monitor main {self._primary.host} {self.ports['primary']} 1\n"
             f"sentinel down-after-milliseconds main {down_after_ms}\nsentinel failover-timeout main 2000\n"
         )
         self._spawn("sentinel", str(config), "--sentinel")
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://127.0.0.1:{self.ports['sentinel']}/main/0"
+        return f"redis+sentinel://{self._others.host}:{self.ports['sentinel']}/main/0"
 
     def _start(self, name: str, *more: str) -> None:
         data = self._folder / name
         data.mkdir()
-        port = str(self.ports[name])
-        self._spawn(name, "--port", port, "--bind", "127.0.0.1", "--dir", str(data), "--appendonly", "yes", *more)
+        port, host = str(self.ports[name]), self._place(name).host
+        more = (*more, "--protected-mode", "no", "--replica-announce-ip", host)
+        self._spawn(name, "--port", port, "--bind", host, "--dir", str(data), "--appendonly", "yes", *more)
+
+    def _place(self, name: str) -> Place:
+        return self._primary if name == "primary" else self._others
 
     def _spawn(self, name: str, *words: str) -> None:
         self.processes[name] = subprocess.Popen(
-            [self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self._place(name).prefix, self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def in_sync(self) -> bool:
-        with suppress(RedisError), Redis(port=self.ports["primary"]) as primary:
+        with suppress(RedisError), Redis(self._primary.host, self.ports["primary"]) as primary:
             seen = primary.info("replication")
             replica = seen.get("slave0", {})
             level = replica.get("state") == "online" and replica.get("offset") == seen["master_repl_offset"]
@@ -58,8 +79,18 @@ class Sentinels:
         return False
 
     def _knows_the_replica(self) -> bool:
-        with Redis(port=self.ports["sentinel"], decode_responses=True) as sentinel:
+        with Redis(self._others.host, self.ports["sentinel"], decode_responses=True) as sentinel:
             return bool(sentinel.sentinel_slaves("main"))
+
+    def has_failed_over(self) -> bool:
+        """Whether the sentinel names another primary than the first."""
+        with Redis(self._others.host, self.ports["sentinel"], decode_responses=True) as sentinel:
+            host, port = sentinel.sentinel_get_master_addr_by_name("main")
+            return (host, int(port)) != (self._primary.host, self.ports["primary"])
+
+    def first_is_replica(self) -> bool:
+        with Redis(self._primary.host, self.ports["primary"], decode_responses=True) as first:
+            return bool(first.info("replication")["role"] == "slave")
 
     def signal(self, name: str, number: int) -> None:
         self.processes[name].send_signal(number)

@@ -64,6 +64,11 @@ class Delivery:
     cause: str | None = None
 
     @property
+    def is_long(self) -> bool:
+        """A text out of which Omi takes memories itself, so that nothing in Omi carries our words."""
+        return self.lane.kind is Kind.MEMORIES and bool(self.body.get("text"))
+
+    @property
     def is_unsure(self) -> bool:
         """It may already be in Omi, and nobody could look."""
         return Reason.read(self.cause, self.reason or "") in (Reason.UNREADABLE_OUTCOME, Reason.RECORD_LOST)

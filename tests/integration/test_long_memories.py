@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.model import Content, Route
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
+from tests.integration.test_faults import restore, snapshot
 from tests.sandbox_control import SandboxControl
 
 TRAVEL = (
@@ -72,6 +76,23 @@ def test_what_was_not_made_is_sent_again(services: Services, sandbox: SandboxCon
     run_to_rest(services, clock)
     assert state(services, message_id, "u") == "done"
     assert len(sandbox.calls("create_memories", "u")) == 2
+
+
+@pytest.mark.parametrize("went_out", [True, False])
+def test_after_a_gap_of_redis_it_is_not_sent_again_where_omi_may_hold_it(
+    services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock, went_out: bool
+) -> None:
+    clock.now = datetime.now(UTC)  # as Omi's: it is asked what was made since the message arrived
+    message_id = confirmation(services)
+    copy = snapshot(redis)
+    if went_out:
+        services.drain.run("u")
+    restore(redis, copy)
+    services.identity.new_epoch(now=clock())
+    run_to_rest(services, clock)
+    assert len(sandbox.calls("create_memories", "u")) == 1
+    assert state(services, message_id, "u") == ("parked" if went_out else "done")
+    assert [delivery.is_unsure for delivery, _ in services.dead_letters.list()] == [True] * went_out
 
 
 def test_a_long_one_goes_alone(services: Services, sandbox: SandboxControl, clock: Clock) -> None:

@@ -199,8 +199,9 @@ replays. Each one ends at rest with everything checked, the order of texts too.
 **Chaos.** Signed texts over HTTP, every few seconds a SIGKILL to web, worker or Valkey, Omi slow and failing at random. Every
 id is checked at the end.
 
-**Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed or paused behind sentinels with two replicas, an
-emptied store, an old copy that comes back. A power cut is Valkey killed, and its append-only file cut back by a second where it
+**Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed, paused or cut off behind sentinels with two
+replicas (in network namespaces, while both old and new primary are written to), an emptied store, an old copy that comes back.
+And while a worker stands still for longer than its lease, and while the clock is set back and ahead. A power cut is Valkey killed, and its append-only file cut back by a second where it
 is flushed every second. With `appendfsync always` and, behind sentinels, `ACK_REPLICAS=1` nothing is lost; what the other settings
 lose is in the table. What was accepted before a gap is looked up in Omi before it is sent: nothing of it was doubled.
 
@@ -220,15 +221,15 @@ signature is looked at, and then left aside as if the key were known. *Let in* i
 store's JSON to the text for Omi. An input that takes longer than a second counts as an error.
 
 Schemathesis sent the sandbox {cases[0]:,} requests made of its OpenAPI document, allowed ones and others, in {cases[1]:.0f} s:
-{"no answer was a 5xx" if not cases[2] else "some answers were a 5xx"}.
+{"no answer was a 5xx" if not cases[2] else "some answers were a 5xx, as some of Omi's are"}.
 
 ## What cannot be closed
 
 - An app that may not read conversations cannot look after an unknown outcome. Such a delivery is parked, never sent again
   by itself.
 - Memories that Omi extracts from text have no identity. Short ones are sent as explicit memories: the same content gets the same
-  id. After an unknown outcome of a long one the memories made since by this app decide. After a gap of Redis a long one that was
-  delivered, and that Redis forgot, is sent again.
+  id. After an unknown outcome of a long one the memories made since by this app decide. After a gap of Redis a long one of before the
+  gap is parked as "may be in Omi" where this app made memories since it arrived, and sent where it made none.
 - Omi accepts a memory with 200 and may store nothing. Success is recorded as "accepted", which is all that it means.
 - With `appendfsync everysec` a power cut may take the last second of what was accepted, and a failover without `ACK_REPLICAS`
   what only the primary had. `doctor` and `/readyz` say so.

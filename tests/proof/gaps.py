@@ -13,13 +13,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -27,13 +28,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integration_app import bootstrap
-from integration_app.bootstrap import Services
+from integration_app.bootstrap import Services, system_clock
 from integration_app.errors import InboxError
 from integration_app.local import stack as stack_module
 from integration_app.local.stack import Stack
+from integration_app.model import Clock
 from integration_app.store.identity import Identity
+from tests.proof import namespaces
 from tests.sandbox_control import SandboxControl
-from tests.sentinels import Sentinels, within
+from tests.sentinels import Place, Sentinels, within
 from tests.unit.factories import message
 
 PHONES = {f"u{number}": f"+1555000{number:04d}" for number in range(8)}
@@ -60,8 +63,12 @@ class Gap:
 class Run:
     """Senders and a worker in this process, against the given Redis."""
 
-    def __init__(self, sandbox: SandboxControl, url: str, **env: str) -> None:
+    def __init__(
+        self, sandbox: SandboxControl, url: str, *, clock: Clock = system_clock, works: bool = True, **env: str
+    ) -> None:
         self.sandbox = sandbox
+        self._clock = clock
+        self._targets = (self._send, self._work) if works else (self._send,)
         self._env = patch.dict(os.environ, FAST | {"REDIS_URL": url} | env)
         self._stop = threading.Event()
         self.acknowledged: list[tuple[str, str]] = []
@@ -70,7 +77,7 @@ class Run:
 
     def __enter__(self) -> Run:
         self._env.start()
-        self.services: Services = bootstrap.build()
+        self.services: Services = bootstrap.build(clock=self._clock)
         self.sandbox.reset()
         self.sandbox.boost(1000)
         self.sandbox.enable(*PHONES)
@@ -78,7 +85,7 @@ class Run:
         for uid, phone in PHONES.items():
             self.services.installations.add(uid, now=self.services.clock())
             self.services.installations.link_phone(uid, phone)
-        for target in (self._send, self._work):
+        for target in self._targets:
             thread = threading.Thread(target=target, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -219,10 +226,16 @@ def power_cuts(sandbox: SandboxControl, fsync: str, cuts: int = 3) -> Gap:
             server.close()
 
 
-def failover(sandbox: SandboxControl, name: str, replicas: int, fault: Callable[[Sentinels], None]) -> Gap:
+def failover(
+    sandbox: SandboxControl,
+    name: str,
+    replicas: int,
+    fault: Callable[[Sentinels], None],
+    places: tuple[Place, Place] = (Place(), Place()),
+) -> Gap:
     begun = time.monotonic()
     with _folder() as folder:
-        made = Sentinels(folder, down_after_ms=1000, replicas=2)
+        made = Sentinels(folder, down_after_ms=1000, replicas=2, places=places)
         try:
             within(30, made.in_sync)
             with Run(sandbox, made.url, ACK_REPLICAS=str(replicas), ACK_WAIT_MS="500") as run:
@@ -230,6 +243,7 @@ def failover(sandbox: SandboxControl, name: str, replicas: int, fault: Callable[
                 fault(made)
                 time.sleep(8)
                 run.rest()
+                assert made.has_failed_over()
                 found = run.result(f"{name}, ACK_REPLICAS={replicas}", begun)
                 found.may_lose = not replicas
                 return found
@@ -248,6 +262,73 @@ def paused(seconds: float) -> Callable[[Sentinels], None]:
         made.signal("primary", signal.SIGCONT)
 
     return fault
+
+
+def partitioned(sandbox: SandboxControl, replicas: int, *, whole: bool) -> Gap:
+    """The primary is cut off for 6 s from its replicas and sentinel, and with `whole` from us too. Else two primaries are
+    written to for a while: a worker and a door that know the old one go on with it.
+    """
+    name = "primary cut off from everybody 6 s" if whole else "primary cut off from its replicas 6 s"
+    if not namespaces.allowed():
+        return Gap(f"{name}: not tried, no network namespaces here")
+    with namespaces.Net() as net:
+
+        def fault(made: Sentinels) -> None:
+            net.cut(whole=whole)
+            time.sleep(6)
+            net.heal()
+            within(60, made.first_is_replica)  # until then two are written to
+
+        return failover(sandbox, name, replicas, fault, net.places)
+
+
+def clocks(sandbox: SandboxControl) -> Gap:
+    """The clock of this host is set back ten minutes, and then twenty ahead, in mid-work."""
+    begun = time.monotonic()
+    off = [0.0]
+    with _folder() as folder:
+        server = Server(folder, "always")
+        try:
+            with Run(sandbox, server.url, clock=lambda: datetime.now(UTC) + timedelta(seconds=off[0])) as run:
+                for seconds in (-600, 600):
+                    time.sleep(3)
+                    off[0] = seconds
+                time.sleep(3)
+                run.rest()
+                return run.result("the clock set −10 min, then +10 min", begun)
+        finally:
+            server.close()
+
+
+def frozen(sandbox: SandboxControl) -> Gap:
+    """Two worker processes; one of them stands still for longer than its lease, with calls in flight, three times."""
+    begun = time.monotonic()
+    with _folder() as folder:
+        server = Server(folder, "always")
+        workers: list[subprocess.Popen[bytes]] = []
+        try:
+            with Run(sandbox, server.url, works=False) as run:
+                sandbox.latency(0.5)
+                workers += [_worker(), _worker()]
+                for number in range(3):
+                    time.sleep(2)
+                    workers[number % 2].send_signal(signal.SIGSTOP)
+                    time.sleep(float(FAST["LEASE_SECONDS"]) + 2)
+                    workers[number % 2].send_signal(signal.SIGCONT)
+                sandbox.latency(0)
+                run.rest()
+                return run.result("a worker frozen beyond its lease ×3", begun)
+        finally:
+            for process in workers:
+                process.kill()
+                process.wait()
+            server.close()
+
+
+def _worker() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workers", "--slots", "8"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def flushed(sandbox: SandboxControl) -> Gap:
@@ -315,6 +396,11 @@ EXPERIMENTS: dict[str, Callable[[SandboxControl], Gap]] = {
     "paused 4 s": lambda sandbox: failover(sandbox, "primary paused 4 s", 0, paused(4)),
     "paused 4 s, one replica": lambda sandbox: failover(sandbox, "primary paused 4 s", 1, paused(4)),
     "paused 12 s": lambda sandbox: failover(sandbox, "primary paused 12 s", 1, paused(12)),
+    "cut off, one replica": lambda sandbox: partitioned(sandbox, 1, whole=True),
+    "split, no replica": lambda sandbox: partitioned(sandbox, 0, whole=False),
+    "split, one replica": lambda sandbox: partitioned(sandbox, 1, whole=False),
+    "frozen worker": frozen,
+    "clock": clocks,
     "FLUSHALL": flushed,
     "restored": restored,
 }
@@ -326,8 +412,8 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def all_of(say: Callable[[str], None]) -> list[Gap]:
-    found = []
+def all_of(say: Callable[[str], None], only: tuple[str, ...] = ()) -> list[Gap]:
+    found: list[Gap] = []
     with _folder() as folder:
         stack = Stack(folder, default_ports=False)
         try:
@@ -336,6 +422,8 @@ def all_of(say: Callable[[str], None]) -> list[Gap]:
             sandbox = SandboxControl(stack.sandbox_url, env["OMI_APP_ID"], env["OMI_API_KEY"])
             with patch.dict(os.environ, env):
                 for name, experiment in EXPERIMENTS.items():
+                    if only and name not in only:
+                        continue
                     say(f"{name} …")
                     found.append(experiment(sandbox))
                     say(f"  {found[-1]}")
@@ -350,4 +438,4 @@ if __name__ == "__main__":
     from integration_app import logs
 
     logs.configure("text", "critical")
-    all_of(click.echo)
+    all_of(click.echo, tuple(sys.argv[1:]))

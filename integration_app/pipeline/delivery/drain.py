@@ -31,7 +31,7 @@ from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
 from integration_app.pipeline.delivery.look_back import LookBack, suspects
 from integration_app.pipeline.delivery.outcomes import Outcomes
-from integration_app.pipeline.delivery.policy import Situation, look_failed
+from integration_app.pipeline.delivery.policy import MAY_BE_THERE, Situation, look_failed
 from integration_app.pipeline.delivery.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
@@ -188,12 +188,12 @@ class Drain:
         if later is None:
             self._due.renew(run.lease, now=now)
             try:
-                found = self._look_back.found(run.lease.uid, unsure)
+                found, unclear = self._look_back.found(run.lease.uid, unsure)
             except AppMisconfigured:
                 # the app may not read: there is no way to find out, and most gaps lose nothing
                 self._health.alarm("after a gap of Redis Omi could not be read: something may be doubled", now=now)
                 self._outcomes.heard(run, None, run.lease.uid, wrote=False)
-                found = []
+                found, unclear = [], []
             except OmiError as error:
                 self._outcomes.heard(run, error, run.lease.uid, wrote=False)
                 later = self._look_failed(run, unsure, error, now)
@@ -209,7 +209,9 @@ class Drain:
         self._look_back.checked(run.lease, [item for item in unsure if item not in found], epoch)
         if found:
             self._sending.confirm(run, found)
-        return [item for item in waiting if item not in found]
+        for item in unclear:
+            self._sending.set_aside(run, [item], MAY_BE_THERE)
+        return [item for item in waiting if item not in (*found, *unclear)]
 
     def _look_at(self, run: DrainPass, unsure: list[WaitingMessage], now: datetime) -> datetime | None:
         """When Omi is to be read; None at once. Not while a call of before the gap may still turn up in Omi."""

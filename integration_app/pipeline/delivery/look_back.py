@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from integration_app.model import Held, Kind, WaitingMessage
 from integration_app.pipeline.delivery.compose import action_of, block, fingerprint
 from integration_app.pipeline.delivery.destinations import Destination
-from integration_app.pipeline.delivery.group import Group, lane_of
+from integration_app.pipeline.delivery.group import Group, is_long, lane_of
 from integration_app.pipeline.delivery.prepare import said_at
 from integration_app.store.due import Lease
 from integration_app.store.inbox import Inbox
@@ -27,7 +27,9 @@ def suspects(waiting: Iterable[WaitingMessage], epoch: int, omi: Destination) ->
     return [
         item
         for item in waiting
-        if item.epoch < epoch and item.prepared is not None and not omi.repeatable(item.prepared.kind)
+        if item.epoch < epoch
+        and item.prepared is not None
+        and not omi.repeatable(item.prepared.kind, long=is_long(item.prepared))
     ]
 
 
@@ -36,17 +38,26 @@ class LookBack:
         self._inbox = inbox
         self._omi = omi
 
-    def found(self, uid: str, items: Sequence[WaitingMessage]) -> list[WaitingMessage]:
-        """Those of `items` that Omi holds. One read for each kind. Raises `OmiError`."""
+    def found(self, uid: str, items: Sequence[WaitingMessage]) -> tuple[list[WaitingMessage], list[WaitingMessage]]:
+        """Those of `items` that Omi holds, and those of which it may hold what it made of them: their memories carry no
+        words of ours, so whatever this app made since they arrived may be theirs. One read for each kind. Raises
+        `OmiError`.
+        """
         there: list[WaitingMessage] = []
+        unclear: list[WaitingMessage] = []
         for kind in Kind:
             mine = [item for item in items if item.prepared is not None and item.prepared.kind is kind]
             if not mine:
                 continue
+            if kind is Kind.MEMORIES:
+                since = min(item.message.received_at for item in mine) - _AROUND
+                newest = max((row.started_at for row in self._omi.held(uid, kind, since)), default=since)
+                unclear += [item for item in mine if item.message.received_at - _AROUND < newest]
+                continue
             times = [said_at(item.message, item.prepared) for item in mine]
             held = self._omi.held(uid, kind, min(times) - _AROUND, max(times) + _AROUND)
             there += matches(mine, self._unaccounted(uid, held, mine[-1].seq))
-        return there
+        return there, unclear
 
     def checked(self, lease: Lease, items: Sequence[WaitingMessage], epoch: int) -> None:
         """Not in this user's Omi: they need no other look in this epoch. Raises `LeaseLost`."""

@@ -126,6 +126,13 @@ def read_back_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
     return Reconcile(later, f"cannot read back from Omi: {error.reason}", gate)
 
 
+MAY_BE_THERE = Park(
+    Reason.UNREADABLE_OUTCOME,
+    "after a gap of Redis: this app made memories since it arrived, and they may be its own",
+    alarm=True,
+)
+
+
 def look_failed(error: OmiError, at: Situation, rules: Rules) -> Reconcile | Park:
     """What to do when Omi cannot be read after a gap of the store. `at.first_tried_at`: when the gap was.
 

@@ -19,7 +19,7 @@ def reconcile(
     Omi works on after it has stopped answering; `settles_in` is how long it may still turn up, None when that is over.
     With it, whether Omi was asked, and the error with which it answered.
     """
-    if omi.repeatable(delivery.lane.kind, delivery.body):
+    if omi.repeatable(delivery.lane.kind, long=delivery.is_long):
         return Retry(at.now, Reason.INTERRUPTED), False, None
     try:
         found = omi.find(delivery)

@@ -125,7 +125,7 @@ class Sending:
             tries=run.tries(GateScope.KIND, kind),
             tries_for_all=max(run.tries(GateScope.ALL, kind), run.tries(GateScope.ALL_OF_KIND, kind)),
             chance=self._chance(),
-            repeatable=self.omi.repeatable(kind, delivery.body),
+            repeatable=self.omi.repeatable(kind, long=delivery.is_long),
         )
 
     # --- the steps ----------------------------------------------------------------------------------------

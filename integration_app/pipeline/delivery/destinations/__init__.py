@@ -5,16 +5,13 @@ A destination makes requests of groups, sends them, and finds out whether one wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from types import MappingProxyType
 from typing import Protocol
 
 from integration_app.model import Delivery, Held, Kind
 from integration_app.pipeline.delivery.compose import Request
 from integration_app.pipeline.delivery.group import Group
-
-NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Destination(Protocol):
@@ -28,14 +25,14 @@ class Destination(Protocol):
     def send(self, delivery: Delivery) -> None:
         """One call. Raises `OmiError`."""
 
-    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
-        """Whether sending the same again (`body`, where it is known) cannot double it."""
+    def repeatable(self, kind: Kind, *, long: bool = False) -> bool:
+        """Whether sending the same again cannot double it. `long`: a text out of which Omi takes memories itself."""
 
     def find(self, delivery: Delivery) -> bool:
         """Whether Omi holds it. Raises `OmiError`."""
 
-    def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterable[Held]:
-        """What of this kind Omi holds from then to then. Raises `OmiError`."""
+    def held(self, uid: str, kind: Kind, start: datetime, end: datetime | None = None) -> Iterable[Held]:
+        """What of this kind Omi holds from then to then, or to now. Raises `OmiError`."""
 
     def check(self, uid: str) -> str:
         """Ask Omi something that costs nothing, and say what that proves. Raises `OmiError`."""

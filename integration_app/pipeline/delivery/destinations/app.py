@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from integration_app.model import Delivery, Held, Kind
 from integration_app.omi import AppNotEnabled, IntegrationsClient
 from integration_app.pipeline.delivery.compose import Request, compose
-from integration_app.pipeline.delivery.destinations import NOTHING
 from integration_app.pipeline.delivery.group import Group
 
 _WINDOW = timedelta(seconds=2)
@@ -30,9 +29,9 @@ class AppDestination:
         else:
             self._client.create_conversation(delivery.uid, delivery.body)
 
-    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
+    def repeatable(self, kind: Kind, *, long: bool = False) -> bool:
         """Explicit memories: the same content gets the same id. What Omi takes out of a text has none."""
-        return kind is Kind.MEMORIES and not body.get("text")
+        return kind is Kind.MEMORIES and not long
 
     def find(self, delivery: Delivery) -> bool:
         """For imports Omi's `created_at` is our `started_at`, so a window around it holds few conversations.
@@ -63,13 +62,18 @@ class AppDestination:
         """Whether Omi has made memories for this app since the call. A text without facts makes none: then it is sent
         again, which makes none either. Without a tolerance: a memory of a call just before would stand for this one.
         """
-        return any(
-            memory.created_at is not None and memory.created_at >= delivery.begun_at and memory.app_id == self._app_id
-            for memory in self._client.iter_memories(delivery.uid, page=1000)
-        )
+        return any(made_at >= delivery.begun_at for made_at in self._memories_made(delivery.uid))
 
-    def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterator[Held]:
-        """Conversations only: an app cannot create action items, and its memories can be sent twice."""
+    def _memories_made(self, uid: str) -> Iterator[datetime]:
+        for memory in self._client.iter_memories(uid, page=1000):
+            if memory.created_at is not None and memory.app_id == self._app_id:
+                yield memory.created_at
+
+    def held(self, uid: str, kind: Kind, start: datetime, end: datetime | None = None) -> Iterator[Held]:
+        """Conversations, and when this app made memories; an app cannot create action items."""
+        if kind is Kind.MEMORIES:
+            yield from (Held(made_at, None) for made_at in self._memories_made(uid) if start <= made_at)
+            return
         for found in self._client.iter_conversations(uid, include_discarded=True, start=start, end=end):
             if at := found.started_at or found.created_at:
                 yield Held(at, found.text, found.finished_at)

@@ -5,7 +5,7 @@ Texts become conversations as an app's do; "remember: …" becomes memories, "to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,6 @@ from integration_app.omi import (
     NewDeveloperMemory,
 )
 from integration_app.pipeline.delivery.compose import Request, action_of, compose, fingerprint, split
-from integration_app.pipeline.delivery.destinations import NOTHING
 from integration_app.pipeline.delivery.due_dates import due_at
 from integration_app.pipeline.delivery.group import Group
 from integration_app.pipeline.delivery.prepare import said_at
@@ -53,8 +52,8 @@ class PersonalDestination:
         else:
             self._client.create_conversation(body)
 
-    def repeatable(self, kind: Kind, body: Mapping[str, object] = NOTHING) -> bool:
-        """Memories, by their content."""
+    def repeatable(self, kind: Kind, *, long: bool = False) -> bool:
+        """Memories, by their content: long ones too are sent piece by piece."""
         return kind is Kind.MEMORIES
 
     def find(self, delivery: Delivery) -> bool:
@@ -71,7 +70,7 @@ class PersonalDestination:
         there = {item.description for item in self._client.iter_action_items(start=since)}
         return bool(rows) and all(row["description"] in there for row in rows)
 
-    def held(self, uid: str, kind: Kind, start: datetime, end: datetime) -> Iterator[Held]:
+    def held(self, uid: str, kind: Kind, start: datetime, end: datetime | None = None) -> Iterator[Held]:
         if kind is Kind.TASKS:
             for item in self._client.iter_action_items(start=start):
                 yield Held(item.created_at or start, item.description)
