@@ -28,6 +28,7 @@ from integration_app.pipeline.estimate import Estimates
 from integration_app.pipeline.intake.intake import Intake
 from integration_app.pipeline.intake.pairing import Pairing
 from integration_app.pipeline.rules import Rules
+from integration_app.pipeline.sightings import Sightings
 from integration_app.pipeline.timeline import Timeline
 from integration_app.pipeline.upkeep.erasure import Erasure
 from integration_app.pipeline.upkeep.replay import Replays
@@ -88,6 +89,7 @@ class Services:
     intake: Intake
     drain: Drain
     timeline: Timeline
+    sightings: Sightings
     replays: Replays
     estimates: Estimates
     retention: Retention
@@ -167,6 +169,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         ),
         drain=_drain(stores, omi, _reader(settings, providers, stores, clock), rules, clock),
         timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
+        sightings=Sightings(inbox=stores.inbox, deliveries=stores.deliveries, clock=clock),
         replays=Replays(dead_letters=stores.dead_letters, gates=stores.gates, quotas=stores.quotas, clock=clock),
         estimates=estimates,
         retention=Retention(

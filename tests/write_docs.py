@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome
@@ -40,6 +41,23 @@ def _setup(name: str) -> str:
     return re.sub(r"^#", "## Set up:", text, count=1).strip()
 
 
+_V2, _DEV = "/v2/integrations/{app}", "/v1/dev/user"
+_SERVICE = {
+    f"POST {_V2}/user/conversations": "delivers texts and mails",
+    f"POST {_V2}/user/memories": "delivers memories, short ones as they are, long ones as text",
+    f"GET {_V2}/conversations": "reads back after unknown outcomes and gaps",
+    f"GET {_V2}/memories": "reads back long memories",
+    f"POST {_V2}/notification": "sends codes and notices",
+    f"POST {_DEV}/conversations": "delivers in personal mode",
+    f"GET {_DEV}/conversations": "reads back in personal mode",
+    f"POST {_DEV}/memories/batch": "delivers memories in personal mode",
+    f"POST {_DEV}/action-items/batch": "delivers what is to do in personal mode",
+    f"GET {_DEV}/action-items": "reads back in personal mode",
+    f"POST {_DEV}/conversations/from-segments": "imports transcripts with a developer key",
+}
+"""What the running service does with a route; the others are the client's, the CLI's and the examples'."""
+
+
 def coverage_page() -> str:
     """`docs/coverage.md`: each line of Omi's pages → client call → sandbox route → test."""
     rows = json.loads((ROOT / "tests" / "contract" / "contract.json").read_text(encoding="utf-8"))
@@ -49,20 +67,33 @@ def coverage_page() -> str:
         "Each line of the quick references, parameter tables and error tables of Omi's Data Import and Developer pages, and of",
         "what is only known from the wire. `import` and `developer` name the pages, `contract` the wire. Every row is played",
         "against the sandbox as bare HTTP and, where there is a call, through the client: `tests/contract/test_contract.py`.",
-        "Written by `make docs` from `tests/contract/contract.json`.",
+        "*Seen* says where an answer was seen: in Omi's own routers of 2026-05 as they ran, or in its newest code as it reads.",
+        "*Service*: what the running service uses the route for. Written by `make docs` from `tests/contract/contract.json`.",
         "",
-        f"{len(rows)} rows, {sum('client' in row for row in rows)} of them through the client.",
+        f"{len(rows)} rows, {sum('client' in row for row in rows)} of them through the client, "
+        f"{sum(_route(row) in _SERVICE for row in rows)} of routes that the service uses.",
         "",
-        "| line | what | route | answer | client |",
-        "| --- | --- | --- | --- | --- |",
+        "What Omi's pages name and the service does not do: action items for marketplace users (v2 has no route to create",
+        'them, so "todo: …" becomes a conversation, out of which Omi takes the task), and updates of conversations, memories,',
+        "reminders and preferences (v2 has no such routes).",
+        "",
+        "| line | what | route | answer | seen | client | service |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         request = row["request"]
         call = row.get("client", {})
         said = f"`{call['call']}`" + (f" raises `{call['raises']}`" if "raises" in call else "") if call else "–"
-        route = f"`{request['method']} {request['path']}`"
-        lines.append(f"| {row['seed']} | {row['name']} | {route} | {row['answer']['status']} | {said} |")
+        route, used = f"`{request['method']} {request['path']}`", _SERVICE.get(_route(row), "–")
+        seen = row["seen"] if row.get("omi") is None else f"{row['seen']}, changed since"
+        lines.append(
+            f"| {row['seed']} | {row['name']} | {route} | {row['answer']['status']} | {seen} | {said} | {used} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _route(row: dict[str, Any]) -> str:
+    return f"{row['request']['method']} {row['request']['path']}"
 
 
 if __name__ == "__main__":

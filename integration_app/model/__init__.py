@@ -36,6 +36,9 @@ from integration_app.model.deliveries import (
     Lane as Lane,
 )
 from integration_app.model.deliveries import (
+    Made as Made,
+)
+from integration_app.model.deliveries import (
     Park as Park,
 )
 from integration_app.model.deliveries import (

@@ -62,6 +62,8 @@ class Delivery:
     look_at: datetime | None = None
     reason: str | None = None
     cause: str | None = None
+    seen: bool = False
+    """Omi has shown its conversation, so it has arrived."""
 
     @property
     def is_long(self) -> bool:
@@ -72,6 +74,15 @@ class Delivery:
     def is_unsure(self) -> bool:
         """It may already be in Omi, and nobody could look."""
         return Reason.read(self.cause, self.reason or "") in (Reason.UNREADABLE_OUTCOME, Reason.RECORD_LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What Omi made of a conversation: words of a person, kept as long as the text."""
+
+    title: str = ""
+    overview: str = ""
+    action_items: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
         {MessageState.WAITING, MessageState.DONE, MessageState.PARKED, MessageState.DROPPED}
     ),
     MessageState.QUARANTINED: frozenset({MessageState.WAITING, MessageState.DROPPED}),
-    MessageState.PARKED: frozenset({MessageState.WAITING, MessageState.DROPPED}),
+    MessageState.PARKED: frozenset({MessageState.WAITING, MessageState.DROPPED, MessageState.DONE}),
     MessageState.DROPPED: frozenset(),
     MessageState.DONE: frozenset(),
 }
@@ -113,6 +113,7 @@ class Reason(Enum):
     # ended
     ACCEPTED = ("accepted by Omi", "in your Omi")
     CONFIRMED = ("confirmed by read-back", "in your Omi")
+    SEEN = ("Omi shows it", "in your Omi")
     GAVE_UP = ("gave up", "could not be delivered")
     UNREADABLE_OUTCOME = ("outcome unknown: Omi does not let us read back", "could not be delivered")
     REFUSED = ("Omi refuses this request", "could not be delivered")

@@ -44,14 +44,15 @@ def text_of(services: Services, message_id: str, *, by: str, whole: bool = False
     """The text of a message, `whole` with the mail that it answers. Showing it is an event of its story, and a line of
     the log.
     """
-    text = services.inbox.text(message_id)
+    text, story = services.inbox.text(message_id), services.inbox.story(message_id)
     if text is None:
         return None
     services.inbox.note(message_id, TextShown(at=services.clock(), by=by))
     log.warning("text shown", message=message_id, by=by)
+    made = "".join(_made(services, message_id, uid) for uid in story.states) if story else ""
     if isinstance(text, PreparedText):
         own = "\n\n".join(part for part in (text.head, text.text, text.attached) if part)
-        return f"{own}\n\n{_history(text.history, whole=whole)}" if text.history else own
+        return (f"{own}\n\n{_history(text.history, whole=whole)}" if text.history else own) + made
     return text.text or text.subject or "(a raw mail, not prepared yet)"
 
 
@@ -75,6 +76,14 @@ def deliver_whole(services: Services, message_id: str, uid: str) -> bool:
         asked = WholeAsked(at=services.clock(), uid=uid, by=accepted.message_id)
         services.inbox.note(message_id, asked)
     return True
+
+
+def _made(services: Services, message_id: str, uid: str) -> str:
+    made = services.inbox.made(message_id, uid)
+    if made is None:
+        return ""
+    lines = (made.title, made.overview, *(f"- {item}" for item in made.action_items))
+    return "\n\n".join(("", f"[what Omi made of it for {uid}]", "\n".join(filter(None, lines))))
 
 
 def _history(history: str, *, whole: bool) -> str:

@@ -5,24 +5,18 @@ Never carries the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from integration_app.logs import masked
 from integration_app.model import (
     Clock,
     MessageState,
-    PreparedText,
     Reason,
-    SeenInOmi,
     Story,
     overall,
 )
 from integration_app.pipeline.estimate import Estimate, Estimates
 from integration_app.store.inbox import Inbox
-
-SEARCHED_MAX = 50
-"""Messages among which one that Omi shows is looked for."""
 
 
 class Timeline:
@@ -51,21 +45,6 @@ class Timeline:
             if len(rows) >= limit:
                 break
         return rows
-
-    def seen_in_omi(self, uid: str, conversation: Mapping[str, Any], app_id: str) -> bool:
-        """Note in the stories of its messages that Omi shows our conversation. False for one that is not ours."""
-        if conversation.get("app_id") != app_id or conversation.get("source") != "external_integration":
-            return False
-        data = conversation.get("external_data")
-        text = data.get("text") if isinstance(data, dict) else None
-        for story in self._inbox.of(uid, SEARCHED_MAX):
-            prepared = self._inbox.text(story.id)
-            known = any(isinstance(event, SeenInOmi) and event.uid == uid for event in story.events)
-            words = prepared.text if isinstance(prepared, PreparedText) else None
-            if words and not known and isinstance(text, str) and words in text:
-                by = str(conversation.get("id", ""))[:60]
-                self._inbox.note(story.id, SeenInOmi(at=self._clock(), uid=uid, by=by))
-        return True
 
     def _row(self, story: Story, known: dict[str, list[Estimate]]) -> dict[str, Any]:
         message = story.message

@@ -22,7 +22,12 @@ class Refused(Exception):  # noqa: N818 - it is an answer
         self.headers = headers or {}
 
 
+class Crashed(Exception):  # noqa: N818 - it is an answer
+    """A 500 as the framework gives it where Omi's code fails: text, no JSON."""
+
+
 def install(app: Flask) -> None:
+    app.register_error_handler(Crashed, lambda _: Response("Internal Server Error", 500, mimetype="text/plain"))
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(BadBody, lambda _: (jsonify(detail="There was an error parsing the body"), 400))
     app.register_error_handler(Complaints, lambda error: (jsonify(detail=error.rows), 422))

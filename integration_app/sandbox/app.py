@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Flask, Response, g, jsonify, redirect, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -68,14 +68,17 @@ def create_app(
 def _keep_log(app: Flask, state: State) -> None:
     @app.before_request
     def _begin() -> AnyResponse | None:
+        g.began, g.resets = time.monotonic(), state.resets
         if request.method in ("HEAD", "OPTIONS") and request.path.startswith(API):
             refused = jsonify(detail="Method Not Allowed")
             refused.status_code = 405
             refused.headers["Allow"] = ", ".join(sorted(_methods(app) - {"HEAD", "OPTIONS"}))
             return refused
-        g.began, g.resets = time.monotonic(), state.resets
         if request.path.startswith(API) and request.path.endswith("/"):
-            return redirect(request.full_path.replace("/?", "?", 1).rstrip("/?"), 307)
+            moved = Response(status=307)
+            moved.headers["Location"] = request.url.replace("/?", "?", 1).rstrip("/?")
+            moved.autocorrect_location_header = False
+            return moved
         return None
 
     @app.after_request
@@ -123,5 +126,6 @@ def _framework_answers(app: Flask) -> None:
         return Response("Internal Server Error", 500, mimetype="text/plain")
 
     @app.errorhandler(HTTPException)
-    def _framework(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(detail=error.name), error.code or 500
+    def _framework(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
+        allowed = {"Allow": ", ".join(sorted(_methods(app) - {"HEAD", "OPTIONS"}))} if error.code == 405 else {}
+        return jsonify(detail=error.name), error.code or 500, allowed

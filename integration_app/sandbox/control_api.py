@@ -13,6 +13,7 @@ GET    /_sandbox/notifications?uid=      what the app sent to a user
 GET    /_sandbox/faults · POST · DELETE  faults (see `faults.py`); DELETE /_sandbox/faults/{id} takes one away
 POST   /_sandbox/boost {"boost": 100}    multiply the rate limits
 POST   /_sandbox/latency {"seconds": 0.3}  every write takes this long
+POST   /_sandbox/omi {"version": "2026-05"}   Omi's behaviour at that time, or the newest, where it differs
 POST   /_sandbox/clock {"advance": 3600}   move the sandbox's clock on (limits, dates)
 POST   /_sandbox/app {"actions": [...], "api_keys": [...]}   capabilities and keys of the app
 GET    /_sandbox/limits                  the windows that are running
@@ -28,7 +29,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from integration_app.sandbox.faults import Faults
 from integration_app.sandbox.limits import Limits
-from integration_app.sandbox.state import CAPABILITIES, SCOPES, State, User, digest
+from integration_app.sandbox.state import CAPABILITIES, NEWEST, OLD, SCOPES, State, User, digest
 
 
 def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  # noqa: C901 - a list of routes
@@ -140,6 +141,14 @@ def install(app: Flask, state: State, limits: Limits, faults: Faults) -> None:  
                 if "api_keys" in asked:
                     found.key_digests = {digest(str(key)) for key in asked["api_keys"]}
         return jsonify(status="ok"), 200
+
+    @control.post("/omi")
+    def version() -> tuple[Response, int]:
+        asked = _json().get("version")
+        if asked not in (NEWEST, OLD):
+            return jsonify(error=f"version is {NEWEST} or {OLD}"), 400
+        state.omi, limits.old = asked, asked == OLD
+        return jsonify(version=asked), 200
 
     @control.post("/latency")
     def latency() -> tuple[Response, int]:

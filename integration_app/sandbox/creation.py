@@ -9,6 +9,9 @@ from typing import Any
 from integration_app.sandbox import extraction, webhooks
 from integration_app.sandbox.state import State
 
+_SCORES = {"interesting": 998, "manual": 998, "system": 999}
+"""Omi lists memories by these first: by hand before all others, then the categories."""
+
 
 def create(state: State, uid: str, conversation: dict[str, Any], text: str, *, keep: bool = True) -> dict[str, Any]:
     """Store a conversation with all that is made of it. `keep` False: it is discarded, and nothing is made."""
@@ -43,6 +46,7 @@ def action_item(now: Any, description: str, due_at: Any = None, **more: Any) -> 
 
 
 def memory(now: Any, content: str, *, category: str, **more: Any) -> dict[str, Any]:
+    by_hand = bool(more.get("manually_added"))
     return {
         "content": content,
         "category": category,
@@ -52,9 +56,12 @@ def memory(now: Any, content: str, *, category: str, **more: Any) -> dict[str, A
         "updated_at": now,
         "conversation_id": None,
         "app_id": None,
-        "reviewed": False,
+        "reviewed": True,
+        "user_review": True if by_hand else None,
         "manually_added": False,
         "edited": False,
-        "scoring": f"01_999_{int(now.timestamp())}",
+        "scoring": f"{by_hand:02d}_{_SCORES.get(category, 0):02d}_{int(now.timestamp()):010d}",
         "is_locked": False,
+        "data_protection_level": "standard",
+        "kg_extracted": False,
     } | more

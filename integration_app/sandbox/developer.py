@@ -108,9 +108,11 @@ def text_of(
     return value
 
 
-def flag_of(check: Checker, body: dict[str, Any], name: str, at: list[Any] | None = None) -> bool | None:
+def flag_of(
+    check: Checker, body: dict[str, Any], name: str, at: list[Any] | None = None, *, null: bool = True
+) -> bool | None:
     value = body.get(name)
-    if value is not None and not isinstance(value, bool):
+    if (value is not None or (name in body and not null)) and not isinstance(value, bool):
         check.complain("bool_type", [*(at or ["body"]), name], "Input should be a valid boolean", value)
         return None
     return value
@@ -128,10 +130,8 @@ def number_of(
 
 
 def strings_of(check: Checker, body: dict[str, Any], name: str, at: list[Any] | None = None) -> list[str]:
-    value = body.get(name)
-    if value is None:
-        return []
-    return check.strings(value, [*(at or ["body"]), name])
+    """A list of strings, empty where there is none; null is none of them."""
+    return check.strings(body[name], [*(at or ["body"]), name]) if name in body else []
 
 
 def rows_of(check: Checker, body: dict[str, Any], name: str, *, low: int = 0, high: int) -> list[dict[str, Any]]:

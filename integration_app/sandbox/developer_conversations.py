@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from integration_app.sandbox.answers import Refused, plain
+from integration_app.sandbox.answers import Crashed, Refused, plain
 from integration_app.sandbox.creation import create
 from integration_app.sandbox.developer import (
     NOTHING_TO_CHANGE,
@@ -16,22 +16,25 @@ from integration_app.sandbox.developer import (
     clamped,
     flag_of,
     given,
+    known_categories,
     number_of,
     rows_of,
     text_of,
 )
 from integration_app.sandbox.extraction import is_worth_keeping
 from integration_app.sandbox.integrations_api import CONVERSATION_SOURCES
+from integration_app.sandbox.moments import is_naive
+from integration_app.sandbox.segments import BROKEN_SOURCES, SOURCES, reasonable, segment, spoken
 from integration_app.sandbox.state import OLD, DeveloperKey
 from integration_app.sandbox.validation import Checker
 
-SOURCES = (
-    "omi", "friend", "openglass", "phone", "desktop", "apple_watch", "bee", "plaud", "frame", "screenpipe", "workflow",
-    "sdcard", "external_integration",
+CATEGORIES = (
+    "personal", "education", "health", "finance", "legal", "philosophy", "spiritual", "science", "entrepreneurship",
+    "parenting", "romantic", "travel", "inspiration", "technology", "business", "social", "work", "sports", "politics",
+    "literature", "history", "architecture", "music", "weather", "news", "entertainment", "psychology", "real",
+    "design", "family", "economics", "environment", "other",
 )  # fmt: skip
 _SESSION_NAMES = ("client_session_id", "client_conversation_id", "session_id", "client_id")
-_BROKEN_SOURCES = frozenset(("external_integration", "workflow"))
-"""Omis of before about September 2026 fail at transcripts of these; later ones make no memories of them."""
 _HIDDEN = frozenset(
     ("external_data", "app_id", "transcript_segments", "status", "discarded", "starred", "mines", "is_locked")
 )
@@ -66,9 +69,13 @@ class _Conversations:
         check.boolean(request.args, "include_transcript")
         starred = check.boolean(request.args, "starred") if "starred" in request.args else None
         start, end = (check.query_moment(request.args, name) for name in ("start_date", "end_date"))
-        check.close()
-        categories = {name.strip() for name in request.args.get("categories", "").split(",") if name.strip()}
         folder = request.args.get("folder_id")
+        if folder == "":
+            check.complain(
+                "string_too_short", ["query", "folder_id"], "String should have at least 1 character", "", min_length=1
+            )
+        check.close()
+        categories = known_categories(request.args.get("categories", ""), CATEGORIES)
         with self._state.lock:
             rows = sorted(self._rows(key), key=lambda row: row["created_at"], reverse=True)
         found = [
@@ -121,31 +128,31 @@ class _Conversations:
         check = Checker()
         body = given(check)
         rows = rows_of(check, body, "transcript_segments", low=1, high=500)
-        segments = [_segment(check, row, number) for number, row in enumerate(rows)]
+        segments = [segment(check, row, number) for number, row in enumerate(rows)]
         source = check.string(body, "source", at=["body"]) or "phone"
         source = source if source in SOURCES else "unknown"  # so Omi's own enumeration has it
         named = next((name for name in _SESSION_NAMES if body.get(name) is not None), None)
         session = text_of(check, body, named, low=1, high=200) if named else None
         conversation = self._common(check, body)
         check.close()
-        for number, segment in enumerate(segments):
-            _reasonable(number, segment)
+        for number, row in enumerate(segments):
+            reasonable(number, row)
         ends = segments[-1]["end"]
         finished = conversation["finished_at"] or conversation["started_at"] + timedelta(seconds=ends)
         if finished <= conversation["started_at"]:
             raise Refused(422, "finished_at must be after started_at")
-        if source in _BROKEN_SOURCES and self._state.omi == OLD:
+        if source in BROKEN_SOURCES and self._state.omi == OLD:
             raise Refused(500, "Error processing conversation, please try again later")
-        text = "\n".join(f"{segment['speaker']}: {segment['text']}" for segment in segments)
+        text = "\n".join(f"{row['speaker']}: {row['text']}" for row in segments)
         conversation |= {
             "finished_at": finished,
             "source": source,
             "transcript_segments": segments,
             "external_data": None,
         }
-        spoken = " ".join(segment["text"] for segment in segments)
+        spoken = " ".join(row["text"] for row in segments)
         keep = is_worth_keeping(spoken, ends, conversation["started_at"])
-        conversation["mines"] = source not in _BROKEN_SOURCES
+        conversation["mines"] = source not in BROKEN_SOURCES
         return self._api.write(lambda: self._once(key, session, conversation, text, keep))
 
     def _once(
@@ -219,11 +226,19 @@ class _Conversations:
     # --- shared -------------------------------------------------------------------------------------------
 
     def _common(self, check: Checker, body: dict[str, Any]) -> dict[str, Any]:
-        started = check.moment(body, "started_at") or self._state.now()
+        given_start, finished = check.moment(body, "started_at"), check.moment(body, "finished_at")
+        if (
+            given_start
+            and finished
+            and not check.rows
+            and is_naive(body["started_at"]) != is_naive(body["finished_at"])
+        ):
+            raise Crashed  # Omi compares the two
+        started = given_start or self._state.now()
         return {
             "created_at": started,
             "started_at": started,
-            "finished_at": check.moment(body, "finished_at"),
+            "finished_at": finished,
             "language": check.string(body, "language", at=["body"]) or "en",
             "geolocation": check.geolocation(body),
             "app_id": None,
@@ -245,7 +260,7 @@ class _Conversations:
     def _shown(self, row: dict[str, Any], with_transcript: bool) -> dict[str, Any]:
         found: dict[str, Any] = plain({name: value for name, value in row.items() if name not in _HIDDEN})
         said = row["transcript_segments"] if with_transcript else None
-        found["transcript_segments"] = None if said is None else [_spoken(segment) for segment in said]
+        found["transcript_segments"] = None if said is None else [spoken(row) for row in said]
         found["folder_name"] = None
         return found
 
@@ -257,37 +272,3 @@ def _transcript_policy(with_transcript: bool) -> list[str]:
 def _not_locked(row: dict[str, Any]) -> None:
     if row.get("is_locked"):
         raise Refused(402, "A paid plan is required to access this conversation.")
-
-
-def _segment(check: Checker, row: dict[str, Any], number: int) -> dict[str, Any]:
-    at = ["body", "transcript_segments", number]
-    speaker = check.string(row, "speaker", at=at) or "SPEAKER_00"
-    tail = speaker.rpartition("_")[2]
-    speaker_id = int(tail) if tail.isdigit() else 0  # one that is given is overwritten
-    return {
-        "id": str(uuid.uuid4()),
-        "text": check.string(row, "text", at=at, required=True, null=False) or "",
-        "speaker": speaker,
-        "speaker_id": speaker_id,
-        "is_user": flag_of(check, row, "is_user", at) or False,
-        "person_id": check.string(row, "person_id", at=at),
-        "start": number_of(check, row, "start", required=True, at=at) or 0.0,
-        "end": number_of(check, row, "end", required=True, at=at) or 0.0,
-    }
-
-
-def _spoken(segment: dict[str, Any]) -> dict[str, Any]:
-    """What Omi gives back of a segment: who spoke only as a name."""
-    name = "User" if segment["is_user"] else f"Speaker {segment['speaker_id']}"
-    kept = {field: segment[field] for field in ("id", "text", "speaker_id", "start", "end")}
-    return kept | {"speaker_name": name}
-
-
-def _reasonable(number: int, segment: dict[str, Any]) -> None:
-    """In the order in which Omi looks."""
-    if segment["end"] <= segment["start"]:
-        raise Refused(422, f"Segment {number}: end time must be after start time")
-    if segment["start"] < 0:
-        raise Refused(422, f"Segment {number}: start time cannot be negative")
-    if not segment["text"].strip():
-        raise Refused(422, f"Segment {number}: text cannot be empty")

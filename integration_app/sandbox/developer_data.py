@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
@@ -22,8 +23,8 @@ from integration_app.sandbox.developer import (
     strings_of,
     text_of,
 )
-from integration_app.sandbox.integrations_api import action_items_of
-from integration_app.sandbox.state import READ_ONLY, SCOPES, DeveloperKey
+from integration_app.sandbox.integrations_api import action_items_of, memory_rank
+from integration_app.sandbox.state import OLD, READ_ONLY, SCOPES, DeveloperKey, User
 from integration_app.sandbox.validation import Checker
 
 CATEGORIES = (
@@ -31,6 +32,8 @@ CATEGORIES = (
     "skills", "learnings", "other", "auto",
 )  # fmt: skip
 VISIBILITIES = ("public", "private")
+VISIBILITIES_AT_FIRST = (*VISIBILITIES, "friends")
+"""When a memory is made; a change takes the other two alone."""
 
 
 def install(app: Flask, api: Developer) -> None:
@@ -62,8 +65,14 @@ def install(app: Flask, api: Developer) -> None:
 
 _MEMORY_FIELDS = (
     "id", "content", "category", "visibility", "tags", "created_at", "updated_at", "manually_added", "scoring",
-    "reviewed", "edited",
 )  # fmt: skip
+_SYSTEM_FOLDERS = (
+    ("Work", "Meetings, projects, colleagues", "#3B82F6", "💼"),
+    ("Personal", "One's own life", "#10B981", "🏠"),
+    ("Social", "Friends, events", "#F59E0B", "👥"),
+)
+_GOAL_TYPES = ("boolean", "scale", "numeric")
+_LISTED_TOO = ("reviewed", "edited", "user_review")
 
 
 class _Data:
@@ -91,7 +100,8 @@ class _Data:
         if scopes is not None and set(scopes) - set(SCOPES):
             raise Refused(400, f"Invalid scopes. Available: {list(SCOPES)}")
         key, secret = self._state.make_key(uid, (name or "").strip(), scopes)
-        return jsonify(_key(key) | {"key": secret})
+        shown = _key(key)
+        return jsonify(shown | {"key": secret, "created_at": shown["created_at"].removesuffix("Z")})
 
     def revoke_key(self, key_id: str) -> Response:
         uid = self._session()
@@ -120,9 +130,9 @@ class _Data:
         limit, offset = clamped("limit", 25, 1000), clamped("offset", 0, 10**9, 0)
         wanted = known_categories(request.args.get("categories", ""), CATEGORIES)
         with self._state.lock:
-            rows = sorted(self._memories(key).values(), key=lambda row: row["created_at"], reverse=True)
+            rows = sorted(self._memories(key).values(), key=memory_rank, reverse=True)
         found = [row for row in rows if not wanted or row["category"] in wanted]
-        return self._api.read(jsonify([_shown(row) for row in found[offset : offset + limit]]))
+        return self._api.read(jsonify([_shown(row, *_LISTED_TOO) for row in found[offset : offset + limit]]))
 
     def create_memory(self) -> Response:
         key = self._api.enter("memories:write", "dev:memories")
@@ -154,7 +164,7 @@ class _Data:
         content = text_of(check, body, "content", low=1, high=500)
         category = check.choice(body, "category", CATEGORIES, "manual") if body.get("category") is not None else None
         visibility = check.choice(body, "visibility", VISIBILITIES, "private") if body.get("visibility") else None
-        tags = strings_of(check, body, "tags") if body.get("tags") is not None else None
+        tags = strings_of(check, body, "tags") if body.get("tags") is not None else None  # null changes nothing
         check.close()
         changes = {"content": content, "category": category, "visibility": visibility, "tags": tags}
         _something(changes)
@@ -252,7 +262,31 @@ class _Data:
 
     def read_folders(self) -> Response:
         key = self._api.enter("conversations:read", "dev:conversations_read")
-        return self._api.read(jsonify([plain(row) for row in self._state.user(key.uid).folders]))
+        user = self._state.user(key.uid)
+        made = [*self._system_folders(user), *user.folders] if user.conversations else user.folders
+        return self._api.read(jsonify([plain(row) for row in made]))
+
+    def _system_folders(self, user: User) -> list[dict[str, Any]]:
+        """Those that Omi makes by itself with a user's first conversation."""
+        since = min(row["created_at"] for row in user.conversations)
+        counted = Counter(row["folder_id"] for row in user.conversations)
+        return [
+            {
+                "id": f"system-{name.lower()}",
+                "name": name,
+                "description": words,
+                "color": color,
+                "icon": icon,
+                "created_at": since,
+                "updated_at": since,
+                "order": number,
+                "is_default": False,
+                "is_system": True,
+                "category_mapping": name.lower(),
+                "conversation_count": counted[f"system-{name.lower()}"],
+            }
+            for number, (name, words, color, icon) in enumerate(_SYSTEM_FOLDERS)
+        ]
 
     def read_goals(self) -> Response:
         key = self._api.enter("goals:read", "dev:goals_read")
@@ -263,8 +297,15 @@ class _Data:
         check = Checker()
         body = given(check)
         title = text_of(check, body, "title", low=1, high=500, required=True)
-        target = number_of(check, body, "target_value")
-        current = number_of(check, body, "current_value")
+        old = self._state.omi == OLD  # it wants both said
+        if "goal_type" in body or old:
+            if "goal_type" not in body:
+                check.complain("missing", ["body", "goal_type"], "Field required", body)
+            else:
+                check.choice(body, "goal_type", _GOAL_TYPES, "numeric")
+        target = number_of(check, body, "target_value", required=old)
+        numbers = {name: number_of(check, body, name) for name in ("current_value", "min_value", "max_value")}
+        unit = check.string(body, "unit", at=["body"])
         check.close()
 
         def store() -> Response:
@@ -272,8 +313,12 @@ class _Data:
             made: dict[str, Any] = {
                 "id": f"goal_{uuid.uuid4().hex[:16]}",
                 "title": title,
+                "goal_type": body.get("goal_type", "scale"),
                 "target_value": 10.0 if target is None else target,
-                "current_value": current or 0.0,
+                "current_value": numbers["current_value"] or 0.0,
+                "min_value": numbers["min_value"] or 0.0,
+                "max_value": 10.0 if numbers["max_value"] is None else numbers["max_value"],
+                "unit": unit,
                 "is_active": True,
                 "created_at": now,
                 "updated_at": now,
@@ -364,8 +409,8 @@ def _memory(check: Checker, body: dict[str, Any], at: list[Any]) -> dict[str, An
     if category is not None and category not in CATEGORIES:
         check.choice(body, "category", CATEGORIES, "manual")
     visibility = body.get("visibility", "private")
-    if visibility not in VISIBILITIES:
-        check.choice(body, "visibility", VISIBILITIES, "private")
+    if visibility not in VISIBILITIES_AT_FIRST:
+        check.choice(body, "visibility", VISIBILITIES_AT_FIRST, "private")
     return {
         "content": text_of(check, body, "content", low=1, high=500, required=True, at=at) or "",
         "category": category,
@@ -384,16 +429,16 @@ def _something(changes: dict[str, Any]) -> None:
         raise Refused(422, NOTHING_TO_CHANGE)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: dict[str, Any], *more: str) -> dict[str, Any]:
     """The fields of a memory that this API shows."""
-    found: dict[str, Any] = plain({name: row.get(name) for name in _MEMORY_FIELDS})
+    found: dict[str, Any] = plain({name: row.get(name) for name in (*_MEMORY_FIELDS, *more)})
     return found
 
 
 def _action_item(check: Checker, body: dict[str, Any], at: list[Any]) -> dict[str, Any]:
     return {
         "description": text_of(check, body, "description", low=1, high=500, required=True, at=at) or "",
-        "completed": flag_of(check, body, "completed", at) or False,
+        "completed": flag_of(check, body, "completed", at, null=False) or False,
         "due_at": check.moment(body, "due_at"),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from integration_app.sandbox.answers import BAD_DATE, Refused, bearer, bound, plain, rate_limited
+from integration_app.sandbox.answers import BAD_DATE, Crashed, Refused, bearer, bound, plain, rate_limited
 from integration_app.sandbox.creation import create, memory
 from integration_app.sandbox.extraction import memories_from
 from integration_app.sandbox.fault_injection import Faulty
@@ -99,8 +99,8 @@ class _Api:
         body = check.body(request.get_data(), request.content_type or "")
         at = ["body"]
         text = check.string(body, "text", at=at, required=True)
-        source = check.choice(body, "text_source", MEMORY_SOURCES, "other")
-        spec = check.string(body, "text_source_spec", at=at)
+        check.choice(body, "text_source", MEMORY_SOURCES, "other")
+        check.string(body, "text_source_spec", at=at)
         shared = {name: check.string(body, name, at=at) for name in ("source_id", "source_url")}
         explicit = _explicit(check, body)
         check.close()
@@ -117,12 +117,10 @@ class _Api:
             for number, row in enumerate([*explicit, *mined]):
                 given = {key: value for key, value in shared.items() if value} | row
                 made = memory(
-                    now,
+                    now + timedelta(microseconds=number),
                     given.pop("content"),
                     category="system" if number < len(explicit) else "interesting",
                     app_id=app_id,
-                    text_source=source,
-                    text_source_spec=spec,
                     **given,
                 )
                 self._state.add_memory(uid, made)
@@ -173,7 +171,7 @@ class _Api:
         self._capability(app_id, "read conversations", "read_conversations")
         start, end = (body_bound(dates, name) for name in dates)
         if per_page < 1 or body.get("page", 1) is None:
-            return Response("Internal Server Error", 500, mimetype="text/plain")
+            raise Crashed
         words = (query or "").lower().split()
         with self._state.lock:
             rows = sorted(self._state.user(uid).conversations, key=lambda row: row["created_at"], reverse=True)
@@ -217,16 +215,16 @@ class _Api:
         self._enabled(app_id, uid)
         self._capability(app_id, "read memories", "read_memories", "read_facts")
         with self._state.lock:
-            rows = sorted(self._state.user(uid).memories.values(), key=lambda row: row["created_at"], reverse=True)
+            rows = sorted(self._state.user(uid).memories.values(), key=memory_rank, reverse=True)
         page = rows[offset : offset + limit]
-        return self._faulty.read(Refused, jsonify(memories=[plain(row) for row in page]))
+        return self._faulty.read(Refused, jsonify(memories=[plain(row, top=True) for row in page]))
 
     # --- notification -------------------------------------------------------------------------------------
 
     def notification_by_body(self) -> Response:
         """The same with a JSON body: app, user and words are looked at before the key."""
-        body = request.get_json(silent=True)
-        given = body if isinstance(body, dict) else {}
+        check = Checker()
+        given = check.body(request.get_data(), request.content_type or "")
         for name, words in (
             ("aid", "aid (app id) in request body is required"),
             ("message", "message is required"),
@@ -291,6 +289,10 @@ class _Api:
     def _capability(self, app_id: str, words: str, *actions: str) -> None:
         if not self._state.apps[app_id].actions & set(actions):
             raise Refused(403, f"App does not have the capability to {words}")
+
+
+def memory_rank(row: dict[str, Any]) -> tuple[str, datetime]:
+    return row["scoring"], row["created_at"]
 
 
 def _explicit(check: Checker, body: dict[str, Any]) -> list[dict[str, Any]]:

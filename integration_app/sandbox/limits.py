@@ -52,7 +52,7 @@ class Limits:
     """`boost` multiplies the base limits, as Omi's own setting does."""
 
     def __init__(self, clock: Callable[[], float], boost: float = 1.0, *, old: bool = False) -> None:
-        self._old = old
+        self.old = old
         self._clock = clock
         self.boost = boost
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Limits:
         now = self._clock()
         hour, reset = int(now // 3600), int(3600 - now % 3600)
         with self._lock:
-            count = self._hours.get((subject, hour), int(self._old)) + 1
+            count = self._hours.get((subject, hour), int(self.old)) + 1
             self._hours[(subject, hour)] = count
         return max(0, NOTIFICATIONS_PER_HOUR - count), reset, count > NOTIFICATIONS_PER_HOUR
 

@@ -43,6 +43,12 @@ def parse(value: Any) -> datetime:
         raise Unreadable("unexpected extra characters at the end of the input") from None
 
 
+def is_naive(value: Any) -> bool:
+    """Whether a readable value says no zone; numbers count from 1970 in UTC."""
+    found = _ISO.fullmatch(value) if isinstance(value, str) else None
+    return isinstance(value, str) and not _NUMBER.fullmatch(value) and not (found and found["zone"])
+
+
 def parse_bound(value: str, *, end: bool) -> datetime | None:
     """A bound of a range in v2: a bare date as an end means the whole day. Eight digits are seconds since 1970."""
     if re.fullmatch(r"\d+", value):

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
-from integration_app.sandbox.developer_conversations import SOURCES
 from integration_app.sandbox.developer_data import CATEGORIES, VISIBILITIES
 from integration_app.sandbox.integrations_api import CONVERSATION_SOURCES, MEMORY_SOURCES, STATUSES
+from integration_app.sandbox.segments import SOURCES
 
 Json = dict[str, Any]
 

@@ -90,7 +90,7 @@ class Checker:
             self.complain("missing", ["body"], "Field required", None)
             self.close()
         subtype = content_type.partition(";")[0].strip().lower()
-        if subtype != "application/json" and not subtype.endswith("+json"):
+        if subtype and subtype != "application/json" and not subtype.endswith("+json"):
             self._no_object(raw.decode("utf-8", "replace"))
         try:
             value = json.loads(raw)

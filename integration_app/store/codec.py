@@ -19,6 +19,7 @@ from integration_app.model import (
     InboundMessage,
     Kind,
     Lane,
+    Made,
     Preferences,
     PreparedText,
     Route,
@@ -171,15 +172,25 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
         "look_at": moment(raw.get("look_at")),
         "reason": raw.get("reason"),
         "cause": raw.get("cause"),
+        "seen": bool(raw.get("seen")),
     }
     if again := raw.get("again_ms"):  # put back by a replay: the retry horizon begins anew
         values["first_tried_at"] = from_ms(again)
     return Delivery(**_known(Delivery, values))
 
 
+def dump_made(made: Made | None) -> str:
+    return _versioned(_fields(made)) if made else ""
+
+
+def load_made(raw: str) -> Made:
+    values = json.loads(raw)
+    return Made(**_known(Made, values | {"action_items": tuple(values["action_items"])}))
+
+
 def dump_delivery(delivery: Delivery) -> str:
     values = _fields(delivery)
-    for changing in ("state", "look_at", "reason", "cause"):
+    for changing in ("state", "look_at", "reason", "cause", "seen"):
         del values[changing]
     return _versioned(values)
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from redis import Redis
 
 from integration_app.errors import LeaseLost
-from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, Settled
+from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, Reason, Settled
 from integration_app.store import codec, keys
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.rate_limiter import RateLimiter
@@ -55,6 +55,7 @@ class Deliveries:
         self._parked_retention = parked_retention
         self._begin = load(redis, "begin", limiter.constants)
         self._settle = load(redis, "settle")
+        self._seen = load(redis, "seen")
 
     def begin(
         self,
@@ -156,6 +157,28 @@ class Deliveries:
         )
         if not done:
             raise LeaseLost(f"the lease of {lease.uid} was lost before an outcome was recorded")
+
+    def seen(self, delivery: Delivery, by: str, *, now: datetime) -> None:
+        """Omi shows its conversation (`by`): an open one is settled by the next drain, a dead letter has arrived."""
+        event = Settled(
+            at=now,
+            uid=delivery.uid,
+            state=DeliveryState.DONE,
+            delivery=delivery.id,
+            kind=delivery.lane.kind,
+            outcome=f"seen in Omi as {by}",
+            reason=Reason.SEEN.sentence,
+            cause=Reason.SEEN.key,
+        )
+        self._seen(
+            delivery=keys.delivery(delivery.id),
+            open=keys.open_deliveries(delivery.uid),
+            uid=delivery.uid,
+            id=delivery.id,
+            keep=int(self._text_retention.total_seconds()),
+            now_ms=codec.ms(now),
+            event=codec.dump_event(event),
+        )
 
     def get(self, delivery_id: str) -> Delivery | None:
         raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.delivery(delivery_id)).items()}

@@ -15,9 +15,11 @@ from integration_app.model import (
     AnyEvent,
     Content,
     DroppedByOperator,
+    Made,
     MessageState,
     PartMade,
     PreparedText,
+    SeenInOmi,
     Story,
     read_event,
 )
@@ -39,6 +41,7 @@ class Inbox:
         self._prepare = load(redis, "prepare")
         self._end = load(redis, "end_for_uid")
         self._looked = load(redis, "looked")
+        self._made = load(redis, "made")
 
     def text(self, message_id: str) -> PreparedText | Content | None:
         """Its text: prepared, or still as it came; None when it has expired or was erased.
@@ -116,6 +119,21 @@ class Inbox:
         """Add to a message's story, if there still is one."""
         self._redis.rpushx(keys.story(message_id), codec.dump_event(event))
 
+    def seen(self, message_id: str, event: SeenInOmi, made: Made | None) -> None:
+        """Add to a message's story that Omi shows it, and keep what Omi made of it, as long as the message."""
+        self._made(
+            message=keys.message(message_id),
+            story=keys.story(message_id),
+            uid=event.uid,
+            event=codec.dump_event(event),
+            made=codec.dump_made(made),
+        )
+
+    def made(self, message_id: str, uid: str) -> Made | None:
+        """What Omi made of it, where Omi has said so."""
+        raw = self._redis.hget(keys.message(message_id), f"made:{uid}")
+        return codec.load_made(str(raw)) if raw else None
+
     def latest(self, limit: int = 50) -> Iterator[Story]:
         """The newest messages first, up to `limit`."""
         found = start = 0
@@ -177,7 +195,7 @@ class Inbox:
                 pipe.delete(key, story)
                 pipe.zrem(keys.MESSAGES, message_id)
                 return
-            pipe.hdel(key, *(f"{name}:{uid}" for name in ("state", "tried", "last", "epoch", "suspect")))
+            pipe.hdel(key, *(f"{name}:{uid}" for name in ("state", "tried", "last", "epoch", "suspect", "made")))
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)

@@ -204,7 +204,8 @@ def _whole(services: Services, message_id: str, uid: str) -> dict[str, Any]:
     shown = history[:HISTORY_SHOWN] + ("…" if len(history) > HISTORY_SHOWN else "")
     asked = any(isinstance(event, WholeAsked) and event.uid == uid for event in (story.events if story else ()))
     hidden = {"history": shown, "hidden": history.count("\n") + 1, "whole": asked} if history else {}
-    return hidden | ({"sender": story.message.sender} if story else {})
+    made = services.inbox.made(message_id, uid)
+    return hidden | ({"sender": story.message.sender} if story else {}) | ({"made": made} if made else {})
 
 
 def _link(services: Services, uid: str) -> str | None:

@@ -111,7 +111,7 @@ def memory_created(services: Services) -> Response:
     if not is_webhook_genuine(header, uid, body, services.settings.omi_webhook_secrets, services.clock()):
         return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
     try:
-        seen = services.timeline.seen_in_omi(uid, _loaded(body), services.settings.omi_app_id)
+        seen = services.sightings.heard(uid, _loaded(body), services.settings.omi_app_id)
     except (RedisError, OSError):
         return jsonify(status="ignored")
     return jsonify(status="ok", ours=seen)

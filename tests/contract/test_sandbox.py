@@ -155,7 +155,7 @@ def test_invalid_bodies(sandbox: SandboxControl, route: str, body: Any, expected
         (b"", {}, {"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}),
         (b"text=t", {"Content-Type": "application/x-www-form-urlencoded"}, {"type": "model_attributes_type", "loc": ["body"], "input": "text=t"}),
         (b'["t"]', {"Content-Type": "application/json"}, {"type": "model_attributes_type"}),
-        (b'{"text":"t"}', {}, {"type": "model_attributes_type"}),
+        (b'{"text":"t"}', {"Content-Type": "text/plain"}, {"type": "model_attributes_type"}),
     ],
 )  # fmt: skip
 def test_bodies_that_are_no_json_object(

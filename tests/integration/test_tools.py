@@ -14,10 +14,12 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from integration_app.bootstrap import Services
+from integration_app.model import Made
+from integration_app.operations import text_of
 from integration_app.sandbox.webhooks import sign_v1, sign_v2
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.helpers import link, run_to_rest, text
+from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 TOOLS = {"inbox_status", "link_phone", "recent_messages", "my_inbox_address", "pause", "sign_in"}
@@ -178,10 +180,12 @@ def test_the_old_and_the_new_secret_both_count_while_one_is_changed(omi: Omi, se
 # --- memory created -----------------------------------------------------------------------------------------
 
 
-def created(omi: Omi, services: Services, words: str, *, app_id: str | None = None, secret: str | None = None) -> Any:
+def created(
+    omi: Omi, services: Services, words: str, *, app_id: str | None = None, secret: str | None = None, **more: Any
+) -> Any:
     body = json.dumps({
         "id": "c1", "source": "external_integration", "app_id": app_id or services.settings.omi_app_id,
-        "external_data": {"text": words},
+        "external_data": {"text": words}, **more,
     }).encode()  # fmt: skip
     stamp = int(omi.clock().timestamp())
     mac = sign_v1(secret or omi.secret, stamp, "u", body)
@@ -203,6 +207,75 @@ def test_our_own_conversation_is_confirmed_in_the_story_once(
     for _ in range(2):
         assert created(omi, services, "Me: Seen?").get_json() == {"status": "ok", "ours": True}
     assert events(services, message_id).count("seen in Omi") == 1
+
+
+def test_what_omi_made_of_it_is_kept_with_the_text_and_erased_with_it(
+    omi: Omi, services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    message_id = text(services, "Dinner with Mara on Friday, buy flowers")
+    run_to_rest(services, clock)
+    structured = {"title": "Dinner", "overview": "With Mara.", "action_items": [{"description": "Buy flowers"}, 5]}
+    created(omi, services, "Me: Dinner with Mara on Friday, buy flowers", structured=structured)
+    made = services.inbox.made(message_id, "u")
+    assert made == Made("Dinner", "With Mara.", ("Buy flowers",))
+    shown = text_of(services, message_id, by="ana")
+    assert shown is not None
+    assert "With Mara." in shown
+    assert services.erasure.export("u")["messages"][0]["made_by_omi"]["title"] == "Dinner"
+    services.erasure.erase("u")
+    assert not any("Mara" in str(redis.hgetall(key)) for key in redis.scan_iter("*message:*"))
+
+
+@pytest.mark.parametrize("structured", [None, [], {"title": 5, "action_items": "x"}, {"title": " "}])
+def test_what_omi_says_in_another_form_is_left_out(
+    omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock, structured: Any
+) -> None:
+    sandbox.enable("u")
+    message_id = text(services, "Seen?")
+    run_to_rest(services, clock)
+    created(omi, services, "Me: Seen?", structured=structured, started_at=5)
+    assert services.inbox.made(message_id, "u") is None
+    assert "seen in Omi" in events(services, message_id)
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["open", "parked"])
+def test_what_omi_shows_has_arrived(
+    omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock, reads: bool
+) -> None:
+    """Whether it is still looked for, or was parked because the app may not read."""
+    sandbox.enable("u")
+    sandbox.fault("error_before", route="create_conversation", times=1)
+    if not reads:
+        sandbox.app(actions=["create_conversation"])
+    message_id = text(services, "Hello there")
+    clock.pass_time(seconds=30)
+    services.drain.run("u")
+    found = [*services.outbox.peek("u").open, *(row for row, _ in services.dead_letters.list())]
+    assert state(services, message_id, "u") == ("sending" if reads else "parked")
+    for _ in range(2):
+        created(omi, services, "Me: Hello there", started_at=found[0].started_at.isoformat())
+    assert services.due.at("u") is None or reads
+    services.drain.run("u")
+    assert state(services, message_id, "u") == "done"
+    assert not services.dead_letters.list()
+    assert not services.outbox.peek("u").open
+    run_to_rest(services, clock)
+    assert len(sandbox.calls("create_conversation", "u")) == 1
+
+
+def test_another_conversation_with_the_same_words_settles_nothing(
+    omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    sandbox.app(actions=["create_conversation"])
+    sandbox.fault("error_after", route="create_conversation", times=1)
+    message_id = text(services, "Ok")
+    clock.pass_time(seconds=30)
+    services.drain.run("u")
+    created(omi, services, "Me: Ok", started_at="2026-01-01T00:00:00+00:00")
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "parked"
 
 
 def test_what_others_made_is_none_of_our_business(omi: Omi, services: Services, redis: Redis) -> None:

@@ -201,8 +201,8 @@ id is checked at the end.
 
 **Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed, paused or cut off behind sentinels with two
 replicas (in network namespaces, while both old and new primary are written to), an emptied store, an old copy that comes back.
-And while a worker stands still for longer than its lease, and while the clock is set back and ahead. A power cut is Valkey killed, and its append-only file cut back by a second where it
-is flushed every second. With `appendfsync always` and, behind sentinels, `ACK_REPLICAS=1` nothing is lost; what the other settings
+And while a worker stands still for longer than its lease, and while the clock is set back and ahead. A power cut is Valkey
+killed, and its append-only file cut back by a second where it is flushed every second. With `appendfsync always` and, behind sentinels, `ACK_REPLICAS=1` nothing is lost; what the other settings
 lose is in the table. What was accepted before a gap is looked up in Omi before it is sent: nothing of it was doubled.
 
 **Seeds.** `make simulate SEEDS=1-40` runs such histories under seeds on a virtual clock, some 170,000 deliveries an hour on two

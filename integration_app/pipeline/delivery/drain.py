@@ -17,6 +17,7 @@ from integration_app.model import (
     Attempt,
     Clock,
     Delivery,
+    Done,
     Drop,
     GateScope,
     Kind,
@@ -258,6 +259,10 @@ class Drain:
     def _settle_open(self, run: DrainPass, delivery: Delivery, give_up_at: float) -> bool:
         """Find out what became of a delivery of unknown outcome. True when it is settled, and its lane free again."""
         now = self._clock()
+        if delivery.seen:
+            self._outcomes.apply(run, delivery, Done(Reason.SEEN), Attempt(now, "seen in Omi", None, read_back=True))
+            run.acted = True
+            return True
         look_at = max(delivery.look_at or now, run.gate_until(delivery.lane.kind, now))
         if look_at > now:
             run.wakes.append(look_at)

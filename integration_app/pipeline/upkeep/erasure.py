@@ -61,7 +61,7 @@ class Erasure:
         installation = self._installations.get(uid)
         messages = []
         for story in self._inbox.of(uid):
-            text = self._inbox.text(story.id)
+            text, made = self._inbox.text(story.id), self._inbox.made(story.id, uid)
             messages.append(
                 {
                     "id": story.id,
@@ -71,6 +71,7 @@ class Erasure:
                     "state": story.states[uid],
                     "text": text.text if isinstance(text, PreparedText) else None,
                     "head": text.head if isinstance(text, PreparedText) else None,
+                    "made_by_omi": asdict(made) if made else None,
                     "events": [_mine(event.as_dict(), uid) for event in story.events if event.uid in (None, uid)],
                 }
             )
