@@ -8,6 +8,16 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir -r requirements.lock \
  && /venv/bin/pip install --no-cache-dir --no-deps .
 
+# Omi on localhost for your own tests: docker build --target sandbox
+FROM python:3.13-slim AS sandbox
+RUN pip install --no-cache-dir "flask>=3.1,<4" && useradd --system --uid 10001 --no-create-home sandbox
+WORKDIR /app
+COPY integration_app/__init__.py integration_app/__init__.py
+COPY integration_app/sandbox integration_app/sandbox
+USER sandbox
+EXPOSE 8100
+ENTRYPOINT ["python", "-m", "integration_app.sandbox", "--host", "0.0.0.0"]
+
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home inbox
 WORKDIR /app

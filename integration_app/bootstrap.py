@@ -304,8 +304,9 @@ def _destination(settings: Settings, connections: int, read_timeout_max: float |
         "connections": connections,
     }
     if settings.omi_developer_key:
-        return PersonalDestination(DeveloperClient(settings.omi_developer_key, **how))
-    return AppDestination(IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how))
+        return PersonalDestination(DeveloperClient(settings.omi_developer_key, **how), settings.mail_text_source)
+    client = IntegrationsClient(settings.omi_app_id, settings.omi_api_key, **how)
+    return AppDestination(client, settings.mail_text_source)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -52,6 +52,7 @@ class Settings:
     operator_api_token: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: str = _secret()
+    mail_text_source: str
     sms_quiet_seconds: float
     sms_max_wait_seconds: float
     job_timeout_seconds: float
@@ -145,6 +146,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),
         "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=_each_long_enough),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
+        "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
         "job_timeout_seconds": env.float("JOB_TIMEOUT_SECONDS", 160.0, validate=positive),

@@ -33,6 +33,12 @@ PHONE, CAROLS, LONER, DAVES = "+15550001111", "+15550002222", "+15550003333", "+
 ALICE, BOB, CAROL, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-dave", "uid-not-enabled"
 QUIET_SECONDS = 1.5
 _ATTRIBUTION = "On Mon, Nov 16, 2026 at 9:14 AM Sam Rivera <sam@example.com> wrote:"
+_TRAVEL = (
+    "Your flight to Paris has been confirmed for May 15th. Departure is from JFK at 9:30 in the evening. "
+    "Your room in the Hotel de Paris is booked from May 16th to 20th. You prefer window seats when flying.\n\n"
+    + "Terms of carriage apply to every ticket that is sold here. "
+    * 20
+)
 PATIENCE_SECONDS = 30.0
 
 
@@ -83,6 +89,7 @@ class _Demo:
             self._three_texts,
             self._remember,
             self._mail,
+            self._travel,
             self._twice,
             self._forged,
             self._retry_after,
@@ -144,6 +151,22 @@ class _Demo:
         _line(
             "an e-mail, HTML and plain, quoted reply, subject 'Re: Café menü ☕'",
             f"conversation (other_text, email): {said['text']!r}",
+        )
+
+    def _travel(self) -> None:
+        """The confirmation of Omi's own page: too long for one memory, so Omi takes the facts out of it."""
+        known = {row["content"] for row in self._memories(ALICE)}
+        to = self._address(ALICE).replace("@", "+memory@")
+        self._send(replace(self._reply_mail(ALICE), to=to, text=_TRAVEL, html=None, subject="Your booking"))
+        self._until(lambda: len(self._memories(ALICE)) > len(known), "the memories of the mail")
+        made = [row["content"] for row in self._memories(ALICE) if row["content"] not in known]
+        if not any("Paris" in content for content in made):
+            raise Differs(f"the flight is missing in {made!r}")
+        if any("Terms" in content for content in made):
+            raise Differs(f"the small print became a memory: {made!r}")
+        _line(
+            "a long travel confirmation to the +memory address",
+            f"{len(made)} memories, none of them a fragment: {made[0]!r}",
         )
 
     def _twice(self) -> None:

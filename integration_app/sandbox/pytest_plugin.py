@@ -65,8 +65,13 @@ class OmiSandbox:
         rows = sorted(self.user(uid)["conversations"], key=lambda row: str(row["started_at"]))
         return [row["external_data"]["text"] for row in rows if row["external_data"]]
 
+    def version(self, version: str) -> None:
+        """Behave as Omi did then, where that differs: "2026-05", or "newest" as after each reset."""
+        self._ask("POST", "/omi", {"version": version})
+
     def reset(self) -> None:
         self._ask("POST", "/reset")
+        self.version("newest")
         self._ask("POST", "/boost", {"boost": 1})
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -43,6 +43,12 @@ def test_nothing_is_finished_before_it_started() -> None:
     assert body["finished_at"] == body["started_at"] == "2026-11-20T08:00:00.999999+00:00"
 
 
+@pytest.mark.parametrize("source", ["other_text", "message"])
+def test_the_source_of_mails_is_a_setting(source: str) -> None:
+    body = compose(group_of(waiting(1, message("Hi", channel="email"))), mail_source=source).body
+    assert (body["text_source"], body["text_source_spec"]) == (source, "email")
+
+
 def test_a_mail_has_a_short_head() -> None:
     mail = message(
         "Seven works.",

@@ -25,6 +25,7 @@ from integration_app.pipeline.delivery.group import CHAT_CHANNELS, Group, is_lon
 from integration_app.pipeline.delivery.prepare import said_at
 from integration_app.text.clean import one_line
 
+OTHER_TEXT = "other_text"
 _PART_OVERHEAD = 400
 """Characters that a block may add to its text: a speaker's name, its number, blank lines."""
 
@@ -37,15 +38,17 @@ class Request:
     started_at: datetime
 
 
-def compose(group: Group, *, language: str | None = None) -> Request:
-    """The request for a group. Raises ValueError when Omi would refuse it. `language` is the user's preference."""
+def compose(group: Group, *, language: str | None = None, mail_source: str = OTHER_TEXT) -> Request:
+    """The request for a group. Raises ValueError when Omi would refuse it. `language` is the user's preference,
+    `mail_source` the `text_source` of mails.
+    """
     started = fingerprint(group)
     if group.lane.kind is Kind.MEMORIES:
         return Request(memories_body(_memories(group)), started)
     hints = group.messages[0].message.hints
     if hints:
         return Request(conversation_body(_as_it_says(group, hints, started, language)), started)
-    source, spec = _origin(group.lane.channel)
+    source, spec = _origin(group.lane.channel, mail_source)
     finished = max(said_at(item.message, item.prepared) for item in group.messages)
     place = next((item.prepared.place for item in group.messages if item.prepared and item.prepared.place), None)
     conversation = NewConversation(
@@ -101,11 +104,13 @@ def _numbered(prepared: PreparedText) -> str:
     return prepared.text if prepared.parts == 1 else f"[Part {prepared.part} of {prepared.parts}]\n\n{prepared.text}"
 
 
-def _origin(channel: str) -> tuple[str, str]:
+def _origin(channel: str, mail_source: str) -> tuple[str, str]:
     """What Omi is told about where words come from: `text_source` and `text_source_spec`."""
     if channel == "call":
         return "audio_transcript", "phone_call"
-    return ("message" if channel in CHAT_CHANNELS else "other_text"), channel
+    if channel == "email":
+        return mail_source, channel
+    return ("message" if channel in CHAT_CHANNELS else OTHER_TEXT), channel
 
 
 def parts_of(prepared: PreparedText) -> list[PreparedText]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from integration_app.model import Delivery, Held, Kind
 from integration_app.omi import AppNotEnabled, IntegrationsClient
-from integration_app.pipeline.delivery.compose import Request, compose
+from integration_app.pipeline.delivery.compose import OTHER_TEXT, Request, compose
 from integration_app.pipeline.delivery.group import Group
 
 _WINDOW = timedelta(seconds=2)
@@ -16,12 +16,13 @@ _WINDOW = timedelta(seconds=2)
 class AppDestination:
     is_personal = False
 
-    def __init__(self, client: IntegrationsClient) -> None:
+    def __init__(self, client: IntegrationsClient, mail_source: str = OTHER_TEXT) -> None:
         self._client = client
+        self._mail_source = mail_source
         self._app_id = client.app_id
 
     def compose(self, group: Group, *, language: str | None = None) -> Request:
-        return compose(group, language=language)
+        return compose(group, language=language, mail_source=self._mail_source)
 
     def send(self, delivery: Delivery) -> None:
         if delivery.lane.kind is Kind.MEMORIES:

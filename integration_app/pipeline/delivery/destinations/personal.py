@@ -17,7 +17,7 @@ from integration_app.omi import (
     NewActionItem,
     NewDeveloperMemory,
 )
-from integration_app.pipeline.delivery.compose import Request, action_of, compose, fingerprint, split
+from integration_app.pipeline.delivery.compose import OTHER_TEXT, Request, action_of, compose, fingerprint, split
 from integration_app.pipeline.delivery.due_dates import due_at
 from integration_app.pipeline.delivery.group import Group
 from integration_app.pipeline.delivery.prepare import said_at
@@ -29,8 +29,9 @@ _AROUND = timedelta(seconds=2)
 class PersonalDestination:
     is_personal = True
 
-    def __init__(self, client: DeveloperClient) -> None:
+    def __init__(self, client: DeveloperClient, mail_source: str = OTHER_TEXT) -> None:
         self._client = client
+        self._mail_source = mail_source
 
     def compose(self, group: Group, *, language: str | None = None) -> Request:
         started = fingerprint(group)
@@ -38,7 +39,7 @@ class PersonalDestination:
             return Request({"memories": [row for item in group.messages for row in _memories(item)]}, started)
         if group.lane.kind is Kind.TASKS:
             return Request({"action_items": [_action_item(item) for item in group.messages]}, started)
-        return compose(group, language=language)
+        return compose(group, language=language, mail_source=self._mail_source)
 
     def send(self, delivery: Delivery) -> None:
         body = delivery.body
