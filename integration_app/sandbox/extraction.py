@@ -111,9 +111,14 @@ def memories_of_oneself(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:_MEMORIES_MAX]
 
 
+_HEAD = re.compile(r"\A(?:(?:From|To|Subject|Date|Forwarded by): [^\n]*\n)+")
+"""Who wrote a mail is no fact about the user."""
+
+
 def memories_from(text: str) -> list[str]:
     """For text that was sent to become memories: every sentence of at least four words, up to four of them."""
-    sentences = [sentence.strip() for sentence in _SENTENCE.split(text.strip())]
+    said = _HEAD.sub("", text)
+    sentences = [sentence.strip() for sentence in _SENTENCE.split(said.strip())]
     return [sentence for sentence in sentences if len(sentence.split()) >= 4][:_MEMORIES_MAX]
 
 

@@ -56,6 +56,17 @@ def test_each_example_has_a_test() -> None:
     assert all(f"`{path.name}`" in listed for path in EXAMPLES.glob("*.py"))
 
 
+def test_the_test_suite_of_another_app() -> None:
+    """`examples/another_app`: as its developer runs it, with the fixture alone."""
+    words = ["-q", "-p", "no:xdist", "-p", "no:randomly", "-p", "no:cacheprovider", "-c", os.devnull, "."]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=EXAMPLES / "another_app", capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
+
+
 def test_journal(examples: Examples, sandbox: SandboxControl) -> None:
     examples.run("journal", "Slept well. I need to call Mara tomorrow.")
     assert sandbox.texts("me") == ["Slept well. I need to call Mara tomorrow."]
