@@ -16,6 +16,10 @@ class SandboxControl:
     def reset(self) -> None:
         self._post("/reset")
         self._post("/boost", {"boost": 1})
+        self.version("newest")
+
+    def version(self, version: str) -> None:
+        self._post("/omi", {"version": version})
 
     def enable(self, *uids: str) -> None:
         for uid in uids:

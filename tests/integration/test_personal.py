@@ -15,8 +15,14 @@ from tests.integration.helpers import PHONE, link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
 
-@pytest.fixture
-def own(build: Callable[..., Services], sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch) -> Services:
+@pytest.fixture(params=["2026-05", "newest"])
+def own(
+    build: Callable[..., Services],
+    sandbox: SandboxControl,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Services:
+    sandbox.version(request.param)
     sandbox.enable("u")
     key = requests.post(f"{sandbox.url}/_sandbox/users/u/keys", json={}, timeout=5).json()["key"]
     for name in ("OMI_APP_ID", "OMI_API_KEY"):
