@@ -20,9 +20,9 @@ class InstallationState(StrEnum):
 class Preferences:
     """How one user wants it. `import_as` None: a message decides by what it says.
 
-    `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains; empty is everybody who
-    knows the private address. `automatic`: mailing lists and automatic mails are wanted too. `paused`: messages wait.
-    `time_zone` as in "Europe/Lisbon". `keep_history`: senders, and @domains, whose mails are delivered with the mail
+    `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains, behind a "~" those that need
+    no proof; empty is everybody who knows the private address. `automatic`: mailing lists and automatic mails are
+    wanted too. `paused`: messages wait. `time_zone` as in "Europe/Lisbon". `keep_history`: senders, and @domains, whose mails are delivered with the mail
     that they answer. `read_attachments`: their words go along, not only their names.
     """
 

@@ -73,13 +73,13 @@ class Ingest:
         """Write `message` down for every uid that it belongs to, to be drained from `due_at`; a worker is asked at once
         where that is now.
 
-        `verdicts`: for a user without a list of senders, with its sender on that list, and not on it. With `control`
-        set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when the store
-        is not ours, or too few replicas have it: then it has to be sent again.
+        `verdicts`: for a user without a list of senders, with its sender on it, on it without proof, not on it. With
+        `control` set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when
+        the store is not ours, or too few replicas have it: then it has to be sent again.
         """
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")
-        unlisted, listed, stranger = verdicts
+        unlisted, listed, unproven, stranger = verdicts
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = [keys.seen(key) for key in message.dedupe_keys]
         code, *found = self._replication.run(
@@ -106,6 +106,8 @@ class Ingest:
             unlisted_held=int(unlisted.is_held),
             listed=codec.dump_verdict(listed),
             listed_held=int(listed.is_held),
+            unproven=codec.dump_verdict(unproven),
+            unproven_held=int(unproven.is_held),
             stranger=codec.dump_verdict(stranger),
             stranger_held=int(stranger.is_held),
             dedupe_count=len(seen),

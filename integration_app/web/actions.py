@@ -84,7 +84,16 @@ def _senders(text: str) -> tuple[str, ...] | None:
 
 
 def _release(services: Services, uid: str) -> None:
-    services.quarantine.release(request.form.get("message", "")[:60], uid, by="the user", now=services.clock())
+    """Deliver a held mail; `always`: from now on this sender needs no proof."""
+    message_id = request.form.get("message", "")[:60]
+    installation, story = services.installations.get(uid), services.inbox.story(message_id)
+    if installation is None or story is None or uid not in story.states:
+        return
+    services.quarantine.release(message_id, uid, by="the user", now=services.clock())
+    senders, sender = installation.preferences.senders, story.message.sender.lower()
+    if request.form.get("always") == "yes" and senders and _SENDER.fullmatch(sender):
+        kept = dict.fromkeys((*(row for row in senders if row != sender), f"~{sender}"))
+        _prefer(services, uid, senders=tuple(kept)[-_SENDERS_MAX:])
 
 
 def _drop(services: Services, uid: str) -> None:

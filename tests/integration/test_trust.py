@@ -258,7 +258,33 @@ def test_who_is_on_a_list_of_senders(services: Services, sender: str, senders: t
     assert installation is not None
     arrived = message(
         "hello", channel="email", route=Route.RECIPIENT, sender=sender, received_at=services.clock(),
-        recipients=(f"{installation.inbox_token}@in.example.com",),
+        recipients=(f"{installation.inbox_token}@in.example.com",), evidence=Evidence(dmarc="pass"),
+    )  # fmt: skip
+    accepted = services.intake.accept(arrived)
+    assert state(services, accepted.message_id, "u") == ("waiting" if wanted else "quarantined")
+
+
+@pytest.mark.parametrize(
+    ("entry", "evidence", "wanted"),
+    [
+        ("ana@bank.example", Evidence(), False),
+        ("@bank.example", Evidence(spf="pass", spf_domain="evil.example"), False),
+        ("ana@bank.example", Evidence(dkim=("bank.example",)), True),
+        ("~ana@bank.example", Evidence(), True),
+        ("~@bank.example", Evidence(), True),
+        ("~bob@bank.example", Evidence(dmarc="pass"), False),
+        ("~ana@bank.example", Evidence(dmarc="fail", policy="reject"), False),
+    ],
+)
+def test_a_listed_sender_needs_proof_unless_the_user_waives_it(
+    services: Services, entry: str, evidence: Evidence, wanted: bool
+) -> None:
+    link(services, "u")
+    services.installations.prefer("u", Preferences(senders=(entry,)))
+    (token,) = services.installations.tokens("u")
+    arrived = message(
+        "hello", channel="email", route=Route.RECIPIENT, sender="ana@bank.example", received_at=services.clock(),
+        recipients=(f"{token}@in.example.com",), evidence=evidence,
     )  # fmt: skip
     accepted = services.intake.accept(arrived)
     assert state(services, accepted.message_id, "u") == ("waiting" if wanted else "quarantined")

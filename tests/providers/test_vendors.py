@@ -91,7 +91,11 @@ def row(number: int, **more: object) -> dict[str, object]:
 def test_backfill_takes_in_what_no_webhook_brought(
     build: Callable[..., Services], sandbox: SandboxControl, clock: Clock, vendor: Vendor, cli: Cli
 ) -> None:
-    services = build(TWILIO_API_BASE_URL=vendor.url, TWILIO_AUTH_TOKENS="old-token,new-token", TWILIO_ACCOUNT_SID="AC1")
+    services = build(
+        TWILIO_API_BASE_URL=vendor.url,
+        TWILIO_AUTH_TOKENS="old-token-of-before,new-token-of-today",
+        TWILIO_ACCOUNT_SID="AC1",
+    )
     sandbox.enable("u")
     link(services, "u")
     rows = [

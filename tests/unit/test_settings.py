@@ -91,9 +91,25 @@ def test_a_file_that_cannot_be_read_is_a_mistake_like_any_other(
 def test_blanks_around_the_items_of_a_list_do_not_count(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HELLO_TOKENS", "old-token , new-token")
+    monkeypatch.setenv("HELLO_TOKENS", "old-token-of-before , new-token-of-today")
     hello = bootstrap.read_settings()[1]["hello"]
-    assert hello._tokens == (b"old-token", b"new-token")  # type: ignore[attr-defined]
+    assert hello._tokens == (b"old-token-of-before", b"new-token-of-today")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HELLO_TOKENS", "HELLO_SMS_TOKENS", "RAW_MAIL_TOKENS", "TWILIO_AUTH_TOKENS", "MAILGUN_SIGNING_KEYS",
+        "POSTMARK_WEBHOOK_USERS", "SENDGRID_WEBHOOK_USERS", "STANDARD_WEBHOOKS_SECRETS", "SENDGRID_PUBLIC_KEYS",
+        "SES_SNS_TOPIC_ARNS", "OMI_WEBHOOK_SECRETS",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("entry", ["", "x", " "])
+def test_an_empty_or_short_entry_of_a_list_of_secrets_is_a_mistake(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, entry: str
+) -> None:
+    given = settings.get(name) or "user:a-long-password-of-ours"
+    assert name in mistakes(monkeypatch, **{name: f"{given},{entry}"})
 
 
 def test_secrets_do_not_show(settings: dict[str, str]) -> None:

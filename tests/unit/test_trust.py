@@ -48,9 +48,12 @@ def test_mail_for_somebody_without_a_list(evidence: Evidence, expected: Trust) -
     ("evidence", "senders", "expected"),
     [
         (Evidence(dmarc="pass"), ("ana@example.com",), Trust.VERIFIED),
-        (Evidence(), ("ana@example.com",), Trust.ALLOWED),
-        (Evidence(), ("ANA@Example.com",), Trust.ALLOWED),
-        (Evidence(), ("@example.com",), Trust.ALLOWED),
+        (Evidence(dmarc="pass"), ("ANA@Example.com",), Trust.VERIFIED),
+        (Evidence(dkim=("example.com",)), ("@example.com",), Trust.VERIFIED),
+        (Evidence(), ("ana@example.com",), Trust.REJECTED),
+        (Evidence(spf="pass", spf_domain="example.org"), ("@example.com",), Trust.REJECTED),
+        (Evidence(dkim=("example.org",)), ("ana@example.com",), Trust.REJECTED),
+        (Evidence(dmarc="pass", several_authors=True), ("ana@example.com",), Trust.REJECTED),
         (Evidence(dmarc="pass"), ("bob@example.com",), Trust.REJECTED),
         (Evidence(dmarc="pass"), ("@ample.com",), Trust.REJECTED),
         (Evidence(dmarc="fail", policy="none"), ("ana@example.com",), Trust.REJECTED),
@@ -58,6 +61,15 @@ def test_mail_for_somebody_without_a_list(evidence: Evidence, expected: Trust) -
 )
 def test_a_list_of_senders(evidence: Evidence, senders: tuple[str, ...], expected: Trust) -> None:
     assert trust(evidence, *senders) is expected
+
+
+def test_a_user_may_let_a_sender_in_without_proof() -> None:
+    def judged(evidence: Evidence) -> Trust:
+        return judge(message("x", channel="email", route=Route.RECIPIENT, evidence=evidence), True, unproven=True).trust
+
+    assert judged(Evidence()) is Trust.ALLOWED
+    assert judged(Evidence(spf="fail")) is Trust.ALLOWED
+    assert judged(Evidence(dmarc="fail", policy="reject")) is Trust.REJECTED
 
 
 def test_a_linked_phone_needs_no_list() -> None:

@@ -88,10 +88,12 @@ class Intake:
 
 
 def _verdicts(message: InboundMessage) -> Sequence[Verdict]:
-    """For a user without a list of senders, with this one on it, and not on it. A linked phone may always write."""
+    """For a user without a list of senders, with this one on it, on it without proof, and not on it. A linked phone may
+    always write.
+    """
     if message.route is not Route.RECIPIENT:
-        return (judge(message, None),) * 3
-    return tuple(judge(message, listed) for listed in (None, True, False))
+        return (judge(message, None),) * 4
+    return judge(message, None), judge(message, True), judge(message, True, unproven=True), judge(message, False)
 
 
 def message_id(now: datetime) -> str:

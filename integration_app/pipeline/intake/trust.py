@@ -17,8 +17,10 @@ _SHARED = (".onmicrosoft.com", ".zendesk.com", ".freshdesk.com", ".helpscoutapp.
 """Hosts whose customers have names below one domain, and that are not on the public list of such hosts."""
 
 
-def judge(message: InboundMessage, listed: bool | None) -> Verdict:
-    """How far this message is believed by a user. `listed`: whether its sender is on their list; None without one."""
+def judge(message: InboundMessage, listed: bool | None, *, unproven: bool = False) -> Verdict:
+    """How far this message is believed by a user. `listed`: whether its sender is on their list; None without one.
+    `unproven`: the list says that this sender needs no proof.
+    """
     evidence = message.evidence
     if message.route is not Route.RECIPIENT:
         if evidence.platform and message.hints:
@@ -38,8 +40,11 @@ def judge(message: InboundMessage, listed: bool | None) -> Verdict:
         return Verdict(Trust.VERIFIED, (known, aligned))
     if _is_forged(evidence):
         return Verdict(Trust.REJECTED, (known, "DMARC failed, and the sender's domain asks to refuse such mail"))
-    if listed and evidence.dmarc == "fail":
-        return Verdict(Trust.REJECTED, (known, "its sender is on the list, but DMARC failed"))
+    if listed and not unproven:
+        words = "DMARC failed" if evidence.dmarc == "fail" else "nothing proves that it wrote this"
+        return Verdict(Trust.REJECTED, (known, f"its sender is on the list, but {words}"))
+    if listed:
+        return Verdict(Trust.ALLOWED, (known, "the user lets this sender in without proof"))
     return Verdict(Trust.ALLOWED, (known, "nothing proves its sender"))
 
 

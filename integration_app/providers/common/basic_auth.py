@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 from environs import ValidationError
 
+from integration_app.providers.common.tokens import TOKEN_MIN
+
+_PASSWORD_MIN = 12
+
 
 def is_known(authorization: str | None, users: Sequence[str]) -> bool:
     """Whether the `Authorization` header carries one of the pairs `user:password`; every pair is compared."""
@@ -31,5 +35,8 @@ def checked(users: list[str]) -> None:
     """For settings that hold several `user:password`."""
     for user in users:
         name, colon, password = user.partition(":")
-        if not (name.strip() and colon and len(password) >= 8):
-            raise ValidationError("must be user:password, several separated by commas, passwords of 8 or more")
+        if not (name.strip() and colon and len(password) >= _PASSWORD_MIN and len(user) >= TOKEN_MIN):
+            raise ValidationError(
+                f"must be user:password, several separated by commas, of {TOKEN_MIN} characters, "
+                f"passwords of {_PASSWORD_MIN} or more: openssl rand -hex 24"
+            )

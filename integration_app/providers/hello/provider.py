@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.hello.sender import HelloSender
 
 
@@ -79,7 +80,7 @@ class Hello(Provider):
 
 
 def _from_env(env: Env) -> Provider | None:
-    tokens = env.list("HELLO_TOKENS", None, subcast=str.strip)
+    tokens = env.list("HELLO_TOKENS", None, subcast=str.strip, validate=tokens_setting.checked)
     return Hello(tuple(tokens)) if tokens else None
 
 

@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
+from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.hello_sms.sender import HelloSmsSender
 
@@ -80,7 +81,7 @@ class HelloSms(Provider):
 
 
 def _from_env(env: Env) -> Provider | None:
-    tokens = env.list("HELLO_SMS_TOKENS", None, subcast=str.strip)
+    tokens = env.list("HELLO_SMS_TOKENS", None, subcast=str.strip, validate=tokens_setting.checked)
     return HelloSms(tuple(tokens)) if tokens else None
 
 

@@ -12,11 +12,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from environs import Env, ValidationError
+from environs import Env
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.attachments import of_parts
 from integration_app.providers.common.email_headers import (
     Headers,
@@ -166,14 +167,9 @@ def _body_of(fields: Mapping[str, str]) -> str:
 
 
 def _from_env(env: Env) -> Provider | None:
-    keys = env.list("MAILGUN_SIGNING_KEYS", None, subcast=str.strip, validate=_no_blanks)
+    keys = env.list("MAILGUN_SIGNING_KEYS", None, subcast=str.strip, validate=tokens_setting.checked)
     filters_spam = env.bool("MAILGUN_SPAM_FILTER", False)
     return Mailgun(tuple(keys), filters_spam=bool(filters_spam)) if keys else None
-
-
-def _no_blanks(keys: list[str]) -> None:
-    if not keys or not all(keys):
-        raise ValidationError("must be one signing key, or several separated by commas")
 
 
 def _local_env() -> dict[str, str]:

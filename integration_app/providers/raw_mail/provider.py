@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from environs import Env, ValidationError
+from environs import Env
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.email_headers import HEAD_MAX, author, head_of, top
 from integration_app.providers.raw_mail.results import evidence
 from integration_app.providers.raw_mail.sender import RawMailSender
@@ -89,14 +90,9 @@ def _addresses(value: str) -> tuple[str, ...]:
 
 
 def _from_env(env: Env) -> Provider | None:
-    tokens = env.list("RAW_MAIL_TOKENS", None, subcast=str.strip, validate=_long_enough)
+    tokens = env.list("RAW_MAIL_TOKENS", None, subcast=str.strip, validate=tokens_setting.checked)
     receivers = env.list("RAW_MAIL_AUTHSERV_IDS", [], subcast=str.strip)
     return RawMail(tuple(tokens), tuple(name.lower() for name in receivers if name)) if tokens else None
-
-
-def _long_enough(tokens: list[str]) -> None:
-    if any(len(token) < 16 for token in tokens):
-        raise ValidationError("each token must have at least 16 characters")
 
 
 def _local_env() -> dict[str, str]:

@@ -15,6 +15,7 @@ from environs import Env, ValidationError
 from integration_app.errors import BadSignature, MalformedPayload, NotYet
 from integration_app.model import Attachment, InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.carrier_words import CARRIER_WORDS
 from integration_app.providers.common.fetch import fetch
 from integration_app.providers.twilio.api import API_BASE_URL, MessageList
@@ -135,14 +136,14 @@ def _signature(request: WebhookRequest) -> str:
 
 def _from_env(env: Env) -> Provider | None:
     sid = env.str("TWILIO_ACCOUNT_SID", None)
-    tokens = env.list("TWILIO_AUTH_TOKENS", None, subcast=str.strip, validate=_no_blanks)
+    tokens = env.list("TWILIO_AUTH_TOKENS", None, subcast=str.strip, validate=tokens_setting.checked)
     forward = env.list("TWILIO_FORWARD_WORDS", [], subcast=str.strip)
     api = env.str("TWILIO_API_BASE_URL", API_BASE_URL)
     if not sid and not tokens:
         return None
     # half a configuration is a mistake, not a provider that is off
     sid = env.str("TWILIO_ACCOUNT_SID", validate=_not_blank)
-    tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str.strip, validate=_no_blanks)
+    tokens = env.list("TWILIO_AUTH_TOKENS", subcast=str.strip, validate=tokens_setting.checked)
     if not sid or not tokens:
         return None
     reads = bool(env.str("TRANSCRIBE_URL", None))  # else a recording has no words
@@ -152,11 +153,6 @@ def _from_env(env: Env) -> Provider | None:
 def _not_blank(value: str) -> None:
     if not value.strip():
         raise ValidationError("must not be empty")
-
-
-def _no_blanks(values: list[str]) -> None:
-    if not values or not all(value.strip() for value in values):
-        raise ValidationError("must be one token, or several separated by commas")
 
 
 def _local_env() -> dict[str, str]:

@@ -2,15 +2,15 @@
 --- count; or do nothing at all.
 -- @keys message story rates
 -- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
--- @args unlisted unlisted_held listed listed_held stranger stranger_held dedupe_count:number more...
+-- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine
 --
 -- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
--- `unlisted`, `listed`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on it, and
--- not on it; `…_held` 1 where that means quarantine.
+-- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
+-- it, on it behind a "~" (no proof is needed), and not on it; `…_held` 1 where that means quarantine.
 
 local epoch = mine(now_ms)
 if not epoch then return {3} end
@@ -52,6 +52,9 @@ local function judge(uid)
   if not senders then  -- a list that is not filled in yet (a migration) lets no one in
     if preferences and string.find(preferences, '"senders":["', 1, true) then return stranger, stranger_held end
     return unlisted, unlisted_held
+  end
+  for _, entry in ipairs({address, domain}) do
+    if string.find(senders, '\n~' .. entry .. '\n', 1, true) then return unproven, unproven_held end
   end
   for _, entry in ipairs({address, domain}) do
     if string.find(senders, '\n' .. entry .. '\n', 1, true) then return listed, listed_held end
