@@ -22,6 +22,7 @@ import requests
 from benchmarks.certificates import make
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services, system_clock
+from integration_app.local import UNLIMITED
 from integration_app.local.stack import Stack, free_port
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers import registry
@@ -74,7 +75,7 @@ class Bench:
         }  # fmt: skip
         if self.authority:
             quick["REQUESTS_CA_BUNDLE"] = str(self.authority)
-        self.stack = Stack(folder, settings=quick | settings)
+        self.stack = Stack(folder, settings=UNLIMITED | quick | settings)
         self._latency = latency_ms
 
     def start(self) -> None:

@@ -20,8 +20,9 @@ from integration_app.pipeline.delivery.destinations import Destination
 from integration_app.pipeline.delivery.destinations.app import AppDestination
 from integration_app.pipeline.delivery.destinations.personal import PersonalDestination
 from integration_app.pipeline.delivery.drain import Drain
-from integration_app.pipeline.delivery.look_back import LookBack
 from integration_app.pipeline.delivery.outcomes import Outcomes
+from integration_app.pipeline.delivery.read_back.after_gap import AfterGap
+from integration_app.pipeline.delivery.read_back.look_back import LookBack
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
 from integration_app.pipeline.estimate import Estimates
@@ -46,7 +47,7 @@ from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.identity import Identity, greeter
 from integration_app.store.inbox import Inbox
-from integration_app.store.ingest import Ingest
+from integration_app.store.ingest import Ingest, Limits
 from integration_app.store.installations import Installations
 from integration_app.store.migrations import Migrations
 from integration_app.store.outbox import Outbox
@@ -215,13 +216,18 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
     text_retention = timedelta(days=settings.text_retention_days)
     due = DueSet(redis, settings.lease_seconds)
     replication = Replication(settings.ack_replicas, settings.ack_wait_ms)
+    limits = Limits(
+        per_minute=settings.sender_messages_per_minute,
+        per_day=settings.user_messages_per_day,
+        bytes=settings.user_max_mb * 1_000_000,
+    )
     limiter = RateLimiter(
         redis,
         requests_per_minute=settings.omi_max_requests_per_minute,
         request_seconds=settings.request_timeout_seconds,
     )
     return Stores(
-        ingest=Ingest(redis, text_retention, jobs, replication),
+        ingest=Ingest(redis, text_retention, jobs, replication, limits),
         inbox=Inbox(redis, text_retention),
         outbox=Outbox(redis, due),
         installations=Installations(redis),
@@ -285,7 +291,17 @@ def _drain(stores: Stores, omi: Destination, reader: AttachmentReader, rules: Ru
         deliveries=stores.deliveries,
         limiter=stores.limiter,
         texts=Texts(stores.inbox, reader, clock, has_tasks=omi.is_personal),
-        look_back=LookBack(stores.inbox, omi),
+        after_gap=AfterGap(
+            look_back=LookBack(stores.inbox, omi),
+            sending=sending,
+            outcomes=outcomes,
+            deliveries=stores.deliveries,
+            due=stores.due,
+            limiter=stores.limiter,
+            health=stores.health,
+            rules=rules,
+            clock=clock,
+        ),
         repair=stores.repair,
         health=stores.health,
         sending=sending,
@@ -318,6 +334,7 @@ def _rules(settings: Settings) -> Rules:
         left_retention=timedelta(days=settings.left_retention_days),
         own_domain=settings.inbox_domain,
         quarantine=timedelta(days=settings.quarantine_days),
+        pause_max=timedelta(days=settings.pause_days),
         request_time=timedelta(seconds=settings.request_timeout_seconds),
         drain_budget=timedelta(seconds=settings.job_timeout_seconds - settings.request_timeout_seconds),
     )

@@ -5,7 +5,8 @@ InboxError
 ├── DoorError            a webhook is refused
 │   ├── BadSignature     not proven to come from the provider
 │   ├── MalformedPayload proven, but not what the provider documents
-│   └── UnknownRecipient proven and readable, but for no uid of ours
+│   ├── UnknownRecipient proven and readable, but for no uid of ours
+│   └── OverLimit        proven and readable, but more than its users may have at a time
 ├── VendorError          a provider's own API cannot be asked
 ├── StoreUnfit           this Redis may not be used: it is not ours, or too few replicas have what was written
 ├── NotYet               come back later: the message waits, and nothing overtakes it
@@ -44,6 +45,10 @@ class MalformedPayload(DoorError):  # noqa: N818
 
 class UnknownRecipient(DoorError):  # noqa: N818
     """Genuine and readable, but no installation has this address."""
+
+
+class OverLimit(DoorError):  # noqa: N818
+    """Genuine and readable, and more than its users may have at a time: to be sent again later."""
 
 
 class VendorError(InboxError):

@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit
 
-from environs import EnvValidationError, FileAwareEnv, ValidationError
+from environs import EnvValidationError, FileAwareEnv
 from environs import validate as check
 
+from integration_app import setting_values as values_of
 from integration_app.errors import SettingsError
 
+LOCAL_OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on one's own machine, shown where it is needed
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -53,6 +54,10 @@ class Settings:
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: str = _secret()
     mail_text_source: str
+    sender_messages_per_minute: int
+    user_messages_per_day: int
+    user_max_mb: int
+    pause_days: float
     sms_quiet_seconds: float
     sms_max_wait_seconds: float
     job_timeout_seconds: float
@@ -125,46 +130,39 @@ def read(reader: Reader) -> Callable[[], Settings]:
             "OMI_DEVELOPER_KEY", "set either this (for yourself), or OMI_APP_ID and OMI_API_KEY (for an app)"
         )
     values: dict[str, Any] = {
-        "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=_base_url),
-        "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=_not_blank),
-        "omi_api_key": env.str("OMI_API_KEY", "") if personal else env.str("OMI_API_KEY", validate=_not_blank),
+        "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=values_of.base_url),
+        "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=values_of.not_blank),
+        "omi_api_key": env.str("OMI_API_KEY", "") if personal else env.str("OMI_API_KEY", validate=values_of.not_blank),
         "omi_developer_key": personal,
         "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
-        "redis_url": env.str("REDIS_URL", validate=_redis_url),
+        "redis_url": env.str("REDIS_URL", validate=values_of.redis_url),
         "redis_timeout_seconds": env.float("REDIS_TIMEOUT_SECONDS", 2.0, validate=positive),
         "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
         "ack_wait_ms": env.int("ACK_WAIT_MS", 1000, validate=check.Range(min=1, max=60_000)),
-        "public_base_url": env.str("PUBLIC_BASE_URL", validate=_base_url),
-        "inbox_domain": env.str("INBOX_DOMAIN", validate=_domain),
-        "inbox_phone": env.str("INBOX_PHONE", None, validate=_phone),
+        "public_base_url": env.str("PUBLIC_BASE_URL", validate=values_of.base_url),
+        "inbox_domain": env.str("INBOX_DOMAIN", validate=values_of.domain),
+        "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
         "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
         "operator_password_hash": _password_hash(reader),
-        "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=_long_enough),
-        "omi_webhook_secrets": env.list("OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=_each_long_enough),
+        "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=values_of.long_enough),
+        "omi_webhook_secrets": env.list(
+            "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
+        ),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
         "job_timeout_seconds": env.float("JOB_TIMEOUT_SECONDS", 160.0, validate=positive),
         "lease_seconds": env.float("LEASE_SECONDS", 180.0, validate=positive),
-        "retry_horizon_hours": env.float("RETRY_HORIZON_HOURS", 24.0, validate=positive),
-        "text_retention_days": env.float("TEXT_RETENTION_DAYS", 7.0, validate=positive),
-        "dead_letter_retention_days": env.float("DEAD_LETTER_RETENTION_DAYS", 30.0, validate=positive),
-        "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
-        "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
-        "quarantine_days": env.float("QUARANTINE_DAYS", 7.0, validate=positive),
-        "transcribe_url": env.str("TRANSCRIBE_URL", None, validate=_base_url),
-        "transcribe_key": env.str("TRANSCRIBE_KEY", None),
-        "transcribe_model": env.str("TRANSCRIBE_MODEL", "whisper-1", validate=_not_blank),
-        "transcribe_notes_per_day": env.int("TRANSCRIBE_NOTES_PER_DAY", 50, validate=check.Range(min=1)),
         "log_format": env.str("LOG_FORMAT", "json", validate=check.OneOf(LOG_FORMATS)),
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
+    values |= _limits(env) | _kept(env) | _transcription(env)
     _cross_check(values, reader)
 
     def build() -> Settings:
@@ -175,6 +173,37 @@ def read(reader: Reader) -> Callable[[], Settings]:
         return Settings(**values)
 
     return build
+
+
+def _limits(env: FileAwareEnv) -> dict[str, Any]:
+    not_negative = check.Range(min=0)
+    return {
+        "sender_messages_per_minute": env.int("SENDER_MESSAGES_PER_MINUTE", 50, validate=not_negative),
+        "user_messages_per_day": env.int("USER_MESSAGES_PER_DAY", 5000, validate=not_negative),
+        "user_max_mb": env.int("USER_MAX_MB", 200, validate=not_negative),
+        "pause_days": env.float("PAUSE_DAYS", 30.0, validate=check.Range(min=0, min_inclusive=False)),
+    }
+
+
+def _kept(env: FileAwareEnv) -> dict[str, Any]:
+    positive = check.Range(min=0, min_inclusive=False)
+    return {
+        "retry_horizon_hours": env.float("RETRY_HORIZON_HOURS", 24.0, validate=positive),
+        "text_retention_days": env.float("TEXT_RETENTION_DAYS", 7.0, validate=positive),
+        "dead_letter_retention_days": env.float("DEAD_LETTER_RETENTION_DAYS", 30.0, validate=positive),
+        "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
+        "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
+        "quarantine_days": env.float("QUARANTINE_DAYS", 7.0, validate=positive),
+    }
+
+
+def _transcription(env: FileAwareEnv) -> dict[str, Any]:
+    return {
+        "transcribe_url": env.str("TRANSCRIBE_URL", None, validate=values_of.base_url),
+        "transcribe_key": env.str("TRANSCRIBE_KEY", None),
+        "transcribe_model": env.str("TRANSCRIBE_MODEL", "whisper-1", validate=values_of.not_blank),
+        "transcribe_notes_per_day": env.int("TRANSCRIBE_NOTES_PER_DAY", 50, validate=check.Range(min=1)),
+    }
 
 
 def names() -> list[str]:
@@ -214,36 +243,6 @@ def _plain(sentence: str) -> str:
     return "is not set" if sentence == "Environment variable not set." else sentence.rstrip(".")
 
 
-def _not_blank(value: str) -> None:
-    if not value.strip():
-        raise ValidationError("must not be empty")
-
-
-def _base_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
-    if parts.username or parts.password:
-        raise ValidationError("must not carry credentials")
-
-
-def _redis_url(value: str) -> None:
-    if urlsplit(value).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
-        raise ValidationError("must be a redis://, rediss://, unix:// or redis+sentinel:// URL")
-    if value.startswith("redis+sentinel:") and not urlsplit(value).path.strip("/"):
-        raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
-
-
-def _phone(value: str) -> None:
-    if not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
-        raise ValidationError("must be a phone number such as +15550009999")
-
-
-def _long_enough(value: str) -> None:
-    if len(value) < 24:
-        raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
-
-
 def _password_hash(reader: Reader) -> str | None:
     """As `omi-inbox operator-password` prints it, or bare."""
     given = reader.env.str("OPERATOR_PASSWORD_HASH", None)
@@ -261,14 +260,3 @@ def _password_hash(reader: Reader) -> str | None:
 def _proxies(env: FileAwareEnv) -> int:
     """gunicorn speaks plain HTTP here, so an https address means one proxy in front."""
     return int(str(env.str("PUBLIC_BASE_URL", "")).startswith("https:"))
-
-
-def _each_long_enough(values: list[str]) -> None:
-    """An empty one would let anybody sign."""
-    if any(len(value) < 16 for value in values):
-        raise ValidationError("each must have at least 16 characters, with one comma between two")
-
-
-def _domain(value: str) -> None:
-    if "." not in value or any(sign in value for sign in "@/: "):
-        raise ValidationError("must be a bare mail domain, such as in.example.com")

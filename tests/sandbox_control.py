@@ -58,6 +58,9 @@ class SandboxControl:
         rows = sorted(self.conversations(uid), key=lambda row: str(row["started_at"]))
         return [row["external_data"]["text"] for row in rows]
 
+    def notifications(self, uid: str) -> list[dict[str, Any]]:
+        return list(self._get("/notifications", uid=uid)["notifications"])
+
     def memories(self, uid: str) -> list[dict[str, Any]]:
         return list(self._user(uid)["memories"])
 

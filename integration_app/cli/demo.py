@@ -24,10 +24,11 @@ from integration_app.bootstrap import Services
 from integration_app.cli.dev import redis_option
 from integration_app.cli.output import fail
 from integration_app.cli.samples import send
-from integration_app.local.stack import OPERATOR_PASSWORD, Stack, StackError
+from integration_app.local.stack import Stack, StackError
 from integration_app.local.visitor import Visitor
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
+from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 
 PHONE, CAROLS, LONER, DAVES = "+15550001111", "+15550002222", "+15550003333", "+15550004444"
 ALICE, BOB, CAROL, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-dave", "uid-not-enabled"

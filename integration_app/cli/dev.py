@@ -13,7 +13,8 @@ import click
 import requests
 
 from integration_app.cli.output import STACK_FILE, fail, local_stack
-from integration_app.local.stack import EMBEDDED, OPERATOR_PASSWORD, REDIS_CHOICES, Stack, StackError
+from integration_app.local.stack import EMBEDDED, REDIS_CHOICES, Stack, StackError
+from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 
 UID, PHONE = "demo-user", "+15550001111"
 

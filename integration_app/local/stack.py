@@ -25,11 +25,11 @@ from werkzeug.security import generate_password_hash
 
 import integration_app
 from integration_app.providers import registry
+from integration_app.settings import LOCAL_OPERATOR_PASSWORD
 from integration_app.settings import names as settings_names
 from integration_app.store.connections import connect
 from integration_app.store.identity import Identity
 
-OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on this machine, shown where it is needed
 ROOT = Path(integration_app.__file__).resolve().parent.parent
 PROCESSES = {
     "web": 'gunicorn --config python:integration_app.web.gunicorn_conf "integration_app.web.app:create_app()"',
@@ -80,7 +80,7 @@ class Stack:
             "REDIS_URL": self._redis_url(),
             "PUBLIC_BASE_URL": self.web_url,
             "INBOX_DOMAIN": "in.example.com",
-            "OPERATOR_PASSWORD_HASH": generate_password_hash(OPERATOR_PASSWORD, method="pbkdf2:sha256:1000"),
+            "OPERATOR_PASSWORD_HASH": generate_password_hash(LOCAL_OPERATOR_PASSWORD, method="pbkdf2:sha256:1000"),
             "OPERATOR_API_TOKEN": secrets.token_hex(24),
             "INBOX_PHONE": "+15550009999",
             "LOGIN_CODES_PER_HOUR": "100",  # everybody here calls from one address

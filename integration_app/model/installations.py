@@ -22,8 +22,9 @@ class Preferences:
 
     `language` as Omi takes it ("pt"). `senders`: who may write, as addresses and @domains, behind a "~" those that need
     no proof; empty is everybody who knows the private address. `automatic`: mailing lists and automatic mails are
-    wanted too. `paused`: messages wait. `time_zone` as in "Europe/Lisbon". `keep_history`: senders, and @domains, whose mails are delivered with the mail
-    that they answer. `read_attachments`: their words go along, not only their names.
+    wanted too. `paused`: messages wait, since `paused_at`. `time_zone` as in "Europe/Lisbon". `keep_history`: senders,
+    and @domains, whose mails are delivered with the mail that they answer. `read_attachments`: their words go along,
+    not only their names.
     """
 
     import_as: Kind | None = None
@@ -31,6 +32,7 @@ class Preferences:
     senders: tuple[str, ...] = ()
     automatic: bool = False
     paused: bool = False
+    paused_at: datetime | None = None
     time_zone: str = "UTC"
     keep_history: tuple[str, ...] = ()
     read_attachments: bool = True

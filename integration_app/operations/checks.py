@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from environs import FileAwareEnv
 from redis.exceptions import RedisError
 
 from integration_app import bootstrap
@@ -13,8 +15,12 @@ from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
 from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
+from integration_app.operations import dangers
+from integration_app.providers import registry
+from integration_app.settings import names
 
 _NOT_OURS = "this Redis is empty, or another one → omi-inbox init makes it ours"
+_SECRETS = ("_TOKENS", "_USERS", "_KEYS", "_SECRETS")
 PROBE_UID = "omi-inbox-doctor"
 
 
@@ -23,6 +29,12 @@ class Check:
     name: str
     ok: bool
     detail: str
+    warns: bool = False
+    """Not ok, and it may be meant: nothing is lost by it."""
+
+    @property
+    def mark(self) -> str:
+        return "ok" if self.ok else "warn" if self.warns else "FAIL"
 
 
 def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
@@ -38,10 +50,32 @@ def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
 
 def every(found: Services) -> Iterator[Check]:
     yield Check("settings", True, "complete and free of contradictions")
-    names = ", ".join(found.providers) or "none: nothing can arrive"
+    yield from _dangers(found)
+    names = ", ".join(found.providers) or "none, so nothing can arrive → omi-inbox providers says what each needs"
     yield Check("providers", bool(found.providers), f"on: {names}")
+    yield Check("limits", True, _limits(found))
     yield from _redis(found)
     yield _omi(found)
+
+
+def _dangers(found: Services) -> Iterator[Check]:
+    """Settings that are allowed and dangerous."""
+    env = FileAwareEnv()
+    specs = registry.specs().values()
+    known = [*names(), *(name for spec in specs for name in spec.settings)]
+    given = dict.fromkeys(os.environ, "") | {name: value for name in known if (value := env.str(name, None))}
+    secret = [name for spec in specs for name in spec.settings if name.endswith(_SECRETS)]
+    for danger in dangers.of(found.settings, given, known, secret):
+        yield Check(danger.name, False, danger.what, danger.warns)
+
+
+def _limits(found: Services) -> str:
+    settings = found.settings
+    return (
+        f"{settings.sender_messages_per_minute or 'any number of'} messages a minute of one sender, "
+        f"{settings.user_messages_per_day or 'any number'} a day and {settings.user_max_mb or 'any number of'} MB "
+        "waiting for one user"
+    )
 
 
 def _redis(found: Services) -> Iterator[Check]:
@@ -64,13 +98,14 @@ def _redis(found: Services) -> Iterator[Check]:
         yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
     yield Check("ours", found.identity.is_ours(), "this Redis is ours" if found.identity.is_ours() else _NOT_OURS)
     for sentence in facts.risks(ack_replicas=found.settings.ack_replicas, has_sentinels=found.settings.has_sentinels):
-        yield Check("redis", False, sentence)
+        yield Check("redis", False, sentence, warns=sentence.startswith("appendfsync is everysec"))
     failing = found.health.failed_since(now - timedelta(minutes=10))
     yield Check("drains", not failing, f"failed lately for {len(failing)} users" if failing else "none failed lately")
     for gate in found.gates.of_all().values():
         if gate.until > now:
             yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}")
-    yield Check("workers", workers > 0, f"{workers} seen in the last minute")
+    hint = "" if workers else " → start one: the Procfile's worker"
+    yield Check("workers", workers > 0, f"{workers} seen in the last minute{hint}")
     late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     yield Check("due", late < 60, f"the oldest due outbox is {late:.0f} s late")
 
@@ -87,7 +122,7 @@ def _omi(found: Services) -> Check:
         said = found.omi.check(enabled[0] if enabled else PROBE_UID)
     except BadCredentials:
         key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
-        return Check("omi", False, f"Omi refuses {key}")
+        return Check("omi", False, f"Omi refuses {key} → make a new key in the Omi app and set it")
     except AppMisconfigured as error:
         return Check("omi", False, error.reason)
     except OmiError as error:

@@ -20,6 +20,7 @@ class Rules:
     own_domain: str | None = None
     """The domain of the private inbox addresses: what comes from there is a loop."""
     quarantine: timedelta = timedelta(days=7)
+    pause_max: timedelta = timedelta(days=30)
     request_time: timedelta = timedelta(seconds=135)
     drain_budget: timedelta = timedelta(seconds=25)
     """No new call is begun in a drain that is older than this: the job must end before its time-out."""

@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
     UNKNOWN_RECIPIENT = "unknown recipient"
     TOO_LARGE = "too large"
+    OVER_LIMIT = "over a limit"
     UNAVAILABLE = "unavailable"
 
 
@@ -145,8 +146,10 @@ class Provider(ABC):
         return Reply(self.status_of(outcome), json.dumps(said).encode() + b"\n", "application/json")
 
     def status_of(self, outcome: Outcome) -> int:
-        """Requests without an event always get 200."""
-        return 200 if outcome in (Outcome.PROBE, Outcome.ACKNOWLEDGED) else self.statuses[outcome]
+        """Requests without an event always get 200; what is over a limit is to be sent again, as when we are away."""
+        if outcome in (Outcome.PROBE, Outcome.ACKNOWLEDGED):
+            return 200
+        return self.statuses[Outcome.UNAVAILABLE if outcome is Outcome.OVER_LIMIT else outcome]
 
 
 class Sender(ABC):

@@ -154,6 +154,7 @@ def load_preferences(raw: str | None) -> Preferences:
         values |= {
             "import_as": Kind(kind) if kind else None,
             "senders": tuple(values["senders"]),
+            "paused_at": moment(values.get("paused_at")),
             "keep_history": tuple(values.get("keep_history", ())),
         }
     return Preferences(**_known(Preferences, values))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis import Redis
 
@@ -19,8 +20,25 @@ from integration_app.store.scripts import load
 from integration_app.text.addresses import listings
 
 DEDUPE_TTL = timedelta(days=30)
+_SIZE_MIN = 2_000
+"""Bytes that any message occupies, its story and ids included."""
 TOKENS_MAX = 50
 """Parts of a mail's addresses that are looked up as private addresses; no mail is for so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one user may have: messages of one sender in a minute, of all in a day; bytes that wait, of which a quarter
+    may be held, and twice as many may come in a day. 0: no limit. Events signed with a key of our own are not counted
+    by sender.
+    """
+
+    per_minute: int = 0
+    per_day: int = 0
+    bytes: int = 0
+
+
+NO_LIMITS = Limits()
 
 
 class Receipt(StrEnum):
@@ -28,6 +46,7 @@ class Receipt(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    OVER_LIMIT = "over a limit"
     RECORDED = "recorded"  # a word for the carrier: kept for the record, never forwarded
     FOR_NOBODY = "for nobody"
 
@@ -53,8 +72,14 @@ class Enqueues(Protocol):
 
 class Ingest:
     def __init__(
-        self, redis: Redis, text_retention: timedelta, jobs: Enqueues, replication: Replication = NO_REPLICATION
+        self,
+        redis: Redis,
+        text_retention: timedelta,
+        jobs: Enqueues,
+        replication: Replication = NO_REPLICATION,
+        limits: Limits = NO_LIMITS,
     ) -> None:
+        self._limits = limits
         self._redis = redis
         self._replication = replication
         self._retention = text_retention
@@ -79,17 +104,17 @@ class Ingest:
         """
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")
-        unlisted, listed, unproven, stranger = verdicts
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = [keys.seen(key) for key in message.dedupe_keys]
+        envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
         code, *found = self._replication.run(
             self._accept,
             message=keys.message(message_id),
             story=keys.story(message_id),
             rates=keys.rates_at(now),
             id=message_id,
-            envelope=codec.dump_envelope(message),
-            content=codec.dump_content(message.content),
+            envelope=envelope,
+            content=content,
             now_ms=codec.ms(now),
             dedupe_ttl=int(DEDUPE_TTL.total_seconds()),
             unread_ttl=int(self._retention.total_seconds()),
@@ -102,28 +127,47 @@ class Ingest:
             route=route,
             address=address,
             domain=domain,
-            unlisted=codec.dump_verdict(unlisted),
-            unlisted_held=int(unlisted.is_held),
-            listed=codec.dump_verdict(listed),
-            listed_held=int(listed.is_held),
-            unproven=codec.dump_verdict(unproven),
-            unproven_held=int(unproven.is_held),
-            stranger=codec.dump_verdict(stranger),
-            stranger_held=int(stranger.is_held),
+            **self._limited(message, len(envelope) + len(content), now),
+            **_judged(verdicts),
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
         if code == 3:
             raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
+        if code == 4:
+            return Accepted(Receipt.OVER_LIMIT)
         if code == 2:
             return Accepted(Receipt.FOR_NOBODY)
         if code == 0:
             return Accepted(Receipt.DUPLICATE, found[0])
         return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], *map(int, found[1:]))
 
+    def _limited(self, message: InboundMessage, size: int, now: datetime) -> dict[str, Any]:
+        """What the script counts by, and how much there may be."""
+        return {
+            "sender": "" if message.hints else _digest(message.sender),
+            "minute": int(now.timestamp() // 60),
+            "day": keys.day_of(now),
+            "size": max(_SIZE_MIN, size),
+            "sender_max": self._limits.per_minute,
+            "day_max": self._limits.per_day,
+            "bytes_max": self._limits.bytes,
+        }
+
     def knows(self, dedupe_keys: Sequence[str]) -> bool:
         """Whether an event of one of these keys has been taken in."""
         return bool(self._redis.exists(*(keys.seen(key) for key in dedupe_keys)))
+
+
+def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, verdict in zip(("unlisted", "listed", "unproven", "stranger"), verdicts, strict=True):
+        found |= {name: codec.dump_verdict(verdict), f"{name}_held": int(verdict.is_held)}
+    return found
+
+
+def _digest(sender: str) -> str:
+    return hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _wanted(message: InboundMessage) -> list[str]:

@@ -87,6 +87,9 @@ OPEN = f"{PREFIX}open:"
 DELIVERY = f"{PREFIX}delivery:"
 POKE = f"{PREFIX}poke:"
 PHONES = f"{PREFIX}phones:"
+LOAD = f"{PREFIX}load:"
+DAY = f"{PREFIX}day:"
+SENT = f"{PREFIX}sent:"
 GATE = f"{PREFIX}gate:"
 THROTTLE = f"{PREFIX}throttle"
 
@@ -97,6 +100,7 @@ TABLE = {
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
+    "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": f"{GATE}uid:",
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
@@ -179,6 +183,18 @@ def installation(uid: str) -> str:
 
 def phones(uid: str) -> str:
     return f"{PHONES}{uid}"
+
+
+def load(uid: str) -> str:
+    return f"{LOAD}{uid}"
+
+
+def day(uid: str, moment: datetime) -> str:
+    return f"{DAY}{uid}:{day_of(moment)}"
+
+
+def day_of(moment: datetime) -> int:
+    return int(moment.timestamp() // 86_400)
 
 
 def phone(number: str) -> str:

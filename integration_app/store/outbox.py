@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -85,8 +85,13 @@ class Outbox:
             pipe.zcard(keys.outbox(uid))
         return dict(zip(uids, map(int, pipe.execute()), strict=True))
 
-    def erase(self, uid: str) -> None:
-        self._redis.delete(keys.outbox(uid))
+    def erase(self, uid: str, *, now: datetime) -> None:
+        self._redis.delete(keys.outbox(uid), keys.load(uid), keys.day(uid, now), keys.day(uid, now - timedelta(days=1)))
+
+    def refused(self, uid: str) -> tuple[int, datetime] | None:
+        """How many messages were over a limit of this uid's, and when the last was; None when there was none."""
+        count, at = self._redis.hmget(keys.load(uid), ("refused", "refused_ms"))
+        return (int(count), codec.from_ms(str(at))) if count and at else None
 
     def _look(self, uid: str, *, after: int, content_max: int, read: _Read) -> Snapshot:
         names = scopes(uid)

@@ -41,7 +41,7 @@ def _unlink(services: Services, uid: str) -> None:
 
 def pause(services: Services, uid: str, *, paused: bool) -> None:
     """Hold what arrives, or go on with it at once."""
-    _prefer(services, uid, paused=paused)
+    _prefer(services, uid, paused=paused, paused_at=services.clock() if paused else None)
     services.due.set(uid, services.clock())
 
 

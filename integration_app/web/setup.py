@@ -6,6 +6,7 @@ The uid in `/setup?uid=…` is a claim. Nothing is shown for it, and nothing cha
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import segno
@@ -185,6 +186,10 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
         "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
+        "refused": services.outbox.refused(uid),
+        "pause_ends": (preferences.paused_at + timedelta(days=services.settings.pause_days))
+        if preferences.paused_at
+        else None,
         "sessions": services.auth.sessions.list(uid),
         "this_session": services.auth.sessions.id_of(str(session.get("key"))),
         "zones": labels.zones(preferences.time_zone),

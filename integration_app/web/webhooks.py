@@ -16,6 +16,7 @@ from integration_app.errors import (
     BadSignature,
     DoorError,
     MalformedPayload,
+    OverLimit,
     StoreUnfit,
     UnknownRecipient,
     VendorError,
@@ -30,13 +31,14 @@ _REFUSED: tuple[tuple[type[Exception], Outcome], ...] = (
     (BadSignature, Outcome.BAD_SIGNATURE),
     (MalformedPayload, Outcome.MALFORMED),
     (UnknownRecipient, Outcome.UNKNOWN_RECIPIENT),
+    (OverLimit, Outcome.OVER_LIMIT),
 )
 _ACCEPTED = {
     Receipt.STORED: Outcome.STORED,
     Receipt.DUPLICATE: Outcome.DUPLICATE,
     Receipt.RECORDED: Outcome.RECORDED,
 }
-_UNCOUNTED = (Outcome.PROBE, Outcome.UNAVAILABLE, Outcome.UNKNOWN_RECIPIENT, *_ACCEPTED.values())
+_UNCOUNTED = (Outcome.PROBE, Outcome.UNAVAILABLE, Outcome.UNKNOWN_RECIPIENT, Outcome.OVER_LIMIT, *_ACCEPTED.values())
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All of them: a framework's own 405 would be an answer that the provider did not choose."""
 
@@ -146,5 +148,5 @@ def _response(reply: Reply, outcome: Outcome) -> Response:
     if reply.content_type:
         response.headers["Content-Type"] = reply.content_type
     if reply.status == 503:
-        response.headers["Retry-After"] = "30"
+        response.headers["Retry-After"] = "300" if outcome is Outcome.OVER_LIMIT else "30"
     return response

@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from integration_app import bootstrap
 from integration_app.bootstrap import system_clock
 from integration_app.cli.samples import send
-from integration_app.local.stack import OPERATOR_PASSWORD, Stack
+from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
+from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 from tests.journeys.conftest import FAST
 from tests.sandbox_control import SandboxControl
 

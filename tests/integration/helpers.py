@@ -58,9 +58,9 @@ def run_to_rest(services: Services, clock: Clock, *, within: timedelta = timedel
     """Jump from one due time to the next until nothing is due any more."""
     end = clock() + within
     while (at := services.due.oldest()) is not None:
-        clock.now = max(clock.now, at + timedelta(milliseconds=1))
-        if clock.now > end:
+        if at > end:
             return
+        clock.now = max(clock.now, at + timedelta(milliseconds=1))
         run_due(services, clock)
 
 

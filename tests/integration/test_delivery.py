@@ -301,7 +301,7 @@ def test_only_what_is_too_old_is_given_up(services: Services, sandbox: SandboxCo
     old = text(services, "old")
     run_to_rest(services, clock, within=timedelta(hours=23))
     fresh = text(services, "fresh")
-    run_to_rest(services, clock, within=timedelta(hours=2))
+    run_to_rest(services, clock, within=timedelta(hours=3))
     assert (state(services, old, "u"), state(services, fresh, "u")) == ("parked", "waiting")
     sandbox.clear_faults()
     run_to_rest(services, clock)

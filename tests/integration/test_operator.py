@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from integration_app.bootstrap import Services
-from integration_app.local.stack import OPERATOR_PASSWORD
+from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 from integration_app.web.app import create_app
 from integration_app.web.operator_api import openapi
 from tests.conftest import Cli, Clock

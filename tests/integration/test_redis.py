@@ -107,7 +107,8 @@ def test_a_text_that_one_uid_still_waits_for_is_kept_whole(
     assert CANARY in everything_in(redis), "v has not enabled the app yet"
 
 
-def test_a_waiting_message_takes_little(services: Services, redis: Redis) -> None:
+def test_a_waiting_message_takes_little(build: Callable[..., Services], redis: Redis) -> None:
+    services = build(SENDER_MESSAGES_PER_MINUTE="0")
     link(services, "u")
     text(services, "warm up")
     before = int(redis.info("memory")["used_memory"])

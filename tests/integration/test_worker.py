@@ -179,7 +179,7 @@ def test_what_comes_due_is_begun_at_once_and_never_early(now: Services, sandbox:
         time.sleep(0.3)
         due = now.clock() + timedelta(seconds=0.5)
         arrived = message("hello", sender=PHONE, dedupe_keys=("due",), received_at=now.clock())
-        accepted = now.ingest.accept("m1", arrived, (Verdict(Trust.ALLOWED),) * 3, due_at=due, now=now.clock())
+        accepted = now.ingest.accept("m1", arrived, (Verdict(Trust.ALLOWED),) * 4, due_at=due, now=now.clock())
         assert accepted.receipt is Receipt.STORED
         until(lambda: now.due.at("u") is None)
     (call,) = sandbox.calls("create_conversation")

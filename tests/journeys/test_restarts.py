@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from integration_app.local import UNLIMITED
 from integration_app.local.stack import PROCESSES, Stack, free_port
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
@@ -50,7 +51,7 @@ class Balancer:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    return Stack(tmp_path, default_ports=False)
+    return Stack(tmp_path, settings=UNLIMITED, default_ports=False)
 
 
 def test_a_rolling_restart_refuses_nothing(stack: Stack) -> None:  # noqa: C901 - one story

@@ -21,6 +21,7 @@ import requests
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import system_clock
 from integration_app.cli.samples import send
+from integration_app.local import UNLIMITED
 from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage, Sender
@@ -36,6 +37,7 @@ SETTINGS = {
     "JOB_TIMEOUT_SECONDS": "4",
     "LEASE_SECONDS": "5",
     "LOG_LEVEL": "error",
+    **UNLIMITED,
 }
 FAULTS = (
     "rate_limited", "error_before", "error_after", "unavailable", "timeout_after", "drop_before", "drop_after",

@@ -30,6 +30,7 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
 from integration_app.errors import InboxError
+from integration_app.local import UNLIMITED
 from integration_app.local import stack as stack_module
 from integration_app.local.stack import Stack
 from integration_app.model import Clock
@@ -43,7 +44,7 @@ PHONES = {f"u{number}": f"+1555000{number:04d}" for number in range(8)}
 FAST = {
     "SMS_QUIET_SECONDS": "0.3", "SMS_MAX_WAIT_SECONDS": "1", "OMI_SETTLE_SECONDS": "3", "OMI_CONNECT_TIMEOUT_SECONDS": "1",
     "OMI_READ_TIMEOUT_SECONDS": "2", "JOB_TIMEOUT_SECONDS": "6", "LEASE_SECONDS": "8",
-    "OMI_MAX_REQUESTS_PER_MINUTE": "60000",
+    "OMI_MAX_REQUESTS_PER_MINUTE": "60000", **UNLIMITED,
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
+from integration_app.local import UNLIMITED
 from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
@@ -24,6 +25,7 @@ FAST = {
     "OMI_MAX_REQUESTS_PER_MINUTE": "60000",
     "JOB_TIMEOUT_SECONDS": "0.8",
     "LEASE_SECONDS": "1",
+    **UNLIMITED,
 }
 
 

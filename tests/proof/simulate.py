@@ -28,8 +28,9 @@ from integration_app.model import Done, Reason, Retry
 from integration_app.omi import OutcomeUnknown, Unavailable
 from integration_app.pipeline.delivery import drain as drain_module
 from integration_app.pipeline.delivery import outcomes as outcomes_module
-from integration_app.pipeline.delivery import reconcile as reconcile_module
 from integration_app.pipeline.delivery import sending as sending_module
+from integration_app.pipeline.delivery.read_back import after_gap as after_gap_module
+from integration_app.pipeline.delivery.read_back import reconcile as reconcile_module
 from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
@@ -145,7 +146,7 @@ def _forgets_the_next(real: Any) -> Any:
 
 
 MUTATIONS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
-    "no look into Omi after a gap": (drain_module, "suspects", lambda real: lambda *args: []),
+    "no look into Omi after a gap": (after_gap_module, "suspects", lambda real: lambda *args: []),
     "no read-back: an unknown outcome is sent again": (
         sending_module,
         "decide",

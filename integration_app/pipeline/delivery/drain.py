@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from integration_app import logs
@@ -22,18 +24,16 @@ from integration_app.model import (
     GateScope,
     Kind,
     Lane,
-    Park,
     Reason,
     Reconcile,
     WaitingMessage,
 )
-from integration_app.omi import AppMisconfigured, OmiError
+from integration_app.omi import OmiError
 from integration_app.pipeline.delivery.drain_pass import DrainPass, closed_until
 from integration_app.pipeline.delivery.group import plan
-from integration_app.pipeline.delivery.look_back import LookBack, suspects
 from integration_app.pipeline.delivery.outcomes import Outcomes
-from integration_app.pipeline.delivery.policy import MAY_BE_THERE, Situation, look_failed
-from integration_app.pipeline.delivery.reconcile import reconcile
+from integration_app.pipeline.delivery.read_back.after_gap import AfterGap
+from integration_app.pipeline.delivery.read_back.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
 from integration_app.pipeline.rules import Rules
@@ -49,7 +49,8 @@ log = logs.get(__name__)
 SNAPSHOTS_MAX = 3
 """Of one pass over a backlog: each reads up to a thousand messages."""
 PAUSED_SEQ = 2**53
-"""No message is newer: a paused outbox is not drained until its owner resumes."""
+"""No message is newer: a paused outbox is not drained until its owner resumes, or the pause is over."""
+PAUSE_OVER = "Your Omi Inbox was paused for so long that it goes on now; what waited is on its way."
 
 
 class Drain:
@@ -61,7 +62,7 @@ class Drain:
         deliveries: Deliveries,
         limiter: RateLimiter,
         texts: Texts,
-        look_back: LookBack,
+        after_gap: AfterGap,
         repair: Repair,
         health: Health,
         sending: Sending,
@@ -74,7 +75,7 @@ class Drain:
         self._deliveries = deliveries
         self._limiter = limiter
         self._texts = texts
-        self._look_back = look_back
+        self._after_gap = after_gap
         self._repair = repair
         self._health = health
         self._sending = sending
@@ -110,8 +111,8 @@ class Drain:
     def _drain(self, run: DrainPass) -> None:
         give_up_at = time.monotonic() + self._rules.drain_budget.total_seconds()
         while True:
-            if run.installation and run.installation.preferences.paused:
-                self._due.release(run.lease, next_at=None, last_seq=PAUSED_SEQ, now=self._clock())
+            if (until := self._paused_until(run)) is not None:
+                self._due.release(run.lease, next_at=until, last_seq=PAUSED_SEQ, now=self._clock())
                 return
             self._pass(run, give_up_at)
             if run.released:
@@ -128,6 +129,22 @@ class Drain:
             self._due.release(run.lease, next_at=next_at, last_seq=_seen(run), now=self._clock())
             return
 
+    def _paused_until(self, run: DrainPass) -> datetime | None:
+        """When the user's pause ends by itself; None: there is none, or it is over and they were told."""
+        installation, now = run.installation, self._clock()
+        if installation is None or not installation.preferences.paused:
+            return None
+        since = installation.preferences.paused_at
+        if since is None:  # a pause of before 0.4
+            since = now
+            self._outcomes.prefer(run, replace(installation.preferences, paused_at=now))
+        if since + self._rules.pause_max > now:
+            return since + self._rules.pause_max
+        self._outcomes.prefer(run, replace(installation.preferences, paused=False, paused_at=None))
+        with suppress(OmiError):
+            self._sending.omi.notify(run.lease.uid, PAUSE_OVER)
+        return None
+
     def _pass(self, run: DrainPass, give_up_at: float) -> None:
         busy = {delivery.lane for delivery in run.snapshot.open if not self._settle_open(run, delivery, give_up_at)}
         if run.acted:
@@ -141,7 +158,7 @@ class Drain:
             run.snapshot = self._outbox.refresh(run.lease, after=run.snapshot.last_seq)
 
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
-        waiting = self._not_in_omi(run, self._readable(run, give_up_at))
+        waiting = self._after_gap.sift(run, self._readable(run, give_up_at))
         groups = plan(waiting, closed_until(run.gates), self._rules)
         # the memories that Omi made of a text are known by their time alone: no others may come between
         unclear = {lane.kind for lane in busy if lane.kind is Kind.MEMORIES}
@@ -177,63 +194,6 @@ class Drain:
             if ready:
                 found.append(ready)
         return found
-
-    def _not_in_omi(self, run: DrainPass, waiting: list[WaitingMessage]) -> list[WaitingMessage]:
-        """Without what Omi holds although the store forgot it. What cannot be looked up waits, with all behind it."""
-        epoch, omi = run.snapshot.epoch, self._sending.omi
-        unsure = suspects(waiting, epoch, omi)
-        if not unsure:
-            return waiting
-        now = self._clock()
-        later = self._look_at(run, unsure, now)
-        if later is None:
-            self._due.renew(run.lease, now=now)
-            try:
-                found, unclear = self._look_back.found(run.lease.uid, unsure)
-            except AppMisconfigured:
-                # the app may not read: there is no way to find out, and most gaps lose nothing
-                self._health.alarm("after a gap of Redis Omi could not be read: something may be doubled", now=now)
-                self._outcomes.heard(run, None, run.lease.uid, wrote=False)
-                found, unclear = [], []
-            except OmiError as error:
-                self._outcomes.heard(run, error, run.lease.uid, wrote=False)
-                later = self._look_failed(run, unsure, error, now)
-                if later is None:
-                    return [item for item in waiting if item not in unsure]
-            else:
-                self._outcomes.heard(run, None, run.lease.uid, wrote=False)
-        if later is not None:
-            run.blocked = True
-            run.wakes.append(later)
-            first = unsure[0].seq
-            return [item for item in waiting if item.seq < first]
-        self._look_back.checked(run.lease, [item for item in unsure if item not in found], epoch)
-        if found:
-            self._sending.confirm(run, found)
-        for item in unclear:
-            self._sending.set_aside(run, [item], MAY_BE_THERE)
-        return [item for item in waiting if item not in (*found, *unclear)]
-
-    def _look_at(self, run: DrainPass, unsure: list[WaitingMessage], now: datetime) -> datetime | None:
-        """When Omi is to be read; None at once. Not while a call of before the gap may still turn up in Omi."""
-        epoch_at = run.snapshot.epoch_at
-        settled_at = epoch_at + self._deliveries.settle_pause if epoch_at and any(i.epoch for i in unsure) else now
-        at = max(settled_at, run.gate_until(Kind.CONVERSATION, now))
-        return at if at > now else self._limiter.acquire(run.lease.uid, Kind.CONVERSATION, now=now)
-
-    def _look_failed(
-        self, run: DrainPass, unsure: list[WaitingMessage], error: OmiError, now: datetime
-    ) -> datetime | None:
-        """When to read again; None when that is given up, and what is unsure is parked."""
-        tries = max(run.tries(GateScope.ALL, Kind.CONVERSATION), run.tries(GateScope.ALL_OF_KIND, Kind.CONVERSATION))
-        at = Situation(now, Kind.CONVERSATION, run.snapshot.epoch_at or now, tries_for_all=tries)
-        decision = look_failed(error, at, self._rules)
-        if isinstance(decision, Park):
-            self._sending.set_aside(run, unsure, decision)
-            return None
-        if decision.gate is not None:
-            self._outcomes.close(run, decision.gate, Kind.CONVERSATION)
-        return decision.look_at
 
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""

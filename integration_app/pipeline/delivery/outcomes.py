@@ -5,6 +5,7 @@ Gates and installation come first, the record last: a crash in between repeats t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from integration_app import logs
@@ -21,6 +22,7 @@ from integration_app.model import (
     InstallationState,
     Kind,
     Park,
+    Preferences,
     Reason,
     Reconcile,
     Retry,
@@ -199,6 +201,12 @@ class Outcomes:
                 run.gates.pop(name, None)
         if run.installation and run.installation.state is InstallationState.LEFT:
             self._installations.mark_enabled(delivery.uid)
+
+    def prefer(self, run: DrainPass, preferences: Preferences) -> None:
+        """Keep what has changed of how this user wants it, in this pass too."""
+        self._installations.prefer(run.lease.uid, preferences)
+        if run.installation:
+            run.snapshot = replace(run.snapshot, installation=replace(run.installation, preferences=preferences))
 
     def close(self, run: DrainPass, decision: Retry, kind: Kind) -> None:
         """Close the gate that a read without a delivery ran into."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from integration_app import logs
-from integration_app.errors import MalformedPayload, UnknownRecipient
+from integration_app.errors import MalformedPayload, OverLimit, UnknownRecipient
 from integration_app.model import Clock, Content, InboundMessage, Kind, Route, Verdict
 from integration_app.pipeline.delivery import group, prepare
 from integration_app.pipeline.intake.pairing import Pairing
@@ -45,7 +45,8 @@ class Intake:
     def accept(self, message: InboundMessage) -> Accepted:
         """Store a genuine message for every uid it belongs to.
 
-        Raises `MalformedPayload` when nothing was said, `UnknownRecipient` when it is for no uid. A Redis error
+        Raises `MalformedPayload` when nothing was said, `UnknownRecipient` when it is for no uid, `OverLimit`
+        when none of them may have more. A Redis error
         comes through: then nothing is stored and the provider must send it again.
         """
         if prepare.is_empty(message.content):
@@ -60,6 +61,8 @@ class Intake:
         accepted = self._ingest.accept(self._new_id(now), message, _verdicts(message), due_at=due, now=now)
         if accepted.receipt is Receipt.FOR_NOBODY:
             raise UnknownRecipient("no installation has this phone or address")
+        if accepted.receipt is Receipt.OVER_LIMIT:
+            raise OverLimit("more than its users may have: of one sender in a minute, in a day, or waiting")
         if accepted.receipt is not Receipt.DUPLICATE:
             log.info(
                 "accepted",

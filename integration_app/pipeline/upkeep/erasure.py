@@ -97,7 +97,7 @@ class Erasure:
             self._quarantine.drop(message_id, uid, why="erased", now=self._clock())
             self._inbox.erase(message_id, uid, tokens, now=self._clock())
             counts["messages"] += 1
-        self._outbox.erase(uid)
+        self._outbox.erase(uid, now=self._clock())
         self._gates.erase(uid)
         self._quotas.erase(uid)
         self._auth.erase(uid)

@@ -2,12 +2,15 @@
 --- count; or do nothing at all.
 -- @keys message story rates
 -- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
+-- @args sender minute day size:number sender_max:number day_max:number bytes_max:number
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
--- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours,
+-- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
+-- @returns more than any of its uids may have,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue sure mine
+-- @include count enqueue sure mine load
 --
+-- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
 -- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
 -- it, on it behind a "~" (no proof is needed), and not on it; `…_held` 1 where that means quarantine.
@@ -62,6 +65,35 @@ local function judge(uid)
   return stranger, stranger_held
 end
 
+-- whether a uid may have one more: of this sender in a minute, of all in a day, of bytes that wait (a quarter of them held)
+local function sent(uid) return K.sent .. redis.sha1hex(sender .. ':' .. uid .. ':' .. minute) end
+local function today(uid) return K.day .. uid .. ':' .. day end
+local function has_room(uid, is_held)
+  if sender_max > 0 and sender ~= '' and tonumber(redis.call('GET', sent(uid)) or 0) >= sender_max then return false end
+  local came = redis.call('HMGET', today(uid), 'messages', 'bytes')
+  if day_max > 0 and tonumber(came[1] or 0) >= day_max then return false end
+  if bytes_max == 0 then return true end
+  local has = redis.call('HMGET', K.load .. uid, 'bytes', 'held')
+  if tonumber(came[2] or 0) + size > bytes_max * 2 then return false end
+  if is_held == '1' then return tonumber(has[2] or 0) + size <= bytes_max / 4 end
+  return tonumber(has[1] or 0) + size <= bytes_max
+end
+
+local takers = {}
+for _, uid in ipairs(uids) do
+  local verdict, is_held = judge(uid)
+  if has_room(uid, is_held) then
+    table.insert(takers, {uid, verdict, is_held})
+  else
+    redis.call('HINCRBY', K.load .. uid, 'refused', 1)
+    redis.call('HSET', K.load .. uid, 'refused_ms', now_ms)
+  end
+end
+if #uids > 0 and #takers == 0 then
+  count(rates, counted .. 'over a limit')
+  return {4}
+end
+
 -- an outbox that cannot be read is put aside; what waits goes into a new one
 local function rebuild_outbox(uid)
   if redis.call('EXISTS', K.outbox .. uid) == 0 then return end
@@ -74,11 +106,16 @@ local function rebuild_outbox(uid)
 end
 
 local seq = redis.call('INCR', K.seq)
-redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #uids)
+redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #takers,
+  'size', size)
 sure('ZADD', K.messages, now_ms, id)
 local names, trust, held = {}, {}, 0
-for i, uid in ipairs(uids) do
-  local verdict, is_held = judge(uid)
+for i, taker in ipairs(takers) do
+  local uid, verdict, is_held = unpack(taker)
+  weigh(id, uid, is_held == '1' and 'held' or 'bytes', 1)
+  if redis.call('HINCRBY', today(uid), 'messages', 1) == 1 then redis.call('EXPIRE', today(uid), 172800) end
+  redis.call('HINCRBY', today(uid), 'bytes', size)
+  if sender ~= '' and redis.call('INCR', sent(uid)) == 1 then redis.call('EXPIRE', sent(uid), 120) end
   table.insert(names, '"' .. uid .. '"')
   table.insert(trust, '"' .. uid .. '":' .. verdict)
   sure('ZADD', K.of .. uid, seq, id)
@@ -108,4 +145,4 @@ if #uids == 0 then
 end
 count(rates, counted .. (route == '' and 'recorded' or 'stored'))
 for i = 1, dedupe_count do redis.call('SET', more[i], id, 'EX', dedupe_ttl) end
-return {1, id, #uids, held}
+return {1, id, #takers, held}

@@ -6,6 +6,8 @@
 -- @include message due
 if redis.call('HGET', message, 'state:' .. uid) ~= 'quarantined' then return 0 end
 redis.call('HSET', message, 'state:' .. uid, 'waiting')
+weigh(id, uid, 'held', -1)
+weigh(id, uid, 'bytes', 1)
 redis.call('ZREM', K.quarantine, id .. ' ' .. uid)
 redis.call('ZADD', K.outbox .. uid, redis.call('HGET', message, 'seq'), id)
 tell(id, event)

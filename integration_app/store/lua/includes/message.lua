@@ -1,4 +1,5 @@
 --- A message's end, and its return: the only place where state, story, `pending` and expiry change together.
+-- @include load
 local function tell(id, event)
   redis.call('RPUSH', K.story .. id, event)
 end
@@ -6,6 +7,7 @@ end
 -- Leave the outbox for good. `keep` seconds from the end of the last recipient; the longest wish wins.
 local function finish(id, uid, state, event, keep)
   local message = K.message .. id
+  weigh(id, uid, redis.call('HGET', message, 'state:' .. uid) == 'quarantined' and 'held' or 'bytes', -1)
   redis.call('HSET', message, 'state:' .. uid, state)
   tell(id, event)
   redis.call('ZREM', K.outbox .. uid, id)
@@ -23,6 +25,7 @@ local function reopen(id, uid, state, event)
   local seq = redis.call('HGET', message, 'seq')
   if not seq then return false end
   redis.call('HSET', message, 'state:' .. uid, state)
+  weigh(id, uid, 'bytes', 1)
   redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid, 'epoch:' .. uid)
   redis.call('HINCRBY', message, 'pending', 1)
   redis.call('PERSIST', message)

@@ -1,0 +1,1 @@
+"""What Omi holds: after an unknown outcome, and after a gap of Redis."""

@@ -1,0 +1,48 @@
+"""What the values of settings look like; each raises `ValidationError` with a sentence."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from environs import ValidationError
+
+
+def not_blank(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("must not be empty")
+
+
+def base_url(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
+    if parts.username or parts.password:
+        raise ValidationError("must not carry credentials")
+
+
+def redis_url(value: str) -> None:
+    if urlsplit(value).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
+        raise ValidationError("must be a redis://, rediss://, unix:// or redis+sentinel:// URL")
+    if value.startswith("redis+sentinel:") and not urlsplit(value).path.strip("/"):
+        raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
+
+
+def phone(value: str) -> None:
+    if not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
+        raise ValidationError("must be a phone number such as +15550009999")
+
+
+def long_enough(value: str) -> None:
+    if len(value) < 24:
+        raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
+
+
+def each_long_enough(values: list[str]) -> None:
+    """An empty one would let anybody sign."""
+    if any(len(value) < 16 for value in values):
+        raise ValidationError("each must have at least 16 characters, with one comma between two")
+
+
+def domain(value: str) -> None:
+    if "." not in value or any(sign in value for sign in "@/: "):
+        raise ValidationError("must be a bare mail domain, such as in.example.com")
