@@ -46,7 +46,8 @@ def of(settings: Settings, env: Mapping[str, str], known: Iterable[str], secrets
     yield from _misspelt(env, names)
     if settings.log_level == "debug":
         yield Danger("LOG_LEVEL", "is debug: libraries say more than you want to keep → set info", warns=True)
-    if settings.login_codes_per_hour > _CODES_MAX:
+    away = urlsplit(settings.public_base_url).hostname not in _LOOPBACK
+    if away and settings.login_codes_per_hour > _CODES_MAX:
         said = f"is {settings.login_codes_per_hour}: so many guesses an hour → {_CODES_MAX} or fewer"
         yield Danger("LOGIN_CODES_PER_HOUR", said)
 

@@ -29,7 +29,9 @@ oi:installation:<uid>      hash · oi:installations: set of uids · oi:left: tho
 oi:complete                what earlier versions did not write has been filled in
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
-oi:opened:<digest>         this uid has opened its page; expires
+oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
+oi:load:<uid>              bytes waiting and held, messages refused
+oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
 oi:sends:<what>:<digest>   codes sent, or wrong ones tried, in the running hour; expires
 oi:sessions:<uid>          hash: digest of a session → when and on what it was begun; expires
@@ -206,8 +208,12 @@ def inbox(token: str) -> str:
     return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def opened(digest: str) -> str:
-    return f"{PREFIX}opened:{digest}"
+def wrong(digest: str) -> str:
+    return f"{PREFIX}wrong:{digest}"
+
+
+def locked(digest: str) -> str:
+    return f"{PREFIX}locked:{digest}"
 
 
 def code(digest: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
-from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app import logs, operations
@@ -14,6 +14,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
+from integration_app.web import passwords
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
@@ -178,22 +179,34 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         return None
 
     @pages.route("/login", methods=["GET", "POST"])
-    @limiter.limit("5/minute;30/hour", methods=["POST"], deduct_when=lambda answer: answer.status_code == 403)
+    @limiter.limit("5/minute;30/hour", methods=["POST"])
+    @limiter.limit("60/hour", methods=["POST"], key_func=_known_device)
     @page()
     def login() -> str | AnyResponse | tuple[str, int]:
         if request.method == "GET":
             return render_template("operator/login.html", wrong=False)
-        if not check_password_hash(password_hash, request.form.get("password", "")[:1000]):
+        try:
+            right = passwords.is_right(password_hash, request.form.get("password", "")[:1000])
+        except passwords.Busy:
+            abort(429)
+        if not right:
             log.warning("operator login refused")
             return render_template("operator/login.html", wrong=True), 403
         _end()  # nothing of before survives: no fixed session
         now = services.clock()
         session["operator_seen"] = session["operator_since"] = now.timestamp()
+        session.permanent = True
+        session["operator_device"] = session.get("operator_device") or secrets.token_hex(8)
         session["operator_key"] = services.auth.sessions.begin(OPERATOR, device(), now=now)
         log.info("operator signed in")
         return redirect(url_for("operator.overview"), 303)
 
     return pages
+
+
+def _known_device() -> str:
+    """All guesses share one count; a browser that signed in before has its own, so strangers cannot lock it out."""
+    return f"operator {session.get('operator_device', 'anybody')}"
 
 
 def _end() -> None:

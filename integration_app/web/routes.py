@@ -11,6 +11,7 @@ from flask import Blueprint
 from flask_limiter import Limiter
 
 from integration_app.bootstrap import Services
+from integration_app.web.security import by_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Route:
     limit: str | None = None
 
 
+NETWORK_FACTOR = 8
+"""How many times as often a whole network may ask as one address."""
+
+
+def _wider(limit: str) -> str:
+    count, _, period = limit.partition("/")
+    return f"{int(count) * NETWORK_FACTOR}/{period}"
+
+
 def add_routes(
     blueprint: Blueprint, routes: Iterable[Route], services: Services, limiter: Limiter | None = None
 ) -> None:
@@ -32,4 +42,5 @@ def add_routes(
         if route.limit:
             assert limiter is not None  # noqa: S101 - a table with limits is registered with one
             view = limiter.limit(route.limit)(view)
+            view = limiter.limit(_wider(route.limit), key_func=by_network)(view)
         blueprint.add_url_rule(route.rule, route.view.__name__, view, methods=route.methods)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +21,7 @@ from integration_app.bootstrap import Services
 from integration_app.store import keys
 from integration_app.store.auth.sessions import SESSION_TTL
 from integration_app.store.installations import UID_PATTERN
+from integration_app.web import callers
 
 OPERATOR_IDLE, OPERATOR_LONGEST = timedelta(minutes=30), timedelta(hours=12)
 CSP = (
@@ -53,7 +53,7 @@ def install(app: Flask, services: Services) -> Limiter:
         WTF_CSRF_SSL_STRICT=False,  # web views leave the Referer out; the token is the proof
     )
     if services.settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=services.settings.trusted_proxies)  # type: ignore[method-assign]
+        app.wsgi_app = _BehindProxies(app.wsgi_app, services.settings.trusted_proxies)  # type: ignore[method-assign]
     app.jinja_env.finalize = _writable
     csrf = CSRFProtect(app)
     for name in ("health", "operator_api"):
@@ -95,14 +95,26 @@ def install(app: Flask, services: Services) -> Limiter:
     )
 
 
+class _BehindProxies:
+    """Believes `X-Forwarded-For` from a proxy. One has an address of a private network, or of this host: a caller that
+    comes from the internet itself came past it, and may say of itself what it likes.
+    """
+
+    def __init__(self, app: Any, count: int) -> None:
+        self._direct, self._proxied = app, ProxyFix(app, x_for=count)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        is_direct = callers.is_public(str(environ.get("REMOTE_ADDR") or ""))
+        return (self._direct if is_direct else self._proxied)(environ, start_response)
+
+
+def by_network() -> str:
+    return callers.network(request.remote_addr or "")
+
+
 def caller() -> str:
-    """The address that is throttled: of IPv6 the network, for one caller has all of it."""
-    given = request.remote_addr or "?"
-    try:
-        address = ipaddress.ip_address(given)
-    except ValueError:
-        return given
-    return given if address.version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+    """The address that is throttled."""
+    return callers.share(request.remote_addr or "")
 
 
 def _writable(value: Any) -> Any:

@@ -19,6 +19,7 @@ from integration_app.errors import UnknownRecipient
 from integration_app.model import Content, InboundMessage, Preferences, Route
 from integration_app.store import keys
 from integration_app.web.app import create_app
+from integration_app.web.security import caller
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
 from tests.integration.web_client import Browser
@@ -473,27 +474,82 @@ def test_odd_forms_are_answered_and_break_nothing(app: Flask, sandbox: SandboxCo
     assert is_signed_in(browser)
 
 
+def test_wrong_codes_lock_a_uid_for_longer_and_longer_and_its_owner_ends_it(
+    services: Services, redis: Redis, clock: Clock
+) -> None:
+    codes, who = services.auth.login_codes, services.auth.login_codes._digests.of("uid", "u")
+    ttls = []
+    for number in range(30):
+        browser = f"b{number}"
+        codes.keep_code("u", browser, "123456")
+        assert not codes.take_code("u", browser, "000000")
+        if redis.exists(keys.locked(who)):
+            ttls.append(redis.ttl(keys.locked(who)))
+            assert not codes.may_send("u", f"192.0.2.{number}")
+            redis.delete(keys.locked(who))
+    assert [round(ttl / 3600) for ttl in ttls] == [1, 2, 4]
+    codes.keep_code("u", "last", "123456")
+    redis.set(keys.locked(who), 1)
+    assert codes.code_for_chat("u"), "the owner, in Omi's chat"
+    assert not redis.exists(keys.locked(who))
+    assert codes.take_code("u", "last", "123456")
+    assert not redis.exists(keys.wrong(who))
+
+
+def test_without_a_code_a_wrong_try_locks_nobody(services: Services, redis: Redis) -> None:
+    for number in range(40):
+        assert not services.auth.login_codes.take_code("u", f"b{number}", "000000")
+    assert services.auth.login_codes.may_send("u", "192.0.2.9")
+
+
+def test_asking_for_users_who_have_not_enabled_the_app_is_bounded(app: Flask, sandbox: SandboxControl) -> None:
+    """Each time costs a call to Omi with our key: eighteen of eighteen went through before."""
+    browser = Browser(app)
+    for number in range(18):
+        browser.get(f"/setup?uid=stranger{number}")
+        browser.post("/setup/code", uid=f"stranger{number}")
+    assert len(sandbox.calls("notification")) <= 10
+
+
+def test_a_caller_past_the_proxy_is_not_believed(build: Callable[..., Services]) -> None:
+    app = create_app(build(TRUSTED_PROXIES="1"))
+
+    @app.get("/who")
+    def who() -> str:
+        return caller()
+
+    def seen(peer: str) -> str:
+        how: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": peer}, "headers": {"X-Forwarded-For": "203.0.113.7:99"}}
+        return str(app.test_client().get("/who", **how).text)
+
+    assert seen("10.0.0.1") == "203.0.113.7/32"
+    assert seen("8.8.8.8") == "8.8.8.8/32"
+
+
 # --- what Omi asks ------------------------------------------------------------------------------------------
 
 
-def test_setup_completed_is_always_200_and_tells_one_thing(
-    app: Flask, sandbox: SandboxControl, build: Callable[..., Services]
+def test_setup_completed_is_the_same_for_everybody(
+    app: Flask, sandbox: SandboxControl, redis: Redis, build: Callable[..., Services]
 ) -> None:
-    def asked(client: Any, **query: str) -> TestResponse:
+    def asked(client: Any, **query: str) -> tuple[int, Any]:
         answer: TestResponse = client.get("/setup/completed", query_string=query)
-        return answer
+        return answer.status_code, answer.get_json()
 
-    client = app.test_client()
-    for query in ({}, {"uid": "unknown"}, {"uid": ""}, {"uid": "x" * 5000}, {"uid": "a b"}):
-        answer = asked(client, **query)
-        assert (answer.status_code, answer.get_json()) == (200, {"is_setup_completed": False})
-    Browser(app).get("/setup?uid=opener")
-    assert asked(client, uid="opener").get_json() == {"is_setup_completed": True}
+    sign_in(app, sandbox, "u")
     away = create_app(build(REDIS_URL="redis://127.0.0.1:1/0")).test_client()
-    assert (asked(away, uid="opener").status_code, asked(away, uid="opener").get_json()) == (
-        200,
-        {"is_setup_completed": False},
-    )
+    for query in ({}, {"uid": "u"}, {"uid": "unknown"}, {"uid": ""}, {"uid": "x" * 5000}, {"uid": "a b"}):
+        for client in (app.test_client(), away):
+            assert asked(client, **query) == (200, {"is_setup_completed": True})
+
+
+def test_opening_the_page_keeps_nothing_of_strangers(app: Flask, redis: Redis) -> None:
+    Browser(app).get("/setup?uid=warm-up")
+    before = set(redis.scan_iter("oi:*"))
+    for number in range(30):
+        Browser(app).get(f"/setup?uid=stranger{number}")
+    kept = {str(key) for key in set(redis.scan_iter("oi:*")) - before}
+    assert not {key for key in kept if not key.startswith("oi:throttle")}, "but counts of a minute"
 
 
 # --- phones -------------------------------------------------------------------------------------------------
@@ -680,7 +736,9 @@ def test_the_export_holds_texts_and_what_became_of_them(
 
 def test_pages_say_so_when_redis_is_away(build: Callable[..., Services]) -> None:
     app = create_app(build(REDIS_URL="redis://127.0.0.1:1/0"))
-    answer = Browser(app).get("/setup?uid=u")
+    browser = Browser(app)
+    browser.get("/setup?uid=u")
+    answer = browser.post("/setup/code", uid="u")
     assert answer.status_code == 503
     assert "Nothing that you sent is lost" in answer.text
 

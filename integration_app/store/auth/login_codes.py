@@ -19,8 +19,17 @@ CODE_TRIES = 5
 CODE_TRIES_OF_ALL = 100
 CHAT = "chat"
 """In the place of a browser, for a code that is told in Omi's chat."""
-OPENED_TTL = timedelta(days=7)
+WRONG_MAX = 10
+"""Wrong codes after which a uid is locked: no more codes are sent. Its owner gets one in Omi's chat, which ends it."""
+WRONG_TTL = timedelta(days=30)
+_LOCK_HOURS_MAX = 7 * 24
+_ASKS_PER_HOUR = 10
+"""Of one caller and for one uid, also where Omi then refuses to show a code."""
 DELIVERY_TTL = timedelta(minutes=10)
+
+
+def _doors(uid: str, caller: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("from", caller), ("uid", uid)
 
 
 class LoginCodes:
@@ -30,28 +39,25 @@ class LoginCodes:
         self._codes_per_hour = codes_per_hour
         self._try_code = load(redis, "try_code")
 
-    def opened(self, uid: str) -> None:
-        """The uid has opened the page: Omi may enable the app."""
-        self._redis.set(keys.opened(self._digests.of("uid", uid)), 1, ex=OPENED_TTL)
-
-    def has_opened(self, uid: str) -> bool:
-        return bool(self._redis.exists(keys.opened(self._digests.of("uid", uid)), keys.installation(uid)))
-
     def may_send(self, uid: str, caller: str) -> bool:
-        """Count one sending of a code; False beyond so many an hour, for this uid or for this caller's address."""
+        """Count one sending of a code; False beyond so many an hour, for this uid or for this caller's address, and
+        while the uid is locked.
+        """
         # the caller first: one who has used up their own share cannot use up that of others
-        doors = (("from", caller), ("uid", uid))
-        return all(
-            self._digests.hit(keys.sends(door, self._digests.of(door, who))) <= self._codes_per_hour
-            for door, who in doors
-        )
+        asks = all(self._hit("asks of", door, who) <= _ASKS_PER_HOUR for door, who in _doors(uid, caller))
+        if not asks or self._redis.exists(keys.locked(self._digests.of("uid", uid))):
+            return False
+        return all(self._hit(door, who) <= self._codes_per_hour for door, who in _doors(uid, caller))
 
     def was_not_sent(self, uid: str, caller: str) -> None:
-        """Take back what `may_send` counted."""
+        """Take back what counts codes. That they asked stays counted: each time costs a call to Omi."""
         pipe = self._redis.pipeline(transaction=True)
-        for door, who in (("from", caller), ("uid", uid)):
+        for door, who in _doors(uid, caller):
             pipe.decr(keys.sends(door, self._digests.of(door, who)))
         pipe.execute()
+
+    def _hit(self, *parts: str) -> int:
+        return self._digests.hit(keys.sends(parts[0], self._digests.of(*parts[-2:])))
 
     def make_code(self) -> str:
         """Six digits."""
@@ -75,6 +81,7 @@ class LoginCodes:
             return None
         code = self.make_code()
         self.keep_code(uid, CHAT, code)
+        self._redis.delete(keys.locked(self._digests.of("uid", uid)))  # the owner is there, and ends the lock
         return code
 
     def take_code(self, uid: str, browser: str, code: str) -> bool:
@@ -82,13 +89,29 @@ class LoginCodes:
         tries end it for this browser. Wrong tries of others do not, up to a hundred.
         """
         digest = self._digests.of("code", uid, code.strip())
+        who = self._digests.of("uid", uid)
         by = self._digests.of("tries of", uid, browser)
-        return any(
+        found = [
             self._try_code(
                 code=self._code_key(uid, asked), digest=digest, by=by, tries_max=CODE_TRIES, total_max=CODE_TRIES_OF_ALL
             )
             for asked in (browser, CHAT)
-        )
+        ]
+        if 1 in found:
+            self._redis.delete(keys.wrong(who), keys.locked(who))
+        elif 0 in found:
+            self._count_wrong(who)
+        return 1 in found
+
+    def _count_wrong(self, who: str) -> None:
+        """Wrong codes in a row of one uid, whoever tries: each ten of them lock it, for an hour, for two, for four …"""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.incr(keys.wrong(who))
+        pipe.expire(keys.wrong(who), WRONG_TTL)
+        wrong = int(pipe.execute()[0])
+        if wrong % WRONG_MAX == 0:
+            hours = min(2 ** (wrong // WRONG_MAX - 1), _LOCK_HOURS_MAX)
+            self._redis.set(keys.locked(who), 1, ex=timedelta(hours=hours))
 
     def _code_key(self, uid: str, browser: str) -> str:
         return keys.code(self._digests.of("code of", uid, browser))
@@ -102,4 +125,4 @@ class LoginCodes:
     def erase(self, uid: str) -> None:
         digest = self._digests.of("uid", uid)
         codes = map(str, self._redis.smembers(keys.codes_of(digest)))
-        self._redis.delete(keys.codes_of(digest), keys.opened(digest), *codes)
+        self._redis.delete(keys.codes_of(digest), keys.wrong(digest), keys.locked(digest), *codes)
