@@ -28,6 +28,7 @@ from integration_app.pipeline.delivery.texts import Texts
 from integration_app.pipeline.estimate import Estimates
 from integration_app.pipeline.intake.intake import Intake
 from integration_app.pipeline.intake.pairing import Pairing
+from integration_app.pipeline.intake.phones import Phones
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.sightings import Sightings
 from integration_app.pipeline.timeline import Timeline
@@ -56,6 +57,7 @@ from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
 from integration_app.store.repair import Repair
 from integration_app.store.replication import Replication
+from integration_app.store.shared_phones import SharedPhones
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Stores:
     inbox: Inbox
     outbox: Outbox
     installations: Installations
+    shared_phones: SharedPhones
     due: DueSet
     deliveries: Deliveries
     dead_letters: DeadLetters
@@ -91,6 +94,7 @@ class Services:
     drain: Drain
     timeline: Timeline
     sightings: Sightings
+    phones: Phones
     replays: Replays
     estimates: Estimates
     retention: Retention
@@ -147,6 +151,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     erasure = Erasure(
         inbox=stores.inbox,
         installations=stores.installations,
+        shared_phones=stores.shared_phones,
         auth=stores.auth,
         outbox=stores.outbox,
         deliveries=stores.deliveries,
@@ -157,6 +162,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         secret=settings.secret_key,
         clock=clock,
     )
+    phones = Phones(installations=stores.installations, shared=stores.shared_phones, omi=omi, clock=clock)
     return Services(
         settings=settings,
         providers=providers,
@@ -164,12 +170,13 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         intake=Intake(
             ingest=stores.ingest,
             installations=stores.installations,
-            pairing=Pairing(link_codes=stores.auth.link_codes, installations=stores.installations, clock=clock),
+            pairing=Pairing(link_codes=stores.auth.link_codes, installations=stores.installations, phones=phones),
             rules=rules,
             clock=clock,
         ),
         drain=_drain(stores, omi, _reader(settings, providers, stores, clock), rules, clock),
         timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
+        phones=phones,
         sightings=Sightings(inbox=stores.inbox, deliveries=stores.deliveries, clock=clock),
         replays=Replays(dead_letters=stores.dead_letters, gates=stores.gates, quotas=stores.quotas, clock=clock),
         estimates=estimates,
@@ -231,6 +238,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         inbox=Inbox(redis, text_retention),
         outbox=Outbox(redis, due),
         installations=Installations(redis),
+        shared_phones=SharedPhones(redis),
         due=due,
         deliveries=Deliveries(
             redis,

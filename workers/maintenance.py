@@ -43,6 +43,7 @@ class Maintenance:
             self._services.retention.sweep(now)
         self._ticks += 1
         self._services.replays.step(now)
+        self._services.phones.step()
 
     def _deregister(self) -> None:
         try:

@@ -23,6 +23,7 @@ from integration_app.model import (
 
 _CONTROL = {
     "LINK": "a link code",
+    "UNLINK": "all links of that phone have ended",
     "LOOP": "it comes from one of our own addresses",
     "RECORDING": "a recording without words",
     "TRANSCRIPT": "a part of a live transcript without final words",

@@ -30,6 +30,7 @@ oi:complete                what earlier versions did not write has been filled i
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
+oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
@@ -78,6 +79,9 @@ FAILURES = f"{PREFIX}failures"
 FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
+
+PROVISIONAL = f"{PREFIX}provisional"
+NOTICES = f"{PREFIX}notices"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"

@@ -36,7 +36,11 @@ def _new_address(services: Services, uid: str) -> None:
 
 
 def _unlink(services: Services, uid: str) -> None:
-    services.installations.unlink_phone(uid, request.form.get("phone", "")[:20])
+    services.phones.remove(uid, request.form.get("phone", "")[:20])
+
+
+def _confirm_phone(services: Services, uid: str) -> None:
+    services.phones.confirm(uid, request.form.get("phone", "")[:20])
 
 
 def pause(services: Services, uid: str, *, paused: bool) -> None:
@@ -130,6 +134,7 @@ ACTIONS: dict[str, Callable[[Services, str], None]] = {
     "link-code": _link_code,
     "new-address": _new_address,
     "unlink": _unlink,
+    "confirm-phone": _confirm_phone,
     "pause": _pause,
     "preferences": _preferences,
     "release": _release,

@@ -175,6 +175,15 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "settings": services.settings,
         "preferences": preferences,
         "address": f"{installation.inbox_token}@{services.settings.inbox_domain}",
+        "phones": [
+            {
+                "number": phone,
+                "others": services.phones.others(uid, phone),
+                "waiting": services.phones.waiting(uid, phone),
+                "ends": services.phones.ends(uid, phone),
+            }
+            for phone in installation.phones
+        ],
         "number": number,
         "link": code,
         "sms": sms,

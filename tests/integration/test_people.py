@@ -526,6 +526,91 @@ def test_a_caller_past_the_proxy_is_not_believed(build: Callable[..., Services])
     assert seen("8.8.8.8") == "8.8.8.8/32"
 
 
+@pytest.fixture
+def shared(services: Services, sandbox: SandboxControl) -> str:
+    """A phone of `victim`, who was talked into texting the code of `mallory`."""
+    sandbox.enable("victim", "mallory")
+    link(services, "victim")
+    services.installations.add("mallory", now=services.clock())
+    text(services, services.auth.link_codes.new("mallory"))
+    return PHONE
+
+
+def test_who_has_a_phone_is_told_when_another_account_links_it(
+    services: Services, sandbox: SandboxControl, app: Flask, shared: str
+) -> None:
+    services.phones.step()
+    (notice,) = sandbox.notifications("victim")
+    assert "UNLINK" in notice["message"]
+    assert shared not in notice["message"]
+    assert not sandbox.notifications("mallory")
+    browser = sign_in(app, sandbox, "victim")
+    assert "Also linked to another account" in browser.get("/me").text
+    assert "That was me" in browser.page
+    assert "has to confirm it" in sign_in(app, sandbox, "mallory").get("/me").text
+
+
+def test_a_link_that_nobody_confirms_ends(services: Services, clock: Clock, shared: str) -> None:
+    assert services.installations.with_phone(shared) == ["mallory", "victim"]
+    clock.pass_time(hours=23)
+    services.phones.step()
+    assert services.installations.with_phone(shared) == ["mallory", "victim"]
+    services.phones.confirm("mallory", shared)  # not theirs to confirm
+    clock.pass_time(hours=2)
+    services.phones.step()
+    assert services.installations.with_phone(shared) == ["victim"]
+
+
+def test_a_confirmed_link_stays(
+    services: Services, sandbox: SandboxControl, app: Flask, clock: Clock, shared: str
+) -> None:
+    browser = sign_in(app, sandbox, "victim")
+    browser.get("/me")
+    browser.post("/me/confirm-phone", phone=shared)
+    assert "That was me" not in browser.page
+    clock.pass_time(days=3)
+    services.phones.step()
+    assert services.installations.with_phone(shared) == ["mallory", "victim"]
+
+
+@pytest.mark.parametrize("how", ["page", "text"])
+def test_an_owner_ends_all_links_of_a_phone(
+    services: Services, sandbox: SandboxControl, app: Flask, clock: Clock, shared: str, how: str
+) -> None:
+    if how == "page":
+        browser = sign_in(app, sandbox, "victim")
+        browser.get("/me")
+        browser.post("/me/unlink", phone=shared)
+    else:
+        message_id = text(services, " unlink. ")
+        story = services.inbox.story(message_id)
+        assert story is not None
+        assert story.message.control == "UNLINK"
+        assert not story.states, "and is not forwarded"
+    assert services.installations.with_phone(shared) == []
+    services.phones.step()
+    assert [row for row in sandbox.notifications("mallory") if "not linked" in row["message"]]
+    clock.pass_time(days=2)
+    services.phones.step()
+
+
+def test_who_is_not_confirmed_ends_only_their_own_link(services: Services, shared: str) -> None:
+    services.phones.remove("mallory", shared)
+    assert services.installations.with_phone(shared) == ["victim"]
+    services.phones.remove("mallory", shared)
+    assert services.installations.with_phone(shared) == ["victim"]
+
+
+def test_unlink_of_a_stranger_is_for_nobody(services: Services) -> None:
+    with pytest.raises(UnknownRecipient):
+        text(services, "UNLINK", sender="+15550007777")
+
+
+def test_an_erased_account_leaves_no_waiting_link(services: Services, redis: Redis, shared: str) -> None:
+    services.erasure.erase("mallory")
+    assert not redis.exists(keys.PROVISIONAL)
+
+
 # --- what Omi asks ------------------------------------------------------------------------------------------
 
 

@@ -54,7 +54,9 @@ class Intake:
         message = replace(message, sender=one_line(message.sender, 320))
         if self._is_own(message):
             message = replace(message, control="LOOP")
-        if self._pairing.pair(message):
+        if self._pairing.unpair(message):
+            message = replace(message, control="UNLINK")
+        elif self._pairing.pair(message):
             message = replace(message, control="LINK", content=Content(text="[a link code]"))
         now = self._clock()
         due = now + self._delay(message)

@@ -24,6 +24,7 @@ from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
+from integration_app.store.shared_phones import SharedPhones
 
 log = logs.get(__name__)
 
@@ -34,6 +35,7 @@ class Erasure:
         *,
         inbox: Inbox,
         installations: Installations,
+        shared_phones: SharedPhones,
         auth: Auth,
         outbox: Outbox,
         deliveries: Deliveries,
@@ -46,6 +48,7 @@ class Erasure:
     ) -> None:
         self._inbox = inbox
         self._installations = installations
+        self._shared_phones = shared_phones
         self._auth = auth
         self._outbox = outbox
         self._deliveries = deliveries
@@ -88,6 +91,8 @@ class Erasure:
         counts: Counter[str] = Counter()
         installation = self._installations.get(uid)
         counts["phones"] = len(installation.phones) if installation else 0
+        for number in installation.phones if installation else ():
+            self._shared_phones.settle(number, uid)
         tokens = self._installations.tokens(uid)
         self._installations.erase(uid)  # first: nothing new finds its way here any more
         self._due.forget(uid)  # the current holder loses its lease, and can record nothing

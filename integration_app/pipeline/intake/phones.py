@@ -1,0 +1,99 @@
+"""Linking phones and ending links.
+
+A phone may serve several uids, but never in silence: those whom it serves already are told of each new one, and a new
+link lasts a day unless one of them confirms it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from integration_app import logs
+from integration_app.model import Clock
+from integration_app.omi import OmiError
+from integration_app.pipeline.delivery.destinations import Destination
+from integration_app.store.installations import Installations
+from integration_app.store.shared_phones import SharedPhones
+
+log = logs.get(__name__)
+
+CONFIRM_WITHIN = timedelta(days=1)
+_LINKED = (
+    "Your phone {phone} was just linked to another Omi account, which gets your texts too. If that was you, confirm it "
+    "on your Omi Inbox page within a day; else it ends then. To end it now, text UNLINK from that phone."
+)
+_UNLINKED = "Your phone {phone} is not linked to your Omi Inbox any more: it was removed, or UNLINK was texted from it."
+
+
+class Phones:
+    def __init__(self, *, installations: Installations, shared: SharedPhones, omi: Destination, clock: Clock) -> None:
+        self._installations = installations
+        self._shared = shared
+        self._omi = omi
+        self._clock = clock
+
+    def link(self, uid: str, number: str) -> None:
+        """Bind a phone that has proved itself."""
+        owners = self.owners(number)
+        self._installations.link_phone(uid, number)
+        others = [other for other in owners if other != uid]
+        if others and uid not in owners:
+            self._shared.provisional(number, uid, self._clock() + CONFIRM_WITHIN)
+            self._shared.tell(others, _LINKED.format(phone=_short(number)))
+
+    def owners(self, number: str) -> list[str]:
+        """The uids whose links of this phone stay."""
+        return [uid for uid in self._installations.with_phone(number) if self._shared.ends(number, uid) is None]
+
+    def others(self, uid: str, number: str) -> int:
+        """How many other accounts get this phone's texts."""
+        return sum(other != uid for other in self._installations.with_phone(number))
+
+    def ends(self, uid: str, number: str) -> datetime | None:
+        """When this uid's link ends unless it is confirmed."""
+        return self._shared.ends(number, uid)
+
+    def waiting(self, uid: str, number: str) -> bool:
+        """Whether this uid, an owner, is asked to confirm another's link."""
+        linked = self._installations.with_phone(number)
+        return uid in self.owners(number) and any(self._shared.ends(number, other) for other in linked)
+
+    def confirm(self, uid: str, number: str) -> None:
+        """An owner says that the other accounts may stay."""
+        if uid in self.owners(number):
+            for other in self._installations.with_phone(number):
+                self._shared.settle(number, other)
+
+    def remove(self, uid: str, number: str) -> None:
+        """An owner ends every link of a phone; who is not confirmed ends only their own."""
+        if uid in self.owners(number):
+            self.end_all(number, by=uid)
+        elif uid in self._installations.with_phone(number):
+            self._end(uid, number)
+
+    def end_all(self, number: str, *, by: str = "") -> int:
+        """End all links of a phone, as its owner asks by texting UNLINK. How many there were."""
+        linked = list(self._installations.with_phone(number))
+        for uid in linked:
+            self._end(uid, number)
+        self._shared.tell([uid for uid in linked if uid != by], _UNLINKED.format(phone=_short(number)))
+        return len(linked)
+
+    def step(self) -> None:
+        """End what was not confirmed in time, and show what is to be told. For the maintenance loop."""
+        for number, uid in self._shared.over(self._clock()):
+            self._end(uid, number)
+        for uid, words in self._shared.told():
+            with suppress(OmiError):  # the page says it too
+                self._omi.notify(uid, words)
+
+    def _end(self, uid: str, number: str) -> None:
+        self._installations.unlink_phone(uid, number)
+        self._shared.settle(number, uid)
+        log.info("a link of a phone has ended", uid=uid)
+
+
+def _short(number: str) -> str:
+    """Enough of a number to recognise one's own."""
+    return f"…{number[-4:]}"
