@@ -159,6 +159,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         due=stores.due,
         gates=stores.gates,
         quotas=stores.quotas,
+        health=stores.health,
         secret=settings.secret_key,
         clock=clock,
     )
@@ -186,6 +187,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             quarantine=stores.quarantine,
             installations=stores.installations,
             erasure=erasure,
+            health=stores.health,
             rules=rules,
             text_retention=timedelta(days=settings.text_retention_days),
             parked_retention=timedelta(days=settings.dead_letter_retention_days),

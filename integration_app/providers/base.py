@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
@@ -18,10 +18,13 @@ from urllib.parse import parse_qsl
 
 from environs import Env
 
-from integration_app.errors import MalformedPayload, VendorError
+from integration_app.errors import BadSignature, MalformedPayload, VendorError
 from integration_app.model import Attachment, InboundMessage
 
 FORM_FIELDS_MAX = 2000
+SIGNED_TIME_MAX = timedelta(days=29)
+"""Older than that no signed request is taken: ids of messages are known for thirty days, so it may have been here."""
+SIGNED_TIME_AHEAD = timedelta(days=1)
 
 
 class Outcome(StrEnum):
@@ -184,6 +187,12 @@ class ProviderSpec:
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
     local_settings: tuple[str, ...] = ()
     is_example: bool = False
+
+
+def check_signed_time(signed_at: datetime, now: datetime) -> None:
+    """Raises `BadSignature` for a time that a vendor's own retries cannot explain."""
+    if not now - SIGNED_TIME_MAX < signed_at < now + SIGNED_TIME_AHEAD:
+        raise BadSignature("signed too long ago, or in the future: it may be a copy of an old request")
 
 
 def mail_date(value: str | None) -> datetime | None:

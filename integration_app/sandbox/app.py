@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -69,6 +70,8 @@ def _keep_log(app: Flask, state: State) -> None:
     @app.before_request
     def _begin() -> AnyResponse | None:
         g.began, g.resets = time.monotonic(), state.resets
+        if not request.path.startswith(API) and not _is_at_home():
+            return Response("This sandbox answers its own pages and programs on this machine alone.", 403)
         if request.method in ("HEAD", "OPTIONS") and request.path.startswith(API):
             refused = jsonify(detail="Method Not Allowed")
             refused.status_code = 405
@@ -89,6 +92,21 @@ def _keep_log(app: Flask, state: State) -> None:
         if request.method != "GET":
             state.save()
         return response
+
+
+def _is_at_home() -> bool:
+    """Control and inspector take no page's requests from elsewhere: neither by another name for this machine, which a
+    page could make up, nor across sites.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    known = host in ("localhost", "127.0.0.1", "::1") or _is_an_address(host)
+    origin = request.headers.get("Origin")
+    return known and (origin is None or urlsplit(origin).netloc == request.host)
+
+
+def _is_an_address(host: str) -> bool:
+    """Names can be made to point here; addresses cannot. A container's own name has no dot."""
+    return "." not in host or all(part.isdigit() for part in host.split("."))
 
 
 def _methods(app: Flask) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from integration_app.store.scripts import load
 log = logs.get(__name__)
 
 _ALARM_SECONDS = 3600
+_REWRITE_SECONDS = 24 * 3600
 MEMORY_SHARE_MAX = 0.8
 LAG_SECONDS_MAX = 10
 SKEW_SECONDS_MAX = 5
@@ -177,6 +179,24 @@ class Health:
         """How far this host's own clock is ahead of Redis's, in seconds."""
         seconds, micros = self._redis.time()
         return time.time() - int(seconds) - int(micros) / 1e6
+
+    def forget_on_disk(self, *, at_once: bool = False) -> None:
+        """Have Redis write its append-only file anew, without what was erased: at the next sweep, or `at_once`. Once
+        a day in any case, for what has expired.
+        """
+        if not at_once:
+            with suppress(ResponseError):  # a full Redis; it is done once a day in any case
+                self._redis.set(keys.REWRITE, 1)
+            return
+        wanted = self._redis.get(keys.REWRITE)
+        if not wanted and not self._redis.set(keys.REWRITTEN, 1, nx=True, ex=_REWRITE_SECONDS):
+            return
+        try:
+            self._redis.bgrewriteaof()
+        except ResponseError:  # one is running, or a managed server does that by itself
+            return
+        self._redis.delete(keys.REWRITE)
+        self._redis.set(keys.REWRITTEN, 1, ex=_REWRITE_SECONDS)
 
     def _config(self) -> dict[str, str]:
         """CONFIG GET, where the server allows it."""

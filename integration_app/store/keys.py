@@ -30,6 +30,7 @@ oi:complete                what earlier versions did not write has been filled i
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
+oi:rewrite                 something was erased: the append-only file is to be written anew; oi:rewritten: lately
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
@@ -80,6 +81,8 @@ FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
 
+REWRITE = f"{PREFIX}rewrite"
+REWRITTEN = f"{PREFIX}rewritten"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
 

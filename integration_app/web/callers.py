@@ -39,6 +39,12 @@ def is_public(given: str) -> bool:
     return address is not None and address.is_global
 
 
+def is_near(given: str) -> bool:
+    """Whether this is an address of this host, or of a private network."""
+    address = read(given)
+    return address is not None and (address.is_loopback or address.is_private)
+
+
 def _network(given: str, four: int, six: int) -> str:
     address = read(given)
     if address is None:

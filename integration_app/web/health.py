@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
-from integration_app.web import draining
+from integration_app.web import callers, draining
 
 WORKER_SEEN = timedelta(minutes=1)
 LATE = timedelta(seconds=30)
@@ -33,9 +34,19 @@ def blueprint(services: Services) -> Blueprint:
             return jsonify(status="stopping", problems=["this process is going: send nobody here any more"]), 503
         # Only a Redis that takes no write closes the doors: a balancer that took them away for want of a worker would
         # lose texts that could have been accepted.
-        return jsonify(answer), 503 if answer["status"] == "unavailable" else 200
+        status = 503 if answer["status"] == "unavailable" else 200
+        return jsonify(answer if _may_know(services) else {"status": answer["status"]}), status
 
     return pages
+
+
+def _may_know(services: Services) -> bool:
+    """What is wrong is told to this network, and to who has the operator's token; to strangers, only whether it is."""
+    token = services.settings.operator_api_token
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+        return True
+    return "X-Forwarded-For" not in request.headers and callers.is_near(request.remote_addr or "")
 
 
 def _ready(services: Services) -> dict[str, Any]:

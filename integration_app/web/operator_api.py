@@ -168,6 +168,12 @@ def blueprint(services: Services, token: str) -> Blueprint:
             return jsonify(error="a bearer token is needed"), 401
         return None
 
+    @api.after_request
+    def _private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
     return api
 
 

@@ -141,7 +141,11 @@ def page(*, public: bool = False) -> Callable[[Any], Any]:
 def signed_in(services: Services) -> str | None:
     """The uid whose session this cookie holds; asked of the store, so that a session can be ended from elsewhere."""
     uid, key = session.get("uid"), session.get("key")
-    if not uid or not key or not services.auth.sessions.has(uid, key, now=services.clock()):
+    if (
+        not isinstance(uid, str)
+        or not isinstance(key, str)
+        or not services.auth.sessions.has(uid, key, now=services.clock())
+    ):
         return None
     return str(uid)
 

@@ -27,6 +27,10 @@ KNOWN = [*names(), *(name for spec in registry.specs().values() for name in spec
 SECRETS = ["HELLO_TOKENS", "TWILIO_AUTH_TOKENS", "POSTMARK_WEBHOOK_USERS", "MAILGUN_SIGNING_KEYS"]
 
 
+def hashed(password: str) -> str:
+    return generate_password_hash(password, method="pbkdf2:sha256:1000")
+
+
 def found(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, **changes: str) -> dict[str, dangers.Danger]:
     env = settings | GOOD | changes
     for name, value in env.items():
@@ -54,8 +58,8 @@ def test_a_good_deployment_is_told_nothing(bare: dict[str, str], monkeypatch: py
         ("SECRET_KEY", "changemechangemechangemechangeme"),
         ("OMI_BASE_URL", "http://omi.internal"),
         ("TRUSTED_PROXIES", "0"),
-        ("OPERATOR_PASSWORD_HASH", generate_password_hash(LOCAL_OPERATOR_PASSWORD, method="pbkdf2:sha256:1000")),
-        ("OPERATOR_PASSWORD_HASH", generate_password_hash("long and unknown", method="pbkdf2:sha256:1000")),
+        pytest.param("OPERATOR_PASSWORD_HASH", hashed(LOCAL_OPERATOR_PASSWORD), id="the password of make dev"),
+        pytest.param("OPERATOR_PASSWORD_HASH", hashed("long and unknown"), id="few rounds"),
         ("OPERATOR_API_TOKEN", "a" * 24),
         ("HELLO_TOKENS", "ababababababababab"),
         ("HELLO_TOKENS", "<your token goes here>"),
@@ -81,5 +85,5 @@ def test_a_dangerous_setting_is_named_with_what_to_do(
 def test_a_stack_on_ones_own_machine_is_fine(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     here = {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "INBOX_DOMAIN": "in.example.com", "TRUSTED_PROXIES": "0"}
     here |= {"REDIS_URL": "redis://127.0.0.1:6379/0", "OMI_BASE_URL": "http://127.0.0.1:8100"}
-    here["OPERATOR_PASSWORD_HASH"] = generate_password_hash(LOCAL_OPERATOR_PASSWORD, method="pbkdf2:sha256:1000")
+    here["OPERATOR_PASSWORD_HASH"] = hashed(LOCAL_OPERATOR_PASSWORD)
     assert not [danger for danger in found(settings, monkeypatch, **here).values() if not danger.warns]

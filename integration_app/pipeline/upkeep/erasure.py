@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from integration_app import logs
-from integration_app.model import Clock, PreparedText
+from integration_app.model import Clock, Content, PreparedText
 from integration_app.store.auth import Auth
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
+from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
@@ -43,6 +44,7 @@ class Erasure:
         due: DueSet,
         gates: Gates,
         quotas: Quotas,
+        health: Health,
         secret: str,
         clock: Clock,
     ) -> None:
@@ -56,6 +58,7 @@ class Erasure:
         self._due = due
         self._gates = gates
         self._quotas = quotas
+        self._health = health
         self._secret = secret.encode()
         self._clock = clock
 
@@ -73,6 +76,7 @@ class Erasure:
                     "sender": story.message.sender,
                     "state": story.states[uid],
                     "text": text.text if isinstance(text, PreparedText) else None,
+                    "as_it_came": asdict(text) if isinstance(text, Content) else None,
                     "head": text.head if isinstance(text, PreparedText) else None,
                     "made_by_omi": asdict(made) if made else None,
                     "events": [_mine(event.as_dict(), uid) for event in story.events if event.uid in (None, uid)],
@@ -106,6 +110,7 @@ class Erasure:
         self._gates.erase(uid)
         self._quotas.erase(uid)
         self._auth.erase(uid)
+        self._health.forget_on_disk()
         return self._receipt(uid, dict(counts), self._clock())
 
     def _receipt(self, uid: str, counts: dict[str, int], now: datetime) -> dict[str, Any]:

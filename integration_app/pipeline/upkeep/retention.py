@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.upkeep.erasure import Erasure
 from integration_app.store.deliveries import Deliveries
+from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.quarantine import Quarantine
@@ -21,6 +22,7 @@ class Retention:
         quarantine: Quarantine,
         installations: Installations,
         erasure: Erasure,
+        health: Health,
         rules: Rules,
         text_retention: timedelta,
         parked_retention: timedelta,
@@ -30,6 +32,7 @@ class Retention:
         self._quarantine = quarantine
         self._installations = installations
         self._erasure = erasure
+        self._health = health
         self._rules = rules
         self._text_retention = text_retention
         self._parked_retention = parked_retention
@@ -44,3 +47,4 @@ class Retention:
         self._deliveries.sweep(before=now - self._parked_retention)
         for uid in self._installations.gone(before=now - self._parked_retention):
             self._erasure.erase(uid)  # a user who disabled the app cannot prove anything to us any more
+        self._health.forget_on_disk(at_once=True)

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -21,7 +22,7 @@ from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.amazon_ses.local import local_env
 from integration_app.providers.amazon_ses.sender import SesSender
 from integration_app.providers.amazon_ses.signature import Certificates, check, is_whole, key_of
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, check_signed_time, mail_date
 from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, top
 from integration_app.text.charsets import decode_words
 
@@ -66,6 +67,7 @@ class Ses(Provider):
         if topic not in self._topics or not found:
             raise BadSignature("TopicArn is not one of SES_SNS_TOPIC_ARNS")
         check(event, self._certificates.key(str(event.get("SigningCertURL", "")), found.group(1)))
+        check_signed_time(_moment(str(event.get("Timestamp", ""))), request.received_at)
         said = request.headers.get("x-amz-sns-message-type")
         if said and said != event.get("Type"):
             raise BadSignature("the header and the body disagree on the type")
@@ -131,6 +133,14 @@ class Ses(Provider):
             envelope_from=envelope_from,
             evidence=_evidence(receipt, envelope_from, several or not address),
         )
+
+
+def _moment(timestamp: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(timestamp)
+    except ValueError:
+        raise BadSignature("the signed Timestamp is no time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _event(request: WebhookRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "
 _HASHES: Mapping[str, type[hashes.SHA1] | type[hashes.SHA256]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 _PEM_MAX = 20_000
 _CACHED_MAX = 32
+_FAILURE_SECONDS = 60.0
 
 Fetch = Callable[[str], bytes]
 
@@ -53,6 +55,7 @@ class Certificates:
         self._pinned = key_of(pinned.encode()) if pinned else None
         self._fetch = fetch
         self._keys: dict[str, RSAPublicKey] = {}
+        self._failed: dict[str, float] = {}
 
     def key(self, url: str, region: str) -> RSAPublicKey:
         """Raises `BadSignature` for a URL that is not Amazon's, or another region's."""
@@ -62,14 +65,26 @@ class Certificates:
         if self._pinned:
             return self._pinned
         if url not in self._keys:
+            if self._failed.get(url, 0.0) > time.monotonic():
+                raise VendorError("Amazon's certificate could not be had a moment ago")
             try:
                 key = key_of(self._fetch(url))
             except ValueError:
+                self._remember_failure(url)
                 raise VendorError("Amazon's certificate cannot be read") from None
+            except VendorError:
+                self._remember_failure(url)
+                raise
             if len(self._keys) >= _CACHED_MAX:
                 self._keys.clear()
             self._keys[url] = key
         return self._keys[url]
+
+    def _remember_failure(self, url: str) -> None:
+        """No caller makes us ask again at once."""
+        if len(self._failed) >= _CACHED_MAX:
+            self._failed.clear()
+        self._failed[url] = time.monotonic() + _FAILURE_SECONDS
 
 
 def key_of(pem: bytes) -> RSAPublicKey:

@@ -62,7 +62,7 @@ class Hello(Provider):
         try:
             event: dict[str, Any] = _EVENT.loads(request.body)
         except ValidationError as error:
-            names = ", ".join(sorted(map(str, error.messages_dict)))
+            names = ", ".join(sorted(set(error.messages_dict) & set(_EVENT.fields))) or "some are unknown"
             raise MalformedPayload(f"these fields are missing or wrong: {names}") from None
         except (ValueError, RecursionError):
             raise MalformedPayload("the body is not JSON") from None

@@ -70,7 +70,7 @@ class RawMail(Provider):
         return InboundMessage(
             provider=self.name,
             event_id=message_id or digest,
-            dedupe_keys=(f"{self.name}:{digest}",),
+            dedupe_keys=(f"{self.name}:{digest}", *_signed_once(request)),
             channel="email",
             route=Route.RECIPIENT,
             sender=address or envelope_from or "",
@@ -82,6 +82,12 @@ class RawMail(Provider):
             envelope_from=envelope_from,
             evidence=evidence(headers, self._receivers, address, several or not address),
         )
+
+
+def _signed_once(request: WebhookRequest) -> tuple[str, ...]:
+    """The signature says nothing of the envelope, so it is taken once, whomever it names the second time."""
+    identifier = request.headers.get("webhook-id", "") if "webhook-signature" in request.headers else ""
+    return (f"raw-mail:signed:{identifier}",) if identifier else ()
 
 
 def _addresses(value: str) -> tuple[str, ...]:

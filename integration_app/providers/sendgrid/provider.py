@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, generate_private_key
@@ -19,7 +20,7 @@ from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, check_signed_time, mail_date
 from integration_app.providers.common import basic_auth
 from integration_app.providers.common.attachments import of_parts
 from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, one_author, top
@@ -63,6 +64,7 @@ class SendGrid(Provider):
             raise BadSignature("the signature or its timestamp is missing: is the security policy attached?")
         if not timestamp.isdigit() or not is_genuine(signature, timestamp, request.body, self._keys):
             raise BadSignature("the signature does not fit any of our keys")
+        check_signed_time(_since_1970(timestamp), request.received_at)
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
         form = _Form(parts(request.headers.get("content-type", ""), request.body))
@@ -99,6 +101,13 @@ class SendGrid(Provider):
                 several_authors=several or not address,
             ),
         )
+
+
+def _since_1970(timestamp: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadSignature("the signed timestamp is no time") from None
 
 
 class _Form:

@@ -1,4 +1,4 @@
---- Never deliver a held message to this uid.
+--- Never deliver a held message to this uid, and forget its words.
 -- @flags allow-oom
 -- @keys message
 -- @args id uid keep event
@@ -8,4 +8,5 @@
 redis.call('ZREM', K.quarantine, id .. ' ' .. uid)
 if redis.call('HGET', message, 'state:' .. uid) ~= 'quarantined' then return 0 end
 finish(id, uid, 'dropped', event, keep)
+if not kept_for_others(id, uid) then redis.call('HDEL', message, 'content', 'prepared') end
 return 1

@@ -46,6 +46,16 @@ local function needed_by_others(id, uid)
   return false
 end
 
+-- Whether another uid has it, so that its text stays for them
+local function kept_for_others(id, uid)
+  local fields = redis.call('HGETALL', K.message .. id)
+  for i = 1, #fields, 2 do
+    local other = string.match(fields[i], '^state:(.*)$')
+    if other and other ~= uid and fields[i + 1] ~= 'dropped' then return true end
+  end
+  return false
+end
+
 -- An event for one uid, where its JSON says `"uid":null`.
 local function for_uid(event, uid)
   return (string.gsub(event, '"uid":null', '"uid":"' .. uid .. '"', 1))
