@@ -39,6 +39,7 @@ from integration_app.pipeline.upkeep.retention import Retention
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.settings import Reader, Settings
+from integration_app.store import vault
 from integration_app.store.auth import Auth
 from integration_app.store.connections import connect
 from integration_app.store.dead_letters import DeadLetters
@@ -57,6 +58,7 @@ from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
 from integration_app.store.repair import Repair
 from integration_app.store.replication import Replication
+from integration_app.store.rotation import Rotation
 from integration_app.store.shared_phones import SharedPhones
 
 
@@ -81,6 +83,7 @@ class Stores:
     identity: Identity
     repair: Repair
     migrations: Migrations
+    rotation: Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Services:
     health: Health
     identity: Identity
     migrations: Migrations
+    rotation: Rotation
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -140,6 +144,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     Opens no connection yet.
     """
     settings, providers = read_settings()
+    vault.use(vault.Vault(settings.data_keys))
     how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
     queue_connection = connect(settings.redis_url, decode=False, **how)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
@@ -214,6 +219,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         health=stores.health,
         identity=stores.identity,
         migrations=stores.migrations,
+        rotation=stores.rotation,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -261,6 +267,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         identity=Identity(redis),
         repair=Repair(redis),
         migrations=Migrations(redis),
+        rotation=Rotation(redis),
     )
 
 

@@ -46,3 +46,8 @@ def each_long_enough(values: list[str]) -> None:
 def domain(value: str) -> None:
     if "." not in value or any(sign in value for sign in "@/: "):
         raise ValidationError("must be a bare mail domain, such as in.example.com")
+
+
+def each_a_key(values: list[str]) -> None:
+    if any(len(value) < 32 for value in values):
+        raise ValidationError("each must have at least 32 characters, newest first: openssl rand -hex 32")

@@ -53,6 +53,7 @@ class Settings:
     operator_api_token: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: str = _secret()
+    data_keys: tuple[str, ...] = _secret()
     mail_text_source: str
     sender_messages_per_minute: int
     user_messages_per_day: int
@@ -152,6 +153,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_webhook_secrets": env.list(
             "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
         ),
+        "data_keys": env.list("DATA_KEYS", [], subcast=str.strip, validate=values_of.each_a_key),
         "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
@@ -168,7 +170,8 @@ def read(reader: Reader) -> Callable[[], Settings]:
     def build() -> Settings:
         for name in ("omi_base_url", "public_base_url"):
             values[name] = values[name].rstrip("/")
-        values["omi_webhook_secrets"] = tuple(values["omi_webhook_secrets"])
+        for name in ("omi_webhook_secrets", "data_keys"):
+            values[name] = tuple(values[name])
         values["inbox_domain"] = values["inbox_domain"].lower()
         return Settings(**values)
 

@@ -65,6 +65,7 @@ for command in (
     quarantine.quarantine,
     samples.send_sample,
     store.init,
+    store.keys,
     store.migrate,
     store.restored,
     simulate.simulate,

@@ -29,6 +29,21 @@ def migrate() -> None:
     click.echo(f"schema {schema}", err=True)
 
 
+@click.group()
+def keys() -> None:
+    """The keys under which texts and addresses are sealed in Redis."""
+
+
+@keys.command()
+def rotate() -> None:
+    """Seal everything under the first of DATA_KEYS. Safe beside workers, and to repeat; then the others can go."""
+    with services() as found:
+        if not found.settings.data_keys:
+            fail("DATA_KEYS is not set: openssl rand -hex 32 makes one", FAILED)
+        done = found.rotation.run()
+    click.echo(f"sealed anew: {', '.join(f'{count} {what}' for what, count in sorted(done.items()))}", err=True)
+
+
 @click.command()
 def restored() -> None:
     """Say that Redis was restored from a copy: what waits in it is looked up in Omi before it is sent."""

@@ -36,8 +36,7 @@ PROCESSES = {
     "worker": "python -m workers --slots ${WORKER_SLOTS:-64}",
 }
 """The lines of the Procfile, which an installed wheel does not have; a test holds them equal."""
-READY_SECONDS = 30.0
-STOP_SECONDS = 20.0
+READY_SECONDS, STOP_SECONDS = 30.0, 20.0
 
 EMBEDDED, ON_PATH, FROM_ENVIRONMENT = "embedded", "path", "env"
 REDIS_CHOICES = (EMBEDDED, ON_PATH, FROM_ENVIRONMENT)
@@ -85,6 +84,7 @@ class Stack:
             "INBOX_PHONE": "+15550009999",
             "LOGIN_CODES_PER_HOUR": "100",  # everybody here calls from one address
             "SECRET_KEY": secrets.token_hex(24),
+            "DATA_KEYS": secrets.token_hex(32),
             "LOG_FORMAT": "text",
             "WEB_HOST": "127.0.0.1",
             "PORT": self.web_url.rpartition(":")[2],

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
-from integration_app.errors import SettingsError
+from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 from integration_app.operations import dangers
@@ -69,6 +69,19 @@ def _dangers(found: Services) -> Iterator[Check]:
         yield Check(danger.name, False, danger.what, danger.warns)
 
 
+def _sealed(found: Services) -> Check:
+    if not found.settings.data_keys:
+        words = "DATA_KEYS is not set: a copy of Redis shows texts, addresses and phones → openssl rand -hex 32"
+        return Check("at rest", False, words, warns=True)
+    try:
+        behind = found.rotation.behind()
+    except StoreUnfit as error:
+        return Check("at rest", False, f"{error} → list that key too, behind the new one")
+    if behind:
+        return Check("at rest", False, f"{behind} users are under an older key → omi-inbox keys rotate", warns=True)
+    return Check("at rest", True, "sealed under the first of DATA_KEYS")
+
+
 def _limits(found: Services) -> str:
     settings = found.settings
     return (
@@ -96,6 +109,7 @@ def _redis(found: Services) -> Iterator[Check]:
         told = facts.append_only is not None
         yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
         yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
+    yield _sealed(found)
     yield Check("ours", found.identity.is_ours(), "this Redis is ours" if found.identity.is_ours() else _NOT_OURS)
     for sentence in facts.risks(ack_replicas=found.settings.ack_replicas, has_sentinels=found.settings.has_sentinels):
         yield Check("redis", False, sentence, warns=sentence.startswith("appendfsync is everysec"))

@@ -1,4 +1,7 @@
-"""Frozen values to JSON and back. ASCII-only JSON, so that even a lone surrogate survives the trip to Redis."""
+"""Frozen values to JSON and back, sealed where people's words or addresses are in them.
+
+ASCII-only JSON, so that even a lone surrogate survives the trip to Redis.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from integration_app.model import (
     Route,
     Verdict,
 )
+from integration_app.store import vault
 
 VERSION = 1
 """Of every value below, written with it. Readers tolerate what they do not know, so it only counts up where an old
@@ -69,13 +73,13 @@ def dump_envelope(message: InboundMessage, control: str | None = None) -> str:
     del values["content"]
     if control:
         values["control"] = control
-    return _versioned(values)
+    return vault.current().seal("envelope", _versioned(values))
 
 
 def dump_content(content: Content) -> str:
     """Without what is not set: workers of 0.2 refuse a field that they do not know."""
     rows = [_given(row) for row in content.attachments]
-    return dumps(_given(content) | ({"attachments": rows} if rows else {}))
+    return vault.current().seal("content", dumps(_given(content) | ({"attachments": rows} if rows else {})))
 
 
 def _given(value: Any) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def _given(value: Any) -> dict[str, Any]:
 
 
 def load_message(envelope: str, content: str | None) -> InboundMessage:
-    values = json.loads(envelope)
+    values = json.loads(vault.current().open("envelope", envelope))
     values |= {
         "dedupe_keys": tuple(values["dedupe_keys"]),
         "recipients": tuple(values["recipients"]),
@@ -113,7 +117,7 @@ def _load_evidence(values: dict[str, Any] | None) -> Evidence:
 
 
 def load_content(raw: str | None) -> Content:
-    values = json.loads(raw) if raw else {}
+    values = json.loads(vault.current().open("content", raw)) if raw else {}
     values["attachments"] = tuple(map(_load_attachment, values.get("attachments", ())))
     values["headers"] = tuple((name, value) for name, value in values.get("headers", ()))
     values["place"] = _pair(values.get("place"))
@@ -130,11 +134,11 @@ def _pair(values: list[float] | None) -> tuple[float, float] | None:
 
 
 def dump_prepared(prepared: PreparedText) -> str:
-    return _versioned(_fields(prepared))
+    return vault.current().seal("prepared", _versioned(_fields(prepared)))
 
 
 def load_prepared(raw: str) -> PreparedText:
-    values = json.loads(raw)
+    values = json.loads(vault.current().open("prepared", raw))
     values |= {"kind": Kind(values["kind"]), "tags": tuple(values["tags"]), "said_at": moment(values.get("said_at"))}
     values["place"] = _pair(values.get("place"))
     return PreparedText(**_known(PreparedText, values))
@@ -142,13 +146,14 @@ def load_prepared(raw: str) -> PreparedText:
 
 def dump_preferences(preferences: Preferences, before: str | None = None) -> str:
     """`before`: what is kept now; of that, what only a newer version knows stays."""
-    kept = json.loads(before) if before else {}
+    kept = json.loads(vault.current().open("preferences", before)) if before else {}
     names = {field.name for field in fields(Preferences)}
-    return _versioned({name: value for name, value in kept.items() if name not in names} | _fields(preferences))
+    more = {name: value for name, value in kept.items() if name not in names}
+    return vault.current().seal("preferences", _versioned(more | _fields(preferences)))
 
 
 def load_preferences(raw: str | None) -> Preferences:
-    values = json.loads(raw) if raw else {}
+    values = json.loads(vault.current().open("preferences", raw)) if raw else {}
     if values:
         kind = values["import_as"]
         values |= {
@@ -162,7 +167,7 @@ def load_preferences(raw: str | None) -> Preferences:
 
 def load_delivery(raw: dict[str, str]) -> Delivery:
     """From the delivery's hash: `data` as it was begun, the rest as it changed since."""
-    values = json.loads(raw["data"])
+    values = json.loads(vault.current().open("delivery", raw["data"]))
     values |= {
         "lane": Lane(**values["lane"] | {"kind": Kind(values["lane"]["kind"])}),
         "message_ids": tuple(values["message_ids"]),
@@ -181,11 +186,11 @@ def load_delivery(raw: dict[str, str]) -> Delivery:
 
 
 def dump_made(made: Made | None) -> str:
-    return _versioned(_fields(made)) if made else ""
+    return vault.current().seal("made", _versioned(_fields(made))) if made else ""
 
 
 def load_made(raw: str) -> Made:
-    values = json.loads(raw)
+    values = json.loads(vault.current().open("made", raw))
     return Made(**_known(Made, values | {"action_items": tuple(values["action_items"])}))
 
 
@@ -193,7 +198,7 @@ def dump_delivery(delivery: Delivery) -> str:
     values = _fields(delivery)
     for changing in ("state", "look_at", "reason", "cause", "seen"):
         del values[changing]
-    return _versioned(values)
+    return vault.current().seal("delivery", _versioned(values))
 
 
 def _versioned(values: dict[str, Any]) -> str:

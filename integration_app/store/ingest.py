@@ -14,9 +14,10 @@ from redis import Redis
 from integration_app.errors import StoreUnfit
 from integration_app.model import InboundMessage, Received, Route, Verdict
 from integration_app.store import codec, due, inbox, keys
-from integration_app.store.installations import inbox_tokens, spellings
+from integration_app.store.installations import inbox_tokens, phone_keys
 from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
+from integration_app.store.vault import current
 from integration_app.text.addresses import listings
 
 DEDUPE_TTL = timedelta(days=30)
@@ -103,7 +104,7 @@ class Ingest:
         the store is not ours, or too few replicas have it: then it has to be sent again.
         """
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
-        address, domain = listings(message.sender) if message.route is Route.RECIPIENT else ("", "")
+        entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = [keys.seen(key) for key in message.dedupe_keys]
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
@@ -125,8 +126,7 @@ class Ingest:
             hint_due=codec.ms(now) + due.HINT_REPEAT_MS if due_at <= now else "",
             counted=f"webhooks:{message.provider}:",
             route=route,
-            address=address,
-            domain=domain,
+            entries=" ".join(name for entry in entries for name in current().names("sender", entry)),
             **self._limited(message, len(envelope) + len(content), now),
             **_judged(verdicts),
             dedupe_count=len(seen),
@@ -167,7 +167,8 @@ def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _digest(sender: str) -> str:
-    return hashlib.sha256(sender.lower().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    name = current().name("sender", sender.lower())
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _wanted(message: InboundMessage) -> list[str]:
@@ -176,7 +177,7 @@ def _wanted(message: InboundMessage) -> list[str]:
         case Route.UID:
             return list(message.recipients)
         case Route.SENDER:
-            return [keys.phone(number) for number in spellings(message.sender)]
+            return phone_keys(message.sender)
         case Route.RECIPIENT:
             tokens = dict.fromkeys(token for to in message.recipients for token in inbox_tokens(to))
             return [keys.inbox(token) for token in list(tokens)[:TOKENS_MAX]]

@@ -13,6 +13,7 @@ from redis import Redis
 from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
 from integration_app.store.scripts import load
+from integration_app.store.vault import current
 from integration_app.text.addresses import normal
 
 TOKEN_BYTES = 10  # 80 bits: an inbox address is a capability and must not be guessable
@@ -37,7 +38,11 @@ class Installations:
             raise ValueError("a uid is 1 to 128 letters, digits, - and _")
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
         self._add(
-            installation=keys.installation(uid), inbox=keys.inbox(token), uid=uid, token=token, now_iso=now.isoformat()
+            installation=keys.installation(uid),
+            inbox=keys.inbox(token),
+            uid=uid,
+            token=current().seal("address", token),
+            now_iso=now.isoformat(),
         )
         found = self.get(uid)
         assert found is not None  # noqa: S101 - it has just been written
@@ -82,7 +87,7 @@ class Installations:
 
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""
-        senders = "".join(f"{normal(entry)}\n" for entry in preferences.senders)
+        senders = "".join(f"{_searched(entry)}\n" for entry in preferences.senders)
         before = self._redis.hget(keys.installation(uid), "preferences")
         kept = codec.dump_preferences(preferences, str(before) if before else None)
         self._change(
@@ -98,9 +103,9 @@ class Installations:
             self._move(
                 installation=keys.installation(uid),
                 new_inbox=keys.inbox(token),
-                old_inbox=keys.inbox(str(before)),
+                old_inbox=keys.inbox(current().open("address", str(before))),
                 uid=uid,
-                new_token=token,
+                new_token=current().seal("address", token),
                 old_token=str(before),
                 keep=int(keep.total_seconds()),
             )
@@ -109,14 +114,15 @@ class Installations:
     def tokens(self, uid: str) -> Sequence[str]:
         """The private address's token, and those before it that may still work."""
         now, moved = self._redis.hmget(keys.installation(uid), ("inbox_token", "moved"))
-        return [*str(now or "").split(), *str(moved or "").split()]
+        sealed = [*str(now or "").split(), *str(moved or "").split()]
+        return [current().open("address", token) for token in sealed]
 
     def erase(self, uid: str) -> None:
         """Forget the uid, its phones and its addresses."""
         phones = map(str, self._redis.smembers(keys.phones(uid)))
         pipe = self._redis.pipeline(transaction=True)
-        for number in phones:
-            pipe.srem(keys.phone(number), uid)
+        for key in (key for number in phones for key in phone_keys(current().open_member(number))):
+            pipe.srem(key, uid)
         for token in self.tokens(uid):
             pipe.delete(keys.inbox(token))
         pipe.delete(keys.installation(uid), keys.phones(uid))
@@ -128,23 +134,24 @@ class Installations:
         """Bind a proven phone (E.164) to a uid. A phone may serve several uids, a uid have several phones."""
         self._bind(
             installation=keys.installation(uid),
-            phone_uids=keys.phone(number),
+            phone_uids=keys.phone(current().name("phone", number)),
             uid_phones=keys.phones(uid),
             uid=uid,
-            number=number,
+            number=current().member(number),
         )
 
     def unlink_phone(self, uid: str, number: str) -> bool:
         """Take a phone away from a uid. False when it was not linked."""
         pipe = self._redis.pipeline(transaction=True)
+        for key in phone_keys(number):
+            pipe.srem(key, uid)
         for same in spellings(number):
-            pipe.srem(keys.phone(same), uid)
-            pipe.srem(keys.phones(uid), same)
+            pipe.srem(keys.phones(uid), *current().members(same))
         return any(pipe.execute())
 
     def with_phone(self, number: str) -> Sequence[str]:
         """The uids that proved to own this phone."""
-        return sorted(map(str, self._redis.sunion([keys.phone(same) for same in spellings(number)])))
+        return sorted(map(str, self._redis.sunion(phone_keys(number))))
 
     def with_inbox(self, tokens: Iterable[str]) -> Sequence[str]:
         """The uids to whose private addresses these tokens belong."""
@@ -167,6 +174,17 @@ class Installations:
         self._redis.zrem(keys.LEFT, uid)
 
 
+def _searched(entry: str) -> str:
+    """An entry of a list of senders as it is compared; "~" stays in front."""
+    mark = "~" if entry.startswith("~") else ""
+    return mark + current().name("sender", normal(entry.removeprefix("~")))
+
+
+def phone_keys(number: str) -> list[str]:
+    """The keys under which the uids of a phone may stand: each spelling of it, under each name."""
+    return [keys.phone(name) for same in spellings(number) for name in current().names("phone", same)]
+
+
 def as_installation(uid: str, raw: dict[str, str], phones: Iterable[str]) -> Installation | None:
     """From its hash and its phones; None where there is none."""
     if "created_at" not in raw:
@@ -175,8 +193,8 @@ def as_installation(uid: str, raw: dict[str, str], phones: Iterable[str]) -> Ins
         uid=uid,
         state=InstallationState(raw["state"]),
         created_at=datetime.fromisoformat(raw["created_at"]),
-        inbox_token=raw["inbox_token"],
-        phones=tuple(sorted(phones)),
+        inbox_token=current().open("address", raw["inbox_token"]),
+        phones=tuple(sorted(map(current().open_member, phones))),
         left_at=codec.moment(raw.get("left_at")),
         preferences=codec.load_preferences(raw.get("preferences")),
     )

@@ -206,8 +206,9 @@ def day_of(moment: datetime) -> int:
     return int(moment.timestamp() // 86_400)
 
 
-def phone(number: str) -> str:
-    return f"{PREFIX}phone:{number}"
+def phone(name: str) -> str:
+    """`name`: what the vault calls the number."""
+    return f"{PREFIX}phone:{name}"
 
 
 def inbox(token: str) -> str:

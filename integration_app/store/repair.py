@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from integration_app.errors import StoreUnfit
 from integration_app.model import UNREADABLE, Content, InboundMessage, Route
 from integration_app.store import codec, keys
 from integration_app.store.gates import as_gates, scopes
@@ -52,8 +53,8 @@ class Repair:
 
     @staticmethod
     def is_outage(error: Exception) -> bool:
-        """Redis is away: nothing is wrong with what it holds."""
-        return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
+        """Redis is away, or a key to what it holds is missing: nothing is wrong with it."""
+        return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError | StoreUnfit)
 
     # --- each kind of key -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from redis import Redis
 
 from integration_app.store import codec, keys
+from integration_app.store.vault import current
 
 _TOLD_AT_ONCE = 10
 
@@ -19,22 +20,23 @@ class SharedPhones:
 
     def provisional(self, number: str, uid: str, until: datetime) -> None:
         """The link of this uid ends then, unless it is confirmed."""
-        self._redis.zadd(keys.PROVISIONAL, {f"{number} {uid}": codec.ms(until)})
+        self._redis.zadd(keys.PROVISIONAL, {f"{current().member(number)} {uid}": codec.ms(until)})
 
     def settle(self, number: str, uid: str) -> bool:
         """Confirmed, or ended: it is not provisional any more. False when it was not."""
-        return bool(self._redis.zrem(keys.PROVISIONAL, f"{number} {uid}"))
+        return bool(self._redis.zrem(keys.PROVISIONAL, *(f"{form} {uid}" for form in current().members(number))))
 
     def ends(self, number: str, uid: str) -> datetime | None:
         """When the link of this uid ends; None for one that stays."""
-        score = self._redis.zscore(keys.PROVISIONAL, f"{number} {uid}")
-        return None if score is None else codec.from_ms(score)
+        scores = self._redis.zmscore(keys.PROVISIONAL, [f"{form} {uid}" for form in current().members(number)])
+        found = [score for score in scores if score is not None]
+        return codec.from_ms(found[0]) if found else None
 
     def over(self, now: datetime) -> list[tuple[str, str]]:
         """Phones and uids whose links were not confirmed in time."""
         rows = self._redis.zrangebyscore(keys.PROVISIONAL, "-inf", codec.ms(now))
         pairs = [str(row).partition(" ") for row in rows]
-        return [(number, uid) for number, _, uid in pairs]
+        return [(current().open_member(number), uid) for number, _, uid in pairs]
 
     def tell(self, uids: Sequence[str], words: str) -> None:
         """Have this shown in the users' Omi by the next worker; a door makes no calls."""

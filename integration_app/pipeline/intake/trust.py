@@ -49,18 +49,18 @@ def judge(message: InboundMessage, listed: bool | None, *, unproven: bool = Fals
 
 
 def _aligned(sender: str, evidence: Evidence) -> str | None:
-    """The proof that the author's own organisation sent it, in words; None without one."""
+    """The proof that the author's own organisation sent it, in words that name nobody; None without one."""
     author = organisation(sender.rpartition("@")[2]) if "@" in sender else None
     if author is None or evidence.several_authors or evidence.dmarc == "fail":
         return None
     if evidence.dmarc == "pass":
-        return f"DMARC passed for {author}"
+        return "DMARC passed for its sender's domain"
     if evidence.author_signed:
-        return f"signed by {author} (DKIM)"
+        return "signed by its sender's domain (DKIM)"
     if any(organisation(domain) == author for domain in evidence.dkim):
-        return f"signed by {author} (DKIM)"
+        return "signed by its sender's domain (DKIM)"
     if evidence.spf == "pass" and evidence.spf_domain and organisation(evidence.spf_domain) == author:
-        return f"sent from a server of {author} (SPF)"
+        return "sent from a server of its sender's domain (SPF)"
     return None
 
 

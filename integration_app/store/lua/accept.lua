@@ -1,7 +1,7 @@
 --- Accept a message: dedupe, find whose it is, save it, put it into every outbox, set every uid due, ask for a worker,
 --- count; or do nothing at all.
 -- @keys message story rates
--- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route address domain
+-- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route entries
 -- @args sender minute day size:number sender_max:number day_max:number bytes_max:number
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
@@ -10,6 +10,7 @@
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine load
 --
+-- `entries`: the sender and its domain as lists name them, apart by spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
 -- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
@@ -53,13 +54,14 @@ local function judge(uid)
   if route ~= 'recipient' then return unlisted, unlisted_held end
   local senders, preferences = unpack(redis.call('HMGET', K.installation .. uid, 'senders', 'preferences'))
   if not senders then  -- a list that is not filled in yet (a migration) lets no one in
-    if preferences and string.find(preferences, '"senders":["', 1, true) then return stranger, stranger_held end
+    local listed_before = preferences and string.find(preferences, '"senders":["', 1, true)
+    if listed_before then return stranger, stranger_held end
     return unlisted, unlisted_held
   end
-  for _, entry in ipairs({address, domain}) do
+  for entry in string.gmatch(entries, '%S+') do
     if string.find(senders, '\n~' .. entry .. '\n', 1, true) then return unproven, unproven_held end
   end
-  for _, entry in ipairs({address, domain}) do
+  for entry in string.gmatch(entries, '%S+') do
     if string.find(senders, '\n' .. entry .. '\n', 1, true) then return listed, listed_held end
   end
   return stranger, stranger_held

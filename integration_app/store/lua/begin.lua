@@ -20,6 +20,7 @@ end
 redis.call('PEXPIRE', lease, lease_ms)
 redis.call('ZADD', K.due, string.format('%d', now_ms + lease_ms), uid)
 redis.call('HSET', delivery, 'data', data, 'state', 'sending', 'uid', uid, 'ids', table.concat(more, ' ', 1, count))
+if kind == '' then redis.call('HSET', delivery, 'set_aside', 1) end
 if settling_ms > 0 then redis.call('SET', settling, settled_iso, 'PX', settling_ms) end
 redis.call('ZADD', open, seq, id)
 for i = 1, count do

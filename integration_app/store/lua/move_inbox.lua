@@ -7,5 +7,6 @@ if redis.call('HGET', installation, 'inbox_token') ~= old_token then return 0 en
 local moved = (redis.call('HGET', installation, 'moved') or '') .. old_token .. ' '
 redis.call('EXPIRE', old_inbox, keep)
 redis.call('SET', new_inbox, uid)
-redis.call('HSET', installation, 'inbox_token', new_token, 'moved', string.sub(moved, -3400))
+if #moved > 14600 then moved = string.gsub(string.sub(moved, -14600), '^%S* ', '', 1) end
+redis.call('HSET', installation, 'inbox_token', new_token, 'moved', moved)
 return 1

@@ -6,8 +6,9 @@
 local function unpark(id, now, event, blind)
   local delivery = K.delivery .. id
   local uid, ids, data, cause = unpack(redis.call('HMGET', delivery, 'uid', 'ids', 'data', 'cause'))
+  local set_aside = redis.call('HEXISTS', delivery, 'set_aside') == 1 or string.find(data or '', '"body":{}', 1, true)
   if redis.call('ZREM', K.parked, id) == 0 or not uid then return 0 end
-  local called = blind ~= '1' and cause ~= 'refused' and not string.find(data, '"body":{}', 1, true)
+  local called = blind ~= '1' and cause ~= 'refused' and not set_aside
   local moved, first = 0, nil
   for message in string.gmatch(ids, '%S+') do
     if redis.call('HGET', K.message .. message, 'state:' .. uid) == 'parked' then

@@ -1,0 +1,92 @@
+"""All that is at rest under the newest of DATA_KEYS: after that, the others can go.
+
+May run beside workers, be stopped, and run again: what changes meanwhile is sealed anew by the process that changes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from redis import Redis
+
+from integration_app.store import keys
+from integration_app.store.installations import Installations, as_installation
+from integration_app.store.scripts import load
+from integration_app.store.vault import Vault, current
+
+_MESSAGE = {"envelope": "envelope", "content": "content", "prepared": "prepared"}
+_DELIVERY = {"data": "delivery"}
+_INSTALLATION = {"preferences": "preferences", "inbox_token": "address"}
+_BATCH = 500
+
+
+class Rotation:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._reseal = load(redis, "reseal")
+
+    def run(self) -> Counter[str]:
+        """How many values were sealed anew, by kind. Raises `KeyMissing` where a key is not listed any more."""
+        done: Counter[str] = Counter()
+        for key in self._keys(keys.MESSAGE):
+            done["messages"] += self._hash(key, _MESSAGE)
+            done["messages"] += self._made(key)
+        for key in self._keys(keys.DELIVERY):
+            done["deliveries"] += self._hash(key, _DELIVERY)
+        for uid in Installations(self._redis).uids():
+            done["installations"] += self._installation(uid)
+        return done
+
+    def behind(self) -> int:
+        """How many installations are still under an older key, or none: a quick look, for `doctor`."""
+        uids = Installations(self._redis).uids()[:_BATCH]
+        pipe = self._redis.pipeline(transaction=False)
+        for uid in uids:
+            pipe.hget(keys.installation(uid), "inbox_token")
+        return sum(not current().is_current(str(raw)) for raw in pipe.execute() if raw)
+
+    def _keys(self, prefix: str) -> Iterable[str]:
+        return (str(key) for key in self._redis.scan_iter(f"{prefix}*", count=_BATCH))
+
+    def _hash(self, key: str, kinds: dict[str, str]) -> int:
+        vault, done = current(), 0
+        values = self._redis.hmget(key, list(kinds))
+        for (field, kind), raw in zip(kinds.items(), values, strict=True):
+            done += self._one(vault, key, field, kind, str(raw)) if raw else 0
+        return done
+
+    def _made(self, key: str) -> int:
+        found = {str(name): str(value) for name, value in self._redis.hgetall(key).items()}
+        rows = [(name, raw) for name, raw in found.items() if name.startswith("made:")]
+        return sum(self._one(current(), key, name, "made", raw) for name, raw in rows)
+
+    def _one(self, vault: Vault, key: str, field: str, kind: str, raw: str) -> int:
+        if vault.is_current(raw):
+            return 0
+        return int(self._reseal(key=key, field=field, before=raw, after=vault.seal(kind, vault.open(kind, raw))))
+
+    def _installation(self, uid: str) -> int:
+        """Its own values, its phones, and its list of senders as it is searched."""
+        installations = Installations(self._redis)
+        raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.installation(uid)).items()}
+        phones = list(map(str, self._redis.smembers(keys.phones(uid))))
+        found = as_installation(uid, raw, phones)
+        if found is None:
+            return 0
+        done = self._hash(keys.installation(uid), _INSTALLATION)
+        if moved := raw.get("moved"):
+            sealed = " ".join(current().seal("address", current().open("address", row)) for row in moved.split())
+            done += int(self._reseal(key=keys.installation(uid), field="moved", before=moved, after=f"{sealed} "))
+        for form in phones:
+            if not current().is_current(form):
+                number = current().open_member(form)
+                installations.link_phone(uid, number)  # the new form before the old one goes
+                self._redis.srem(keys.phones(uid), form)
+                old = [keys.phone(name) for name in current().names("phone", number)[1:]]
+                for key in old:
+                    self._redis.srem(key, uid)
+                done += 1
+        if found.preferences.senders:
+            installations.prefer(uid, found.preferences)
+        return done

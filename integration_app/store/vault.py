@@ -1,0 +1,131 @@
+"""People's words and addresses at rest: sealed under DATA_KEYS, so that a copy of Redis says nothing.
+
+A sealed value is `e1.<key>.<base64>`: AES-256-GCM under the newest key, bound to what kind of value it is. What was
+written before there was a key is read as it stands. Phones, and addresses that are looked up, are keyed digests; a
+phone in a list is sealed so that the same number gives the same text (AES-SIV, RFC 5297).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+
+from integration_app.errors import StoreUnfit
+
+_MARK = "e1."
+_NONCE = 12
+
+
+class KeyMissing(StoreUnfit):
+    """Sealed under a key that DATA_KEYS does not list (any more), or spoilt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    id: str
+    gcm: AESGCM
+    siv: AESSIV
+    index: bytes
+
+
+class Vault:
+    """`keys`: newest first; the newest seals, all of them open. Without one, everything is kept as it is."""
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self._keys = tuple(_derived(key) for key in keys)
+        self._by_id = {key.id: key for key in self._keys}
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self._keys)
+
+    def seal(self, kind: str, text: str) -> str:
+        if not self._keys:
+            return text
+        key, nonce = self._keys[0], secrets.token_bytes(_NONCE)
+        sealed = nonce + key.gcm.encrypt(nonce, text.encode("utf-8", "surrogatepass"), kind.encode())
+        return f"{_MARK}{key.id}.{base64.b64encode(sealed).decode()}"
+
+    def open(self, kind: str, raw: str) -> str:
+        """Raises `KeyMissing`."""
+        if not raw.startswith(_MARK):
+            return raw
+        key, sealed = self._parts(raw)
+        try:
+            return key.gcm.decrypt(sealed[:_NONCE], sealed[_NONCE:], kind.encode()).decode("utf-8", "surrogatepass")
+        except (InvalidTag, ValueError):
+            raise ValueError(f"a sealed {kind} is spoilt") from None
+
+    def member(self, text: str) -> str:
+        """Sealed, and the same each time: fit for a set."""
+        if not self._keys:
+            return text
+        return f"{_MARK}{self._keys[0].id}.{base64.b64encode(self._keys[0].siv.encrypt(text.encode(), None)).decode()}"
+
+    def members(self, text: str) -> list[str]:
+        """Every form in which it may stand in a set."""
+        forms = [
+            f"{_MARK}{key.id}.{base64.b64encode(key.siv.encrypt(text.encode(), None)).decode()}" for key in self._keys
+        ]
+        return [*forms, text]
+
+    def open_member(self, raw: str) -> str:
+        """Raises `KeyMissing`."""
+        if not raw.startswith(_MARK):
+            return raw
+        key, sealed = self._parts(raw)
+        try:
+            return key.siv.decrypt(sealed, None).decode()
+        except (InvalidTag, ValueError):
+            raise ValueError("a sealed member is spoilt") from None
+
+    def names(self, kind: str, value: str) -> list[str]:
+        """What a value is called in a key, or in a list that is searched: newest first, as it stands last."""
+        return [*(self._digest(key, kind, value) for key in self._keys), value]
+
+    def name(self, kind: str, value: str) -> str:
+        return self.names(kind, value)[0]
+
+    def is_current(self, raw: str) -> bool:
+        """Whether it is sealed under the newest key."""
+        return not self._keys or raw.startswith(f"{_MARK}{self._keys[0].id}.")
+
+    def _digest(self, key: _Key, kind: str, value: str) -> str:
+        said = f"{kind}\x1f{value}".encode("utf-8", "surrogatepass")
+        return hmac.new(key.index, said, hashlib.sha256).hexdigest()[:32]
+
+    def _parts(self, raw: str) -> tuple[_Key, bytes]:
+        name, _, data = raw.removeprefix(_MARK).partition(".")
+        if name not in self._by_id:
+            raise KeyMissing(f"DATA_KEYS lacks the key {name}, under which data of this Redis is sealed")
+        try:
+            return self._by_id[name], base64.b64decode(data, validate=True)
+        except ValueError:
+            raise ValueError("a sealed value is spoilt") from None
+
+
+def _derived(secret: str) -> _Key:
+    def part(label: bytes, size: int) -> bytes:
+        return hmac.digest(secret.encode(), b"omi-inbox " + label, "sha512")[:size]
+
+    return _Key(part(b"id", 4).hex(), AESGCM(part(b"gcm", 32)), AESSIV(part(b"siv", 64)), part(b"index", 32))
+
+
+_current = Vault()
+
+
+def use(vault: Vault) -> None:
+    """Seal and open with it in this process: what is at rest belongs to a deployment, not to a caller."""
+    global _current
+    _current = vault
+
+
+def current() -> Vault:
+    return _current

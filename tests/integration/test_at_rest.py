@@ -1,0 +1,180 @@
+"""What a copy of Redis says: nothing that a person wrote, no number, no address."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.errors import StoreUnfit
+from integration_app.model import Content, Evidence, Made, Preferences, Route, SeenInOmi
+from integration_app.store import keys
+from integration_app.store.vault import KeyMissing, Vault
+from tests.conftest import Cli, Clock
+from tests.integration.helpers import run_to_rest, state, text
+from tests.sandbox_control import SandboxControl
+
+OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
+PHONE, OTHER = "+15550001111", "+15550002222"
+
+
+@pytest.fixture
+def sealed(build: Callable[..., Services], sandbox: SandboxControl) -> Services:
+    sandbox.enable("u", "v")
+    return people(build(DATA_KEYS=NEW))
+
+
+def people(services: Services) -> Services:
+    for uid, phone in (("u", PHONE), ("v", OTHER)):
+        services.installations.add(uid, now=services.clock())
+        services.installations.link_phone(uid, phone)
+    return services
+
+
+def mail(services: Services, words: str, uid: str = "u", **more: object) -> str:
+    token = services.installations.tokens(uid)[0]
+    found: dict[str, object] = {
+        "channel": "email", "route": Route.RECIPIENT, "sender": "ana.unique@bank.example",
+        "recipients": (f"{token}@in.example.com",), "content": Content(text=words, subject="Quarterly-subject"),
+    }  # fmt: skip
+    return text(services, "", **found | more)
+
+
+def everything(services: Services) -> bytes:
+    """All keys and values."""
+    redis = services.queue_connection  # which leaves bytes as they are
+    found: list[bytes] = []
+    for key in redis.scan_iter("*"):
+        kind = redis.type(key)
+        values: object = redis.get(key) if kind == b"string" else redis.hgetall(key) if kind == b"hash" else None
+        if kind in (b"set", b"list", b"zset"):
+            read = {b"set": redis.smembers, b"list": lambda name: redis.lrange(name, 0, -1)}
+            values = read.get(kind, lambda name: redis.zrange(name, 0, -1))(key)
+        found.append(key + b" " + repr(values).encode())
+    return b"\n".join(found)
+
+
+def busy(services: Services, sandbox: SandboxControl, clock: Clock) -> list[str]:
+    """A busy day; returns every word, number and address that went in."""
+    services.installations.prefer("u", Preferences(senders=("ana.unique@bank.example", "~bob.unique@shop.example")))
+    addresses = list(services.installations.tokens("u")) + list(services.installations.tokens("v"))
+    text(services, "delivered-words one", sender=PHONE)
+    mail(services, "delivered-mail words", evidence=Evidence(dmarc="pass"))
+    text(services, "remember: memory-words #hashtag-words", sender=PHONE)
+    run_to_rest(services, clock)
+    sandbox.app(actions=["create_conversation"])
+    sandbox.fault("error_after", route="create_conversation", times=1)
+    parked = text(services, "parked-words", sender=OTHER)
+    run_to_rest(services, clock)
+    assert state(services, parked, "v") == "parked"
+    mail(services, "held-mail words", sender="stranger.unique@evil.example")
+    services.installations.prefer("v", Preferences(paused=True, paused_at=clock()))
+    waiting = text(services, "waiting-words", sender=OTHER)
+    services.inbox.seen(waiting, SeenInOmi(at=clock(), uid="v", by="c"), Made("made-title", "made-overview"))
+    services.phones.link("v", PHONE)
+    services.installations.new_inbox("u", keep=services.deliveries.settle_pause)
+    text(services, services.auth.link_codes.new("u"), sender="+15550003333")
+    addresses += services.installations.tokens("u")
+    return [
+        "delivered-words", "delivered-mail", "memory-words", "hashtag-words", "parked-words", "held-mail", "waiting-words",
+        "Quarterly-subject", "ana.unique", "bank.example", "bob.unique", "stranger.unique", "evil.example", "made-title",
+        "made-overview", PHONE.strip("+"), OTHER.strip("+"), "5550003333", *addresses,
+    ]  # fmt: skip
+
+
+def test_a_dump_after_a_busy_day_says_nothing(
+    sealed: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    went_in = busy(sealed, sandbox, clock)
+    dump = everything(sealed)
+    assert [words for words in went_in if words.encode() in dump] == []
+    assert b"e1." in dump
+
+
+def test_the_test_finds_what_is_not_sealed(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u", "v")
+    services = people(build(DATA_KEYS=""))
+    went_in = busy(services, sandbox, clock)
+    dump = everything(services)
+    assert len([words for words in went_in if words.encode() in dump]) > 14
+
+
+def test_what_was_kept_before_there_was_a_key_is_read_and_then_sealed(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock, cli: Cli
+) -> None:
+    sandbox.enable("u", "v")
+    plain = people(build(DATA_KEYS=""))
+    plain.installations.prefer("u", Preferences(senders=("ana.unique@bank.example",)))
+    before = text(plain, "early words", sender=PHONE)
+    services = build(DATA_KEYS=NEW)
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.phones == (PHONE,)
+    assert services.installations.with_phone(PHONE) == ["u"]
+    assert state(services, mail(services, "x", evidence=Evidence(dmarc="pass")), "u") == "waiting"
+    assert state(services, mail(services, "y", sender="x@evil.example"), "u") == "quarantined"
+    after = text(services, "later words", sender=PHONE)
+    assert cli("keys", "rotate").exit_code == 0
+    assert b"early words" not in everything(services)
+    assert PHONE.strip("+").encode() not in everything(services)
+    assert services.rotation.behind() == 0
+    assert services.installations.with_phone(PHONE) == ["u"]
+    run_to_rest(services, clock)
+    assert {state(services, before, "u"), state(services, after, "u")} == {"done"}
+
+
+def test_a_key_is_rotated_while_work_goes_on(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u", "v")
+    services = people(build(DATA_KEYS=OLD))
+    went_in = busy(services, sandbox, clock)
+    services = build(DATA_KEYS=f"{NEW},{OLD}")
+    done = services.rotation.run()
+    assert done["messages"] >= 5
+    assert done["installations"] >= 4
+    assert services.rotation.run().total() <= 4, "and once is enough, but for addresses of before"
+    services = build(DATA_KEYS=NEW)
+    assert {row.uid for row in services.installations.all()} == {"u", "v"}
+    assert services.installations.with_phone(PHONE) == ["u", "v"]
+    assert all(services.inbox.story(str(row)) for row in redis.zrange(keys.MESSAGES, 0, -1))
+    assert services.dead_letters.list()
+    assert [words for words in went_in if words.encode() in everything(services)] == []
+
+
+def test_without_its_key_nothing_is_taken_for_spoilt(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    services = people(build(DATA_KEYS=OLD))
+    message_id = text(services, "words", sender=PHONE)
+    services = build(DATA_KEYS=NEW)
+    clock.pass_time(seconds=30)
+    with pytest.raises(KeyMissing, match="DATA_KEYS lacks the key"):
+        services.drain.run("u")
+    services = build(DATA_KEYS=f"{NEW},{OLD}")
+    redis.delete(keys.lease("u"))  # it would run out
+    clock.pass_time(minutes=10)
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "done"
+
+
+def test_a_sealed_value_is_bound_to_its_kind_and_its_key() -> None:
+    vault = Vault([NEW])
+    raw = vault.seal("content", "words\ud800")
+    assert vault.open("content", raw) == "words\ud800"
+    assert vault.seal("content", "words") != vault.seal("content", "words")
+    with pytest.raises(ValueError, match="spoilt"):
+        vault.open("envelope", raw)
+    with pytest.raises(ValueError, match="spoilt"):
+        vault.open("content", raw[:-4] + "AAAA")
+    with pytest.raises(StoreUnfit):
+        Vault([OLD]).open("content", raw)
+    assert vault.member("+1555") == vault.member("+1555")
+    assert vault.open_member(vault.member("+1555")) == "+1555"
+    assert Vault([OLD, NEW]).open_member(vault.member("+1555")) == "+1555"
