@@ -40,6 +40,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.settings import Reader, Settings
 from integration_app.store import vault
+from integration_app.store.audit import Audit
 from integration_app.store.auth import Auth
 from integration_app.store.connections import connect
 from integration_app.store.dead_letters import DeadLetters
@@ -84,6 +85,7 @@ class Stores:
     repair: Repair
     migrations: Migrations
     rotation: Rotation
+    audit: Audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Services:
     identity: Identity
     migrations: Migrations
     rotation: Rotation
+    audit: Audit
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -165,7 +168,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         gates=stores.gates,
         quotas=stores.quotas,
         health=stores.health,
-        secret=settings.secret_key,
+        secret=settings.secret_key[0],
         clock=clock,
     )
     phones = Phones(installations=stores.installations, shared=stores.shared_phones, omi=omi, clock=clock)
@@ -220,6 +223,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         identity=stores.identity,
         migrations=stores.migrations,
         rotation=stores.rotation,
+        audit=stores.audit,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -268,6 +272,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         repair=Repair(redis),
         migrations=Migrations(redis),
         rotation=Rotation(redis),
+        audit=Audit(redis),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
 
 from environs import ValidationError
@@ -32,9 +33,24 @@ def phone(value: str) -> None:
         raise ValidationError("must be a phone number such as +15550009999")
 
 
-def long_enough(value: str) -> None:
-    if len(value) < 24:
-        raise ValidationError("must have at least 24 characters: openssl rand -hex 24")
+def each_a_token(values: list[str]) -> None:
+    if any(len(value) < 24 for value in values):
+        raise ValidationError("each must have at least 24 characters, with one comma between two: openssl rand -hex 24")
+
+
+def totp(value: str) -> None:
+    try:
+        key = base64.b32decode(value.replace(" ", "").upper() + "=" * (-len(value.replace(" ", "")) % 8))
+    except ValueError:
+        key = b""
+    if len(key) < 16:
+        raise ValidationError("must be base32 of 16 bytes or more: omi-inbox operator-password --totp makes one")
+
+
+def some_long_enough(values: list[str]) -> None:
+    if not values:
+        raise ValidationError("must not be empty")
+    each_long_enough(values)
 
 
 def each_long_enough(values: list[str]) -> None:

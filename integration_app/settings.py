@@ -50,9 +50,10 @@ class Settings:
     trusted_proxies: int
     login_codes_per_hour: int
     operator_password_hash: str | None = _secret()
-    operator_api_token: str | None = _secret()
+    operator_totp_secret: str | None = _secret()
+    operator_api_token: tuple[str, ...] = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
-    secret_key: str = _secret()
+    secret_key: tuple[str, ...] = _secret()
     data_keys: tuple[str, ...] = _secret()
     mail_text_source: str
     sender_messages_per_minute: int
@@ -149,12 +150,13 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
         "operator_password_hash": _password_hash(reader),
-        "operator_api_token": env.str("OPERATOR_API_TOKEN", None, validate=values_of.long_enough),
+        "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
+        "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
         "omi_webhook_secrets": env.list(
             "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
         ),
         "data_keys": env.list("DATA_KEYS", [], subcast=str.strip, validate=values_of.each_a_key),
-        "secret_key": env.str("SECRET_KEY", validate=check.Length(min=16)),
+        "secret_key": env.list("SECRET_KEY", subcast=str.strip, validate=values_of.some_long_enough),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
@@ -170,7 +172,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
     def build() -> Settings:
         for name in ("omi_base_url", "public_base_url"):
             values[name] = values[name].rstrip("/")
-        for name in ("omi_webhook_secrets", "data_keys"):
+        for name in ("omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token"):
             values[name] = tuple(values[name])
         values["inbox_domain"] = values["inbox_domain"].lower()
         return Settings(**values)

@@ -90,7 +90,7 @@ def _secrets(settings: Settings, env: Mapping[str, str], names: Iterable[str]) -
                 yield Danger(name, "is a placeholder or a well-known word → openssl rand -hex 24")
             elif len(set(secret)) < 6:
                 yield Danger(name, "has hardly any different characters → openssl rand -hex 24")
-    if len(settings.secret_key) < _SECRET_KEY_MIN:
+    if any(len(key) < _SECRET_KEY_MIN for key in settings.secret_key):
         yield Danger("SECRET_KEY", "is short → openssl rand -hex 32", warns=True)
 
 

@@ -30,6 +30,7 @@ oi:complete                what earlier versions did not write has been filled i
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
+oi:audit                   what operators did · oi:totp: the last second factor that was taken; expires
 oi:rewrite                 something was erased: the append-only file is to be written anew; oi:rewritten: lately
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
@@ -83,6 +84,8 @@ LIMITED_UIDS = f"{PREFIX}limited-uids"
 
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
+AUDIT = f"{PREFIX}audit"
+TOTP = f"{PREFIX}totp"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
 

@@ -121,7 +121,7 @@ def _end_session(services: Services, uid: str) -> None:
 
 
 def _sign_out(services: Services, uid: str) -> None:
-    services.auth.sessions.end(uid, services.auth.sessions.id_of(str(session.get("key"))))
+    services.auth.sessions.end(uid, services.auth.sessions.id_of(uid, str(session.get("key"))))
     end_here()
 
 

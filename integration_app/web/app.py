@@ -45,10 +45,11 @@ def create_app(services: Services | None = None) -> Flask:
         services = bootstrap.build(read_timeout_max=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
     app = _application()
-    app.secret_key = services.settings.secret_key
+    app.secret_key, *before = services.settings.secret_key
+    app.config["SECRET_KEY_FALLBACKS"] = before
     app.register_blueprint(health.blueprint(services))
-    if token := services.settings.operator_api_token:
-        app.register_blueprint(operator_api.blueprint(services, token))
+    if tokens := services.settings.operator_api_token:
+        app.register_blueprint(operator_api.blueprint(services, tokens))
     limiter = security.install(app, services)
     if not services.omi.is_personal:  # a personal inbox has no pages: there is no account to prove
         app.register_blueprint(setup.blueprint(services, limiter))

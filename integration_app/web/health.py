@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
 from integration_app.web import callers, draining
+from integration_app.web.passwords import is_token
 
 WORKER_SEEN = timedelta(minutes=1)
 LATE = timedelta(seconds=30)
@@ -42,9 +42,7 @@ def blueprint(services: Services) -> Blueprint:
 
 def _may_know(services: Services) -> bool:
     """What is wrong is told to this network, and to who has the operator's token; to strangers, only whether it is."""
-    token = services.settings.operator_api_token
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if token and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+    if is_token(request.headers.get("Authorization", "").removeprefix("Bearer "), services.settings.operator_api_token):
         return True
     return "X-Forwarded-For" not in request.headers and callers.is_near(request.remote_addr or "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import pyotp
 from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,7 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
-from integration_app.web import passwords
+from integration_app.web import auditing, passwords
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
@@ -27,7 +28,7 @@ RATE = 60.0
 
 @page()
 def logout(services: Services) -> AnyResponse:
-    services.auth.sessions.end(OPERATOR, services.auth.sessions.id_of(str(session.get("operator_key"))))
+    services.auth.sessions.end(OPERATOR, services.auth.sessions.id_of(OPERATOR, str(session.get("operator_key"))))
     _end()
     return redirect(url_for("operator.login"), 303)
 
@@ -139,6 +140,11 @@ def health(services: Services) -> str:
     return render_template("operator/health.html", checks=list(every(services)))
 
 
+@page()
+def audit(services: Services) -> str:
+    return render_template("operator/audit.html", acts=services.audit.latest())
+
+
 _ROUTES: tuple[Route, ...] = (
     Route("/logout", logout, ("POST",)),
     Route("", overview),
@@ -154,12 +160,16 @@ _ROUTES: tuple[Route, ...] = (
     Route("/providers", providers),
     Route("/providers/<name>/test", test, ("POST",), limit="30/minute"),
     Route("/health", health),
+    Route("/audit", audit),
 )
 
 
 def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Blueprint:
     pages = Blueprint("operator", __name__, url_prefix="/operator")
     add_routes(pages, _ROUTES, services, limiter)
+    auditing.install(pages, services, "pages")
+
+    has_code = services.settings.operator_totp_secret is not None
 
     @pages.before_request
     def _only_signed_in() -> AnyResponse | None:
@@ -184,14 +194,15 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     @page()
     def login() -> str | AnyResponse | tuple[str, int]:
         if request.method == "GET":
-            return render_template("operator/login.html", wrong=False)
+            return render_template("operator/login.html", wrong=False, has_code=has_code)
         try:
             right = passwords.is_right(password_hash, request.form.get("password", "")[:1000])
+            right = right and (not has_code or _is_second_factor(services, request.form.get("code", "")))
         except passwords.Busy:
             abort(429)
         if not right:
             log.warning("operator login refused")
-            return render_template("operator/login.html", wrong=True), 403
+            return render_template("operator/login.html", wrong=True, has_code=has_code), 403
         _end()  # nothing of before survives: no fixed session
         now = services.clock()
         session["operator_seen"] = session["operator_since"] = now.timestamp()
@@ -202,6 +213,13 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
         return redirect(url_for("operator.overview"), 303)
 
     return pages
+
+
+def _is_second_factor(services: Services, given: str) -> bool:
+    """Whether it is the code of this half minute, or of the one before or after; each works once."""
+    totp = pyotp.TOTP(str(services.settings.operator_totp_secret).replace(" ", ""))
+    code = "".join(sign for sign in given[:20] if sign.isdigit())
+    return totp.verify(code, for_time=services.clock(), valid_window=1) and services.auth.is_new_code(code)
 
 
 def _known_device() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,8 @@ from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.operations.checks import every
 from integration_app.pipeline.upkeep.replay import DEFAULT_RATE
+from integration_app.web import auditing
+from integration_app.web.passwords import is_token
 from integration_app.web.routes import Route, add_routes
 
 BY = "operator (API)"
@@ -128,6 +130,12 @@ def test(services: Services, name: str) -> Response:
     return jsonify(outcome=operations.send_test(services, name, str(_json().get("uid", ""))))
 
 
+def audit(services: Services) -> Response:
+    limit = request.args.get("limit", "200")
+    rows = services.audit.latest(min(int(limit), 10_000) if limit.isascii() and limit.isdigit() else 200)
+    return jsonify(audit=[asdict(row) | {"at": row.at.isoformat()} for row in rows])
+
+
 def health(services: Services) -> Response:
     return jsonify(checks=[asdict(check) for check in every(services)])
 
@@ -151,10 +159,11 @@ _ROUTES: tuple[Route, ...] = (
     Route("/providers", providers),
     Route("/providers/<name>/test", test, ("POST",)),
     Route("/health", health),
+    Route("/audit", audit),
 )
 
 
-def blueprint(services: Services, token: str) -> Blueprint:
+def blueprint(services: Services, tokens: Sequence[str]) -> Blueprint:
     api = Blueprint("operator_api", __name__, url_prefix="/operator/api")
     add_routes(api, _ROUTES, services)
 
@@ -163,10 +172,11 @@ def blueprint(services: Services, token: str) -> Blueprint:
         if request.endpoint == "operator_api.document":
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        genuine = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
-        if scheme.lower() != "bearer" or not genuine:
+        if scheme.lower() != "bearer" or not is_token(given.strip(), tokens):
             return jsonify(error="a bearer token is needed"), 401
         return None
+
+    auditing.install(api, services, "API", reads=("text",))
 
     @api.after_request
     def _private(response: Response) -> Response:
@@ -256,6 +266,7 @@ def openapi() -> dict[str, Any]:
             "/operator/api/providers/{name}/test": {
                 "post": operation("a signed test", path("name"), body={"uid": text})
             },
+            "/operator/api/audit": {"get": operation("what operators did", query("limit"))},
             "/operator/api/health": {"get": operation("what doctor checks")},
         },
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
+from collections.abc import Sequence
 
 import gevent
 from gevent import monkey
@@ -27,3 +29,9 @@ def is_right(stored: str, given: str) -> bool:
         return check_password_hash(stored, given)
     finally:
         _turns.release()
+
+
+def is_token(given: str, tokens: Sequence[str]) -> bool:
+    """Whether it is one of these; every one is compared."""
+    matches = [hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()) for token in tokens]
+    return any(matches)

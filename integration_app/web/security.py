@@ -43,7 +43,7 @@ def install(app: Flask, services: Services) -> Limiter:
     """Cookies, CSRF, headers. Returns the limiter that pages throttle with."""
     is_https = services.settings.public_base_url.startswith("https:")
     app.config.update(
-        SESSION_COOKIE_NAME="omi_inbox",
+        SESSION_COOKIE_NAME="__Host-omi_inbox" if is_https else "omi_inbox",  # no other host can set it
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -79,7 +79,7 @@ def install(app: Flask, services: Services) -> Limiter:
         return redirect(f"/setup?uid={uid}" if UID_PATTERN.fullmatch(uid) else "/", 303)
 
     def by_whom() -> str:
-        return hmac.new(services.settings.secret_key.encode(), caller().encode(), hashlib.sha256).hexdigest()[:20]
+        return hmac.new(services.settings.secret_key[0].encode(), caller().encode(), hashlib.sha256).hexdigest()[:20]
 
     return Limiter(
         by_whom,  # logged and kept by the library, so no address

@@ -196,7 +196,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         if preferences.paused_at
         else None,
         "sessions": services.auth.sessions.list(uid),
-        "this_session": services.auth.sessions.id_of(str(session.get("key"))),
+        "this_session": services.auth.sessions.id_of(uid, str(session.get("key"))),
         "zones": labels.zones(preferences.time_zone),
         "spoken": labels.LANGUAGES,
         "local": lambda moment: labels.local(moment, preferences.time_zone),

@@ -106,7 +106,7 @@ def test_a_forged_cookie_of_any_shape_signs_nobody_in(app: Flask, name: str, val
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     assert isinstance(serializer, URLSafeTimedSerializer)
     client = app.test_client()
-    client.set_cookie("omi_inbox", str(serializer.dumps({"uid": "u", "key": "k"} | {name: value})))
+    client.set_cookie("__Host-omi_inbox", str(serializer.dumps({"uid": "u", "key": "k"} | {name: value})))
     assert client.get("/me").status_code == 303
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 from openapi_spec_validator import validate
@@ -217,7 +218,7 @@ def test_what_is_on_the_overview(app: Flask, services: Services, clock: Clock) -
 
 
 def call(app: Flask, services: Services, path: str, method: str = "GET", **more: Any) -> TestResponse:
-    token = services.settings.operator_api_token
+    token = services.settings.operator_api_token[0]
     client = app.test_client()
     answer: TestResponse = client.open(
         f"/operator/api{path}", method=method, base_url=BASE, headers={"Authorization": f"Bearer {token}"}, **more
@@ -287,12 +288,12 @@ def test_odd_bodies_are_answered(app: Flask, services: Services, body: str) -> N
 
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(app: Flask) -> None:
     browser = signed_in(app)
-    copied = browser.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    copied = browser.client.get_cookie("__Host-omi_inbox", domain="inbox.example.com")
     assert copied is not None
     browser.get("/operator")
     browser.post("/operator/logout")
     thief = Browser(app)
-    thief.client.set_cookie("omi_inbox", copied.value, domain="inbox.example.com", secure=True)
+    thief.client.set_cookie("__Host-omi_inbox", copied.value, domain="inbox.example.com", secure=True)
     assert thief.get("/operator").status_code == 303
 
 
@@ -342,3 +343,77 @@ def test_the_command_line_shows_what_the_pages_show(services: Services, clock: C
     assert story is not None
     assert [event["by"] for event in story["events"] if event["event"] == "text shown"] == ["operator (command line)"]
     assert cli("messages", "text", "nothing").exit_code == 3
+
+
+# --- a second factor, an audit, keys that change ------------------------------------------------------------------
+
+
+def test_a_second_factor_is_asked_for_and_works_once(build: Callable[..., Services], clock: Clock) -> None:
+    secret = pyotp.random_base32()
+    app = create_app(build(OPERATOR_TOTP_SECRET=secret))
+
+    def tried(code: str, address: str) -> int:
+        browser = Browser(app, address)
+        browser.get("/operator/login")
+        return browser.post("/operator/login", follow=False, password=OPERATOR_PASSWORD, code=code).status_code
+
+    right = pyotp.TOTP(secret).at(clock())
+    assert tried("", "192.0.2.1") == 403
+    assert tried("000000" if right != "000000" else "111111", "192.0.2.2") == 403
+    assert tried(right, "192.0.2.3") == 303
+    assert tried(right, "192.0.2.4") == 403, "each code works once"
+
+
+def test_every_act_leaves_a_line_and_no_words(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    message_id = text(services, "a private word")
+    browser = signed_in(app)
+    browser.get(f"/operator/messages/{message_id}")
+    browser.post(f"/operator/messages/{message_id}")
+    call(app, services, f"/messages/{message_id}/text")
+    call(app, services, "/overview")
+    acts = services.audit.latest()
+    assert [(act.what, act.by.partition(" ")[0]) for act in acts] == [
+        ("text", "API"), ("message", "pages"), ("login", "pages"),
+    ]  # fmt: skip
+    assert acts[0].about == {"message_id": message_id}
+    said = str(acts)
+    assert "private word" not in said
+    assert OPERATOR_PASSWORD not in said
+    assert "message" in browser.get("/operator/audit").text
+    exported = call(app, services, "/audit?limit=2").get_json()["audit"]
+    assert [row["what"] for row in exported] == ["text", "message"]
+
+
+def test_secrets_are_changed_with_an_overlap(
+    build: Callable[..., Services], settings: dict[str, str], sandbox: SandboxControl, clock: Clock
+) -> None:
+    old, new = settings["SECRET_KEY"], "n" * 40
+    browser = signed_in(create_app(build()))
+    app = create_app(build(SECRET_KEY=f"{new},{old}", OPERATOR_API_TOKEN=f"{'t' * 30},{'u' * 30}"))
+    moved = Browser(app)
+    cookie = browser.client.get_cookie("__Host-omi_inbox", domain="inbox.example.com")
+    assert cookie is not None
+    moved.client.set_cookie("__Host-omi_inbox", cookie.value, domain="inbox.example.com", secure=True)
+    assert moved.get("/operator").status_code == 200
+    for token in ("t" * 30, "u" * 30):
+        answer = app.test_client().get("/operator/api/overview", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+    gone = Browser(create_app(build(SECRET_KEY=new)))
+    gone.client.set_cookie("__Host-omi_inbox", cookie.value, domain="inbox.example.com", secure=True)
+    assert gone.get("/operator").status_code == 303
+
+
+def test_guesses_of_all_strangers_share_a_ceiling_and_a_known_browser_has_its_own(app: Flask) -> None:
+    known = signed_in(app)
+    statuses = []
+    for number in range(70):
+        stranger = Browser(app, f"198.51.{number}.1")
+        stranger.get("/operator/login")
+        statuses.append(stranger.post("/operator/login", password="wrong").status_code)
+    assert statuses.count(403) <= 60
+    assert statuses[-1] == 429
+    known.post("/operator/logout")
+    known.get("/operator/login")
+    assert known.post("/operator/login", follow=False, password=OPERATOR_PASSWORD).status_code == 303

@@ -285,10 +285,10 @@ def test_a_session_that_was_there_before_is_worth_nothing_after(app: Flask, sand
     """Session fixation: an attacker's cookie in the victim's browser does not become the victim's session."""
     attacker = Browser(app)
     attacker.get("/setup?uid=victim")
-    planted = attacker.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    planted = attacker.client.get_cookie("__Host-omi_inbox", domain="inbox.example.com")
     assert planted is not None
     victim = Browser(app)
-    victim.client.set_cookie("omi_inbox", planted.value, domain="inbox.example.com", secure=True)
+    victim.client.set_cookie("__Host-omi_inbox", planted.value, domain="inbox.example.com", secure=True)
     sandbox.enable("victim")
     victim.get("/setup?uid=victim")
     victim.post("/setup/code", uid="victim")
@@ -326,11 +326,11 @@ def test_the_cookie_is_closed_to_scripts_other_sites_and_plain_http(app: Flask, 
 
 def test_a_tampered_cookie_opens_nothing(app: Flask, sandbox: SandboxControl) -> None:
     browser = sign_in(app, sandbox, "u")
-    held = browser.client.get_cookie("omi_inbox", domain="inbox.example.com")
+    held = browser.client.get_cookie("__Host-omi_inbox", domain="inbox.example.com")
     assert held is not None
     for value in (held.value[:-2] + "xx", "e30.x.y", "\x00", held.value.replace(".", "..", 1)):
         other = Browser(app)
-        other.client.set_cookie("omi_inbox", value, domain="inbox.example.com", secure=True)
+        other.client.set_cookie("__Host-omi_inbox", value, domain="inbox.example.com", secure=True)
         assert not is_signed_in(other)
 
 
@@ -347,18 +347,25 @@ def test_sessions_are_listed_and_ended_from_elsewhere(app: Flask, sandbox: Sandb
     assert not is_signed_in(third)
 
 
-def test_a_session_ends_after_thirty_days(app: Flask, clock: Clock, sandbox: SandboxControl) -> None:
+def test_a_session_ends_after_thirty_days(app: Flask, sandbox: SandboxControl, clock: Clock) -> None:
     browser = sign_in(app, sandbox, "u")
-    clock.pass_time(days=29)
-    assert is_signed_in(browser)
-    clock.pass_time(days=2)
+    for days in (10, 10, 9.9):
+        clock.pass_time(days=days)
+        assert is_signed_in(browser)
+    clock.pass_time(days=0.2)
+    assert not is_signed_in(browser)
+
+
+def test_a_session_that_is_not_used_ends_after_two_weeks(app: Flask, sandbox: SandboxControl, clock: Clock) -> None:
+    browser = sign_in(app, sandbox, "u")
+    clock.pass_time(days=14.1)
     assert not is_signed_in(browser)
 
 
 def test_one_cannot_end_the_session_of_another(app: Flask, services: Services, sandbox: SandboxControl) -> None:
     mine, theirs = sign_in(app, sandbox, "me"), sign_in(app, sandbox, "them")
     with theirs.client.session_transaction(base_url="https://inbox.example.com") as held:
-        theirs_id = services.auth.sessions.id_of(held["key"])
+        theirs_id = services.auth.sessions.id_of(held["uid"], held["key"])
     mine.get("/me")
     mine.post("/me/end-session", session=theirs_id)
     assert is_signed_in(theirs)
@@ -996,7 +1003,7 @@ def test_a_session_that_ends_meanwhile_stays_ended(services: Services, clock: Cl
     touch(sessions=keys.sessions("u"), id="0" * 40, row="{}")
     assert redis.hlen(keys.sessions("u")) == 1
     services.auth.sessions.end_all("u")
-    touch(sessions=keys.sessions("u"), id=services.auth.sessions.id_of(key), row="{}")
+    touch(sessions=keys.sessions("u"), id=services.auth.sessions.id_of("u", key), row="{}")
     assert redis.exists(keys.sessions("u")) == 0
 
 

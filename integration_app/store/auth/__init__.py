@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
@@ -19,10 +20,14 @@ class Auth:
     link_codes: LinkCodes
 
     @classmethod
-    def of(cls, redis: Redis, secret: str, *, codes_per_hour: int) -> Auth:
-        digests = Digests(redis, secret)
+    def of(cls, redis: Redis, secrets: Sequence[str], *, codes_per_hour: int) -> Auth:
+        digests = Digests(redis, secrets)
         login_codes = LoginCodes(redis, digests, codes_per_hour=codes_per_hour)
         return cls(login_codes, Sessions(redis, digests), LinkCodes(redis, digests))
+
+    def is_new_code(self, code: str) -> bool:
+        """Whether a second factor is used for the first time."""
+        return self.login_codes.is_new_delivery(f"second factor {code}")
 
     def erase(self, uid: str) -> None:
         self.login_codes.erase(uid)

@@ -13,7 +13,7 @@ from integration_app.store import codec, keys
 from integration_app.store.auth.digests import Digests
 from integration_app.store.scripts import load
 
-SESSION_TTL = timedelta(days=30)
+SESSION_TTL, SESSION_IDLE = timedelta(days=30), timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,12 @@ class Sessions:
         return session
 
     def has(self, uid: str, session: str, *, now: datetime) -> bool:
-        """Whether this session is open; one of more than thirty days is closed."""
-        found = self._session(uid, self._digests.of("session", session))
+        """Whether this session is open; it closes after thirty days, and after two weeks without use."""
+        rows = (self._session(uid, session_id) for session_id in self._digests.all_of("session", session))
+        found = next((row for row in rows if row), None)
         if found is None:
             return False
-        if now - found.begun_at > SESSION_TTL:
+        if now - found.begun_at > SESSION_TTL or now - found.seen_at > SESSION_IDLE:
             self.end(uid, found.id)
             return False
         if now - found.seen_at > timedelta(minutes=10):
@@ -57,9 +58,10 @@ class Sessions:
         found = [row for session in ids if (row := self._session(uid, session))]
         return sorted(found, key=lambda row: row.seen_at, reverse=True)
 
-    def id_of(self, session: str) -> str:
+    def id_of(self, uid: str, session: str) -> str:
         """What a session is called in lists; it opens nothing."""
-        return self._digests.of("session", session)
+        names = self._digests.all_of("session", session)
+        return next((name for name in names if self._redis.hexists(keys.sessions(uid), name)), names[0])
 
     def end(self, uid: str, session_id: str) -> None:
         self._redis.hdel(keys.sessions(uid), session_id)
