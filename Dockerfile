@@ -5,7 +5,7 @@ COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY integration_app integration_app
 COPY workers workers
 RUN python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir -r requirements.lock \
+ && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
  && /venv/bin/pip install --no-cache-dir --no-deps .
 
 # Omi on localhost for your own tests: docker build --target sandbox

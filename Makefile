@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header
+LOCK = $(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-any-day check lint types contracts docs lock clean proof packages simulate mutations mail-score bench bench-quick
+.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs lock clean proof packages simulate mutations mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -21,7 +21,7 @@ test: $(VENV)/.dev ## Run all tests
 test-any-day: $(VENV)/.dev ## The tests in which dates matter, on other days, in other time zones and locales
 	$(BIN)/python -m tests.any_day
 
-check: lint types contracts test ## Style, types, import contracts, tests
+check: lint types contracts audit test ## Style, types, import contracts, tests
 
 mail-score: $(VENV)/.dev ## How well history is cut, beside the libraries, on the half that nobody looked at
 	$(BIN)/python -m tests.mail_score
@@ -52,6 +52,15 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+audit: $(VENV)/.dev ## Known weaknesses of what is installed (pip-audit; says so where its database is out of reach)
+	$(BIN)/python -m tests.audit
+
+sbom: $(VENV)/.dev ## What the image holds, as CycloneDX, and its licences
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o build/sbom.json
+	$(BIN)/python -m tests.licences > build/licences.md
+	@echo build/sbom.json build/licences.md
+
 docs: $(VENV)/.local ## Write the generated parts of docs/ anew
 	$(BIN)/python -m tests.write_docs
 
@@ -75,11 +84,11 @@ $(VENV)/.made:
 
 $(VENV)/.local: $(VENV)/.made requirements-local.lock pyproject.toml
 	@echo "set-up 2/2: installing what the application and its local stack need"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-local.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-local.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.local requirements-dev.lock
 	@echo "set-up: installing what the tests and checks need"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@

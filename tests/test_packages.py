@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from packages.build import PACKAGES, Package, build
+from tests.conftest import REPO
+from tests.licences import rows
 
 USE_CLIENT = """
 import sys
@@ -103,3 +105,19 @@ def test_its_dependencies_are_those_that_are_named(package: Package, unpacked: d
         if line.startswith("Requires-Dist")
     ]
     assert wanted == [name.split(">=")[0] for name in package.dependencies]
+
+
+def test_what_the_image_installs_may_be_shipped() -> None:
+    """Weak copyleft of files (MPL) is fine beside our code, the GPL would not be."""
+    found = rows()
+    assert len(found) > 35
+    assert [row for row in found if "GPL" in row[1] or row[1] == "not said"] == []
+
+
+def test_every_pinned_package_has_its_hashes() -> None:
+    for name in ("requirements.lock", "requirements-local.lock", "requirements-dev.lock"):
+        pinned = [row for row in (REPO / name).read_text(encoding="utf-8").split("\n\n") if "==" in row]
+        lines = "\n".join(pinned).split("\n")
+        starts = [number for number, line in enumerate(lines) if "==" in line and not line.startswith(" ")]
+        assert starts
+        assert all("--hash=sha256:" in lines[number + 1] for number in starts)
