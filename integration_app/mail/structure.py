@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from email.errors import MessageError
 from email.message import Message
+from itertools import islice
 
 from integration_app.mail.bodies import TEXT_MAX
 from integration_app.mail.headers import HEADER_MAX
@@ -20,6 +21,14 @@ from integration_app.text.kinds import FileKind, kind_of_file
 _BOUNDARIES_MAX = 200
 _DELIMITERS_MAX = 3_000
 _NESTED_MAX = 60
+_LINES_MAX = 700_000
+"""A mail of fifty megabytes in base64 has fewer."""
+_HEAD_MAX = 1_000_000
+_ONE_TEXT_MAX = 6_000_000
+"""Bytes of a mail that is one text: many times what is kept of it, in any encoding."""
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_CONTENT_TYPE = re.compile(rb"^content-type:\s*(\w+)", re.IGNORECASE | re.MULTILINE)
+_LINE_END = re.compile(rb"\n")
 _BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
 _NESTED = re.compile(rb"message/rfc822", re.IGNORECASE)
 _FLOWED_TEXT_MAX = 300_000
@@ -27,12 +36,15 @@ _FLOWED_TEXT_MAX = 300_000
 
 def parse(raw: bytes) -> Message | None:
     """A mail's structure; None for what cannot be taken apart in reasonable time."""
+    raw = _bounded(raw)
     if len(_BOUNDARY.findall(raw)) > _BOUNDARIES_MAX:
         return None  # the parser compares every line with every boundary
     if len(_NESTED.findall(raw)) > _NESTED_MAX:
         raw = _NESTED.sub(b"application/x-mail", raw)  # it would recurse into each; now they are named
     if raw.count(b"\n--") > _DELIMITERS_MAX:
         raw = raw[: _nth(raw, b"\n--", _DELIMITERS_MAX)]
+    if raw.count(b"\n") > _LINES_MAX:
+        raw = _first_lines(raw, _LINES_MAX)  # the parser keeps an object for each
     try:
         return email.message_from_bytes(raw, policy=email.policy.compat32)
     except (RecursionError, MessageError, ValueError, LookupError, AttributeError, TypeError):
@@ -44,6 +56,25 @@ def _nth(raw: bytes, piece: bytes, count: int) -> int:
     for _ in range(count):
         at = raw.find(piece, at + 1)
     return at
+
+
+def _bounded(raw: bytes) -> bytes:
+    """Without what is no mail's: megabytes of headers, and more text in one part than is ever shown."""
+    end = _HEAD_END.search(raw)
+    head, body = (raw[: end.start()], raw[end.start() :]) if end else (raw[:_HEAD_MAX], b"")
+    if len(head) > _HEAD_MAX:
+        head = head[: head.rfind(b"\n", 0, _HEAD_MAX) + 1].rstrip(b"\r\n")
+    kind = _CONTENT_TYPE.search(head)
+    if len(body) > _ONE_TEXT_MAX and (kind is None or kind[1].lower() == b"text"):
+        body = body[:_ONE_TEXT_MAX]
+    return raw if len(head) + len(body) == len(raw) else head + body
+
+
+def _first_lines(raw: bytes, count: int) -> bytes:
+    at = 0
+    for found in islice(_LINE_END.finditer(raw), count):
+        at = found.end()
+    return raw[:at]
 
 
 def children(part: Message) -> Iterator[Message]:
@@ -97,6 +128,10 @@ def file_name(part: Message) -> str | None:
 
 
 def text_of(part: Message) -> str:
+    raw = part.get_payload()
+    if isinstance(raw, str) and len(raw) > _ONE_TEXT_MAX:
+        part.set_payload(raw[:_ONE_TEXT_MAX])
+    del raw
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return ""
