@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 from urllib.parse import urlsplit
 
 from environs import ValidationError
@@ -65,5 +66,13 @@ def domain(value: str) -> None:
 
 
 def each_a_key(values: list[str]) -> None:
-    if any(len(value) < 32 for value in values):
+    if any(len(value) < 32 and (value != "plain" or number) for number, value in enumerate(values)):
         raise ValidationError("each must have at least 32 characters, newest first: openssl rand -hex 32")
+
+
+def networks(values: list[str]) -> None:
+    try:
+        for value in values:
+            ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValidationError("must be networks such as 203.0.113.0/24, separated by commas") from None

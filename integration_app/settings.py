@@ -48,6 +48,7 @@ class Settings:
     inbox_domain: str
     inbox_phone: str | None
     trusted_proxies: int
+    trusted_proxy_networks: tuple[str, ...]
     login_codes_per_hour: int
     operator_password_hash: str | None = _secret()
     operator_totp_secret: str | None = _secret()
@@ -149,6 +150,9 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
         "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
         "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
+        "trusted_proxy_networks": env.list(
+            "TRUSTED_PROXY_NETWORKS", [], subcast=str.strip, validate=values_of.networks
+        ),
         "operator_password_hash": _password_hash(reader),
         "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
         "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
@@ -172,7 +176,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
     def build() -> Settings:
         for name in ("omi_base_url", "public_base_url"):
             values[name] = values[name].rstrip("/")
-        for name in ("omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token"):
+        for name in ("trusted_proxy_networks", "omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token"):
             values[name] = tuple(values[name])
         values["inbox_domain"] = values["inbox_domain"].lower()
         return Settings(**values)

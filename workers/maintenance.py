@@ -22,6 +22,7 @@ class Maintenance:
         self._name = name
         self._stop = stop
         self._ticks = 0
+        self._telling = threading.Thread()
 
     def run(self) -> None:
         """Until `stop`. A Redis that is away is waited for."""
@@ -44,6 +45,15 @@ class Maintenance:
         self._ticks += 1
         self._services.replays.step(now)
         self._services.phones.step()
+        if not self._telling.is_alive():
+            self._telling = threading.Thread(target=self._tell, daemon=True)
+            self._telling.start()
+
+    def _tell(self) -> None:
+        try:
+            self._services.phones.tell()
+        except (RedisError, OSError) as error:
+            log.warning("users were not told, trying again", error=type(error).__name__)
 
     def _deregister(self) -> None:
         try:

@@ -49,6 +49,14 @@ def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
 
 
 def every(found: Services) -> Iterator[Check]:
+    """Each is a line of its own: one that cannot be looked at takes no other with it."""
+    try:
+        yield from _each(found)
+    except StoreUnfit as error:
+        yield Check("at rest", False, f"{error} → list that key too, behind the new one")
+
+
+def _each(found: Services) -> Iterator[Check]:
     yield Check("settings", True, "complete and free of contradictions")
     yield from _dangers(found)
     names = ", ".join(found.providers) or "none, so nothing can arrive → omi-inbox providers says what each needs"

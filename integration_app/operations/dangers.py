@@ -13,7 +13,9 @@ from werkzeug.security import check_password_hash
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD, Settings
 
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
-_PLACEHOLDER = re.compile(r"change.?me|example\.(com|org|net)|your[-_ ]|<[^>]+>|xxx+|placeholder|todo", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"change.?me|(?:^|\.)example\.(?:com|org|net)$|\byour[-_ ]|<[^>]+>|placeholder", re.IGNORECASE
+)
 _KNOWN_PASSWORDS = frozenset(("password", "secret", "omi-inbox", "correct-horse", "battery-staple"))
 _PROCESSES = (
     "PORT", "WEB_HOST", "WEB_CONCURRENCY", "WEB_THREADS", "WEB_WORKER_CLASS", "WORKER_SLOTS", "WORKER_CLASS",
@@ -41,8 +43,10 @@ def of(settings: Settings, env: Mapping[str, str], known: Iterable[str], secrets
     names = (*known, *_PROCESSES)
     for name in names:
         value = env.get(name) or ""
-        if name != "PUBLIC_BASE_URL" and value.startswith("http:") and urlsplit(value).hostname not in _LOOPBACK:
-            yield Danger(name, "is http: keys and people's words go in clear → use https")
+        host = urlsplit(value).hostname or ""
+        if name != "PUBLIC_BASE_URL" and value.startswith("http:") and host not in _LOOPBACK:
+            said = "is http: keys and people's words go in clear → use https, or keep it in a private network"
+            yield Danger(name, said, warns="." not in host or host.endswith((".internal", ".local", ".svc")))
     yield from _misspelt(env, names)
     if settings.log_level == "debug":
         yield Danger("LOG_LEVEL", "is debug: libraries say more than you want to keep → set info", warns=True)

@@ -34,7 +34,7 @@ class Sightings:
         for story in self._inbox.of(uid, SEARCHED_MAX):
             prepared = self._inbox.text(story.id)
             words = prepared.text if isinstance(prepared, PreparedText) else None
-            if not words or not isinstance(text, str) or words not in text:
+            if not words or not isinstance(text, str) or not _stands_in(words, text):
                 continue
             self._arrived(uid, story, conversation.get("started_at"), by)
             if not any(isinstance(event, SeenInOmi) and event.uid == uid for event in story.events):
@@ -62,6 +62,11 @@ def made_of(conversation: Mapping[str, Any]) -> Made | None:
         action_items=tuple(filter(None, (_text(item, _ITEM_MAX) for item in found[:_ITEMS_MAX]))),
     )
     return made if made.title or made.overview or made.action_items else None
+
+
+def _stands_in(words: str, text: str) -> bool:
+    """Whether it is a whole block of the conversation, behind whoever said it, and no part of another."""
+    return f"\n\n{text}\n\n".find(f" {words}\n\n") >= 0 or f"\n\n{text}\n\n".find(f"\n\n{words}\n\n") >= 0
 
 
 def _text(value: Any, longest: int) -> str:

@@ -126,7 +126,7 @@ class Ingest:
             hint_due=codec.ms(now) + due.HINT_REPEAT_MS if due_at <= now else "",
             counted=f"webhooks:{message.provider}:",
             route=route,
-            entries=" ".join(name for entry in entries for name in current().names("sender", entry)),
+            entries="\n".join(name for entry in entries for name in current().names("sender", entry)),
             **self._limited(message, len(envelope) + len(content), now),
             **_judged(verdicts),
             dedupe_count=len(seen),

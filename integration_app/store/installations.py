@@ -31,6 +31,7 @@ class Installations:
         self._change = load(redis, "change_installation")
         self._bind = load(redis, "bind_phone")
         self._move = load(redis, "move_inbox")
+        self._reseal = load(redis, "reseal")
 
     def add(self, uid: str, *, now: datetime) -> Installation:
         """The installation of `uid`, made now if there is none yet, with a private inbox address."""
@@ -84,6 +85,26 @@ class Installations:
     def gone(self, *, before: datetime) -> Sequence[str]:
         """The uids that left before then, and did not return."""
         return list(map(str, self._redis.zrangebyscore(keys.LEFT, "-inf", codec.ms(before))))
+
+    def change_preferences(self, uid: str, before: Preferences, after: Preferences) -> bool:
+        """Keep `after` where it is still `before`; the list of senders stays. False when the user was faster."""
+        raw = self._redis.hget(keys.installation(uid), "preferences")
+        if raw is None or codec.load_preferences(str(raw)) != before or before.senders != after.senders:
+            return False
+        kept = codec.dump_preferences(after, str(raw))
+        return bool(self._reseal(key=keys.installation(uid), field="preferences", before=str(raw), after=kept))
+
+    def search_anew(self, uid: str) -> None:
+        """Write the list of senders as it is searched once more, under the newest key."""
+        for _ in range(3):  # the user may change it meanwhile
+            found = self.get(uid)
+            if found is None:
+                return
+            senders = "".join(f"{_searched(entry)}\n" for entry in found.preferences.senders)
+            self._change(installation=keys.installation(uid), changes=["senders", senders and f"\n{senders}"])
+            again = self.get(uid)
+            if again is None or again.preferences.senders == found.preferences.senders:
+                return
 
     def prefer(self, uid: str, preferences: Preferences) -> None:
         """Keep how this user wants it; the list of senders also in the form in which accepting compares it."""

@@ -31,7 +31,8 @@ oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
 oi:audit                   what operators did · oi:totp: the last second factor that was taken; expires
-oi:rewrite                 something was erased: the append-only file is to be written anew; oi:rewritten: lately
+oi:rewrite                 something was erased: the append-only file is to be written anew
+oi:rewritten · oi:recounted  that was done lately; expire
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
@@ -82,6 +83,7 @@ FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
 
+RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
 AUDIT = f"{PREFIX}audit"

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.model import Delivery, Gate, Installation, WaitingMessage
+from integration_app.model import Delivery, Gate, Installation, MessageState, WaitingMessage
 from integration_app.store import codec, keys
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.gates import as_gates, scopes
@@ -20,6 +20,7 @@ BATCH = 1000
 """Messages of one snapshot; those behind them wait for the next."""
 _Read = Callable[[Sequence[Any]], WaitingMessage | None]
 
+_RECOUNT_SECONDS = 24 * 3600
 CONTENT_MAX = 512 * 1024
 """Bytes of raw contents in one snapshot; what is larger is fetched when its turn comes."""
 
@@ -88,10 +89,30 @@ class Outbox:
     def erase(self, uid: str, *, now: datetime) -> None:
         self._redis.delete(keys.outbox(uid), keys.load(uid), keys.day(uid, now), keys.day(uid, now - timedelta(days=1)))
 
-    def refused(self, uid: str) -> tuple[int, datetime] | None:
-        """How many messages were over a limit of this uid's, and when the last was; None when there was none."""
-        count, at = self._redis.hmget(keys.load(uid), ("refused", "refused_ms"))
-        return (int(count), codec.from_ms(str(at))) if count and at else None
+    def recount(self) -> None:
+        """Weigh once a day what every user has: workers of an earlier version, and repairs, do not."""
+        if not self._redis.set(keys.RECOUNTED, 1, nx=True, ex=_RECOUNT_SECONDS):
+            return
+        for key in map(str, self._redis.scan_iter(f"{keys.LOAD}*", count=BATCH)):
+            self._redis.hset(key, mapping=self._weighed(key.removeprefix(keys.LOAD)))  # type: ignore[arg-type]
+
+    def _weighed(self, uid: str) -> dict[str, int]:
+        ids = list(map(str, self._redis.zrange(keys.of(uid), 0, -1)))
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id in ids:
+            pipe.hmget(keys.message(message_id), ("size", f"state:{uid}"))
+        found = {"bytes": 0, "held": 0}
+        for size, state in pipe.execute():
+            if state in (MessageState.WAITING, MessageState.SENDING):
+                found["bytes"] += int(size or 0)
+            elif state == MessageState.QUARANTINED:
+                found["held"] += int(size or 0)
+        return found
+
+    def refused(self, uid: str, *, now: datetime) -> int:
+        """How often a message for this uid was over a limit, today and yesterday."""
+        days = [self._redis.hget(keys.day(uid, now - timedelta(days=back)), "refused") for back in (0, 1)]
+        return sum(int(count) for count in days if count)
 
     def _look(self, uid: str, *, after: int, content_max: int, read: _Read) -> Snapshot:
         names = scopes(uid)

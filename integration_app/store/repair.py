@@ -203,6 +203,8 @@ def _reads(load: Callable[[], Any]) -> bool:
 def _read(load: Callable[[], Any]) -> Any:
     try:
         found = load()
+    except StoreUnfit:  # its key is missing: nothing is wrong with it
+        raise
     except Exception:  # noqa: BLE001 - whatever it raises, it cannot be read
         return None
     return found if found is not None else ()

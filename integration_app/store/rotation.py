@@ -13,6 +13,7 @@ from redis import Redis
 from integration_app.store import keys
 from integration_app.store.installations import Installations, as_installation
 from integration_app.store.scripts import load
+from integration_app.store.shared_phones import SharedPhones
 from integration_app.store.vault import Vault, current
 
 _MESSAGE = {"envelope": "envelope", "content": "content", "prepared": "prepared"}
@@ -25,26 +26,36 @@ class Rotation:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._reseal = load(redis, "reseal")
+        self._installations = Installations(redis)
+        self._shared_phones = SharedPhones(redis)
+        self._spoilt = 0
 
     def run(self) -> Counter[str]:
         """How many values were sealed anew, by kind. Raises `KeyMissing` where a key is not listed any more."""
         done: Counter[str] = Counter()
+        self._spoilt = 0
         for key in self._keys(keys.MESSAGE):
             done["messages"] += self._hash(key, _MESSAGE)
             done["messages"] += self._made(key)
         for key in self._keys(keys.DELIVERY):
             done["deliveries"] += self._hash(key, _DELIVERY)
-        for uid in Installations(self._redis).uids():
+        for uid in self._installations.uids():
             done["installations"] += self._installation(uid)
+        done["links"] = self._shared_phones.reseal()
+        if self._spoilt:
+            done["spoilt, left as they are"] = self._spoilt
         return done
 
     def behind(self) -> int:
-        """How many installations are still under an older key, or none: a quick look, for `doctor`."""
-        uids = Installations(self._redis).uids()[:_BATCH]
+        """How many installations are under an older key, or none: a quick look, for `doctor`. Raises `KeyMissing`."""
+        uids = self._installations.uids()[:_BATCH]
         pipe = self._redis.pipeline(transaction=False)
         for uid in uids:
             pipe.hget(keys.installation(uid), "inbox_token")
-        return sum(not current().is_current(str(raw)) for raw in pipe.execute() if raw)
+        tokens = [str(raw) for raw in pipe.execute() if raw]
+        for raw in tokens:
+            current().open("address", raw)
+        return sum(not current().is_current(raw) for raw in tokens)
 
     def _keys(self, prefix: str) -> Iterable[str]:
         return (str(key) for key in self._redis.scan_iter(f"{prefix}*", count=_BATCH))
@@ -64,14 +75,22 @@ class Rotation:
     def _one(self, vault: Vault, key: str, field: str, kind: str, raw: str) -> int:
         if vault.is_current(raw):
             return 0
-        return int(self._reseal(key=key, field=field, before=raw, after=vault.seal(kind, vault.open(kind, raw))))
+        try:
+            after = vault.seal(kind, vault.open(kind, raw))
+        except ValueError:  # spoilt: a drain will find it, and park it
+            self._spoilt += 1
+            return 0
+        return int(self._reseal(key=key, field=field, before=raw, after=after))
 
     def _installation(self, uid: str) -> int:
         """Its own values, its phones, and its list of senders as it is searched."""
-        installations = Installations(self._redis)
         raw = {str(name): str(value) for name, value in self._redis.hgetall(keys.installation(uid)).items()}
         phones = list(map(str, self._redis.smembers(keys.phones(uid))))
-        found = as_installation(uid, raw, phones)
+        try:
+            found = as_installation(uid, raw, phones)
+        except ValueError:
+            self._spoilt += 1
+            return 0
         if found is None:
             return 0
         done = self._hash(keys.installation(uid), _INSTALLATION)
@@ -81,12 +100,12 @@ class Rotation:
         for form in phones:
             if not current().is_current(form):
                 number = current().open_member(form)
-                installations.link_phone(uid, number)  # the new form before the old one goes
+                self._installations.link_phone(uid, number)  # the new form before the old one goes
                 self._redis.srem(keys.phones(uid), form)
                 old = [keys.phone(name) for name in current().names("phone", number)[1:]]
                 for key in old:
                     self._redis.srem(key, uid)
                 done += 1
         if found.preferences.senders:
-            installations.prefer(uid, found.preferences)
+            self._installations.search_anew(uid)
         return done

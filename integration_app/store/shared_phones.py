@@ -9,9 +9,8 @@ from datetime import datetime
 from redis import Redis
 
 from integration_app.store import codec, keys
-from integration_app.store.vault import current
-
-_TOLD_AT_ONCE = 10
+from integration_app.store.installations import spellings
+from integration_app.store.vault import KeyMissing, current
 
 
 class SharedPhones:
@@ -20,30 +19,55 @@ class SharedPhones:
 
     def provisional(self, number: str, uid: str, until: datetime) -> None:
         """The link of this uid ends then, unless it is confirmed."""
-        self._redis.zadd(keys.PROVISIONAL, {f"{current().member(number)} {uid}": codec.ms(until)})
+        self._redis.zadd(keys.PROVISIONAL, {f"{current().member(_one(number))} {uid}": codec.ms(until)}, nx=True)
 
     def settle(self, number: str, uid: str) -> bool:
         """Confirmed, or ended: it is not provisional any more. False when it was not."""
-        return bool(self._redis.zrem(keys.PROVISIONAL, *(f"{form} {uid}" for form in current().members(number))))
+        return bool(self._redis.zrem(keys.PROVISIONAL, *(f"{form} {uid}" for form in current().members(_one(number)))))
 
     def ends(self, number: str, uid: str) -> datetime | None:
         """When the link of this uid ends; None for one that stays."""
-        scores = self._redis.zmscore(keys.PROVISIONAL, [f"{form} {uid}" for form in current().members(number)])
+        scores = self._redis.zmscore(keys.PROVISIONAL, [f"{form} {uid}" for form in current().members(_one(number))])
         found = [score for score in scores if score is not None]
         return codec.from_ms(found[0]) if found else None
 
     def over(self, now: datetime) -> list[tuple[str, str]]:
         """Phones and uids whose links were not confirmed in time."""
         rows = self._redis.zrangebyscore(keys.PROVISIONAL, "-inf", codec.ms(now))
-        pairs = [str(row).partition(" ") for row in rows]
-        return [(current().open_member(number), uid) for number, _, uid in pairs]
+        return [pair for row in rows if (pair := _opened(str(row)))]
+
+    def reseal(self) -> int:
+        """Under the newest key; how many there were under another."""
+        done = 0
+        rows: list[tuple[str, float]] = self._redis.zrange(keys.PROVISIONAL, 0, -1, withscores=True)  # type: ignore[assignment]
+        for row, score in rows:
+            form, _, uid = str(row).partition(" ")
+            if not current().is_current(form):
+                fresh = f"{current().member(current().open_member(form))} {uid}"
+                self._redis.zadd(keys.PROVISIONAL, {fresh: score})
+                done += int(self._redis.zrem(keys.PROVISIONAL, str(row)))
+        return done
 
     def tell(self, uids: Sequence[str], words: str) -> None:
         """Have this shown in the users' Omi by the next worker; a door makes no calls."""
         if uids:
             self._redis.rpush(keys.NOTICES, *(json.dumps([uid, words]) for uid in uids))
 
-    def told(self) -> list[tuple[str, str]]:
-        """The next uids and words to show, each once."""
-        rows = self._redis.lpop(keys.NOTICES, _TOLD_AT_ONCE) or []
-        return [(uid, words) for uid, words in map(json.loads, rows)]  # type: ignore[arg-type]
+    def told(self) -> tuple[str, str] | None:
+        """The next uid and words to show, once."""
+        row = self._redis.lpop(keys.NOTICES)
+        return tuple(json.loads(str(row))) if row else None
+
+
+def _one(number: str) -> str:
+    """One spelling for all of a number's."""
+    return min(spellings(number))
+
+
+def _opened(row: str) -> tuple[str, str] | None:
+    """Number and uid; None for one whose key is missing, which waits for it."""
+    form, _, uid = row.partition(" ")
+    try:
+        return current().open_member(form), uid
+    except (KeyMissing, ValueError):
+        return None

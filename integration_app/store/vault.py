@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from integration_app.errors import StoreUnfit
 
 _MARK = "e1."
+PLAIN = "plain"
+"""In the place of a key: write as it is. For the time in which not every process knows the key yet."""
 _NONCE = 12
 
 
@@ -36,18 +38,19 @@ class _Key:
 
 
 class Vault:
-    """`keys`: newest first; the newest seals, all of them open. Without one, everything is kept as it is."""
+    """`keys`: the first seals, all of them open. Without one, or with `plain` first, everything is kept as it is."""
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
-        self._keys = tuple(_derived(key) for key in keys)
+        self._is_on = bool(keys) and keys[0] != PLAIN
+        self._keys = tuple(_derived(key) for key in keys if key != PLAIN)
         self._by_id = {key.id: key for key in self._keys}
 
     @property
     def is_on(self) -> bool:
-        return bool(self._keys)
+        return self._is_on
 
     def seal(self, kind: str, text: str) -> str:
-        if not self._keys:
+        if not self._is_on:
             return text
         key, nonce = self._keys[0], secrets.token_bytes(_NONCE)
         sealed = nonce + key.gcm.encrypt(nonce, text.encode("utf-8", "surrogatepass"), kind.encode())
@@ -65,7 +68,7 @@ class Vault:
 
     def member(self, text: str) -> str:
         """Sealed, and the same each time: fit for a set."""
-        if not self._keys:
+        if not self._is_on:
             return text
         return f"{_MARK}{self._keys[0].id}.{base64.b64encode(self._keys[0].siv.encrypt(text.encode(), None)).decode()}"
 
@@ -91,11 +94,12 @@ class Vault:
         return [*(self._digest(key, kind, value) for key in self._keys), value]
 
     def name(self, kind: str, value: str) -> str:
-        return self.names(kind, value)[0]
+        """The one under which it is written."""
+        return self.names(kind, value)[0 if self._is_on else -1]
 
     def is_current(self, raw: str) -> bool:
         """Whether it is sealed under the newest key."""
-        return not self._keys or raw.startswith(f"{_MARK}{self._keys[0].id}.")
+        return raw.startswith(_MARK) is False if not self._is_on else raw.startswith(f"{_MARK}{self._keys[0].id}.")
 
     def _digest(self, key: _Key, kind: str, value: str) -> str:
         said = f"{kind}\x1f{value}".encode("utf-8", "surrogatepass")

@@ -190,7 +190,9 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
 
     @pages.route("/login", methods=["GET", "POST"])
     @limiter.limit("5/minute;30/hour", methods=["POST"])
-    @limiter.limit("60/hour", methods=["POST"], key_func=_known_device)
+    @limiter.limit(
+        "100/hour", methods=["POST"], key_func=_known_device, deduct_when=lambda answer: answer.status_code == 403
+    )
     @page()
     def login() -> str | AnyResponse | tuple[str, int]:
         if request.method == "GET":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -53,7 +54,8 @@ def install(app: Flask, services: Services) -> Limiter:
         WTF_CSRF_SSL_STRICT=False,  # web views leave the Referer out; the token is the proof
     )
     if services.settings.trusted_proxies:
-        app.wsgi_app = _BehindProxies(app.wsgi_app, services.settings.trusted_proxies)  # type: ignore[method-assign]
+        count, networks = services.settings.trusted_proxies, services.settings.trusted_proxy_networks
+        app.wsgi_app = _BehindProxies(app.wsgi_app, count, networks)  # type: ignore[method-assign]
     app.jinja_env.finalize = _writable
     csrf = CSRFProtect(app)
     for name in ("health", "operator_api"):
@@ -96,15 +98,18 @@ def install(app: Flask, services: Services) -> Limiter:
 
 
 class _BehindProxies:
-    """Believes `X-Forwarded-For` from a proxy. One has an address of a private network, or of this host: a caller that
-    comes from the internet itself came past it, and may say of itself what it likes.
+    """Believes `X-Forwarded-For` from a proxy. One has an address of a private network or of this host, or one of
+    `networks`: a caller that comes from the internet itself came past it, and may say of itself what it likes.
     """
 
-    def __init__(self, app: Any, count: int) -> None:
+    def __init__(self, app: Any, count: int, networks: Sequence[str]) -> None:
         self._direct, self._proxied = app, ProxyFix(app, x_for=count)
+        self._networks = [ipaddress.ip_network(name, strict=False) for name in networks]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        is_direct = callers.is_public(str(environ.get("REMOTE_ADDR") or ""))
+        peer = str(environ.get("REMOTE_ADDR") or "")
+        address = callers.read(peer)
+        is_direct = callers.is_public(peer) and not any(address in network for network in self._networks)
         return (self._direct if is_direct else self._proxied)(environ, start_response)
 
 

@@ -191,7 +191,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
         "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
-        "refused": services.outbox.refused(uid),
+        "refused": services.outbox.refused(uid, now=services.clock()),
         "pause_ends": (preferences.paused_at + timedelta(days=services.settings.pause_days))
         if preferences.paused_at
         else None,

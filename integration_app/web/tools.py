@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from integration_app import logs
 from integration_app.bootstrap import Services
+from integration_app.errors import StoreUnfit
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels
 from integration_app.web.omi_signature import is_tool_genuine, is_webhook_genuine
@@ -99,7 +100,7 @@ def call(services: Services, name: str) -> Response:
         if not services.auth.login_codes.is_new_delivery(delivery):
             return jsonify(result="This call was answered before.")
         return jsonify(result=_answer(services, name, body))
-    except (RedisError, OSError):
+    except (RedisError, OSError, StoreUnfit):
         return jsonify(result="The inbox does not answer at this moment; please try again.")
 
 
@@ -112,7 +113,7 @@ def memory_created(services: Services) -> Response:
         return jsonify(status="ignored")  # refusals for three days would switch the app off for everybody
     try:
         seen = services.sightings.heard(uid, _loaded(body), services.settings.omi_app_id)
-    except (RedisError, OSError):
+    except (RedisError, OSError, StoreUnfit):
         return jsonify(status="ignored")
     return jsonify(status="ok", ours=seen)
 

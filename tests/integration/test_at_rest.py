@@ -164,6 +164,64 @@ def test_without_its_key_nothing_is_taken_for_spoilt(
     assert state(services, message_id, "u") == "done"
 
 
+def test_a_missing_key_spoils_nothing_beside_what_is_spoilt(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    services = people(build(DATA_KEYS=OLD))
+    spoilt = text(services, "spoilt", sender=PHONE)
+    redis.hset(keys.message(spoilt), "envelope", "{broken")
+    good = text(build(DATA_KEYS=f"{NEW},{OLD}"), "good words", sender=PHONE)
+    clock.pass_time(seconds=30)
+    with pytest.raises(StoreUnfit):
+        build(DATA_KEYS=OLD).drain.run("u")
+    services = build(DATA_KEYS=f"{NEW},{OLD}")
+    redis.delete(keys.lease("u"))
+    clock.pass_time(minutes=10)
+    run_to_rest(services, clock)
+    assert state(services, good, "u") == "done"
+
+
+def test_a_key_is_made_known_before_it_seals(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u", "v")
+    services = people(build(DATA_KEYS=f"plain,{NEW}"))
+    message_id = text(services, "plain words", sender=PHONE)
+    assert b"plain words" in everything(services)
+    later = text(people(build(DATA_KEYS=NEW)), "sealed words", sender=PHONE)
+    services = build(DATA_KEYS=f"plain,{NEW}")
+    run_to_rest(services, clock)
+    assert {state(services, message_id, "u"), state(services, later, "u")} == {"done"}
+
+
+def test_rotation_goes_past_what_is_spoilt_and_takes_waiting_links_along(
+    build: Callable[..., Services], redis: Redis, clock: Clock, sandbox: SandboxControl
+) -> None:
+    sandbox.enable("u", "v")
+    services = people(build(DATA_KEYS=OLD))
+    services.phones.link("v", PHONE)
+    message_id = text(services, "words", sender=PHONE)
+    content = str(redis.hget(keys.message(message_id), "content"))
+    redis.hset(keys.message(message_id), "content", f"{content[:-8]}AAAAAAA=")
+    services = build(DATA_KEYS=f"{NEW},{OLD}")
+    done = services.rotation.run()
+    assert (done["spoilt, left as they are"], done["links"]) == (1, 1)
+    services = build(DATA_KEYS=NEW)
+    assert services.phones.owners(PHONE) == ["u"]
+    clock.pass_time(days=2)
+    services.phones.step()
+    assert services.installations.with_phone(PHONE) == ["u"]
+
+
+def test_doctor_says_that_a_key_is_missing(build: Callable[..., Services], cli: Cli) -> None:
+    people(build(DATA_KEYS=OLD))
+    build(DATA_KEYS=NEW)
+    found = cli("doctor")
+    assert "DATA_KEYS lacks the key" in found.output
+    assert "list that key too" in found.output
+
+
 def test_a_sealed_value_is_bound_to_its_kind_and_its_key() -> None:
     vault = Vault([NEW])
     raw = vault.seal("content", "words\ud800")

@@ -95,6 +95,16 @@ def test_after_a_gap_of_redis_it_is_not_sent_again_where_omi_may_hold_it(
     assert [delivery.is_unsure for delivery, _ in services.dead_letters.list()] == [True] * went_out
 
 
+def test_a_short_one_beside_it_does_not_stand_for_it(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    """Both wait, nothing was sent before the gap: both arrive."""
+    clock.now = datetime.now(UTC)
+    short = text(services, "remember: tea")
+    message_id = confirmation(services)
+    services.identity.new_epoch(now=clock())
+    run_to_rest(services, clock)
+    assert (state(services, short, "u"), state(services, message_id, "u")) == ("done", "done")
+
+
 def test_a_long_one_goes_alone(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
     text(services, "remember: tea")
     text(services, "remember: " + "The key is with Mara. " * 40)

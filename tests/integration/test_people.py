@@ -546,7 +546,7 @@ def shared(services: Services, sandbox: SandboxControl) -> str:
 def test_who_has_a_phone_is_told_when_another_account_links_it(
     services: Services, sandbox: SandboxControl, app: Flask, shared: str
 ) -> None:
-    services.phones.step()
+    services.phones.tell()
     (notice,) = sandbox.notifications("victim")
     assert "UNLINK" in notice["message"]
     assert shared not in notice["message"]
@@ -595,7 +595,7 @@ def test_an_owner_ends_all_links_of_a_phone(
         assert story.message.control == "UNLINK"
         assert not story.states, "and is not forwarded"
     assert services.installations.with_phone(shared) == []
-    services.phones.step()
+    services.phones.tell()
     assert [row for row in sandbox.notifications("mallory") if "not linked" in row["message"]]
     clock.pass_time(days=2)
     services.phones.step()
@@ -611,6 +611,42 @@ def test_who_is_not_confirmed_ends_only_their_own_link(services: Services, share
 def test_unlink_of_a_stranger_is_for_nobody(services: Services) -> None:
     with pytest.raises(UnknownRecipient):
         text(services, "UNLINK", sender="+15550007777")
+
+
+def test_another_spelling_of_a_number_makes_nobody_its_owner(services: Services, clock: Clock) -> None:
+    services.installations.add("u", now=clock())
+    services.installations.add("v", now=clock())
+    services.phones.link("u", "+5215512345678")
+    services.phones.link("v", "+525512345678")
+    for number in ("+5215512345678", "+525512345678"):
+        assert services.phones.owners(number) == ["u"]
+        assert services.phones.waiting("u", number)
+    services.phones.remove("v", "+5215512345678")
+    assert services.installations.with_phone("+525512345678") == ["u"]
+
+
+def test_linking_again_and_again_wins_no_time(services: Services, clock: Clock, shared: str) -> None:
+    for _ in range(3):
+        clock.pass_time(hours=7)
+        services.phones.link("mallory", shared)
+    clock.pass_time(hours=4)
+    services.phones.step()
+    assert services.installations.with_phone(shared) == ["victim"]
+
+
+def test_who_is_the_last_on_a_phone_keeps_it(services: Services, clock: Clock, shared: str) -> None:
+    services.erasure.erase("victim")
+    services.phones.link("mallory", shared)
+    clock.pass_time(days=2)
+    services.phones.step()
+    assert services.installations.with_phone(shared) == ["mallory"]
+
+
+def test_an_unlink_that_is_delivered_twice_ends_no_later_link(services: Services, shared: str) -> None:
+    text(services, "UNLINK", dedupe_keys=("once",))
+    services.phones.link("victim", shared)
+    text(services, "UNLINK", dedupe_keys=("once",))
+    assert services.installations.with_phone(shared) == ["victim"]
 
 
 def test_an_erased_account_leaves_no_waiting_link(services: Services, redis: Redis, shared: str) -> None:

@@ -278,6 +278,18 @@ def test_another_conversation_with_the_same_words_settles_nothing(
     assert state(services, message_id, "u") == "parked"
 
 
+def test_a_part_of_another_message_is_not_seen(
+    omi: Omi, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("u")
+    short = text(services, "ok")
+    run_to_rest(services, clock)
+    created(omi, services, "Me: look at the book", structured={"title": "A book"})
+    assert services.inbox.made(short, "u") is None
+    created(omi, services, "Me: one\n\nMe: ok", structured={"title": "Ok"})
+    assert services.inbox.made(short, "u") == Made("Ok")
+
+
 def test_what_others_made_is_none_of_our_business(omi: Omi, services: Services, redis: Redis) -> None:
     before = sorted(redis.scan_iter("*"))
     assert created(omi, services, "private words", app_id="another-app").get_json()["ours"] is False

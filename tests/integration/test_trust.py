@@ -344,3 +344,16 @@ def test_a_user_may_keep_the_history_of_a_sender(
     run_to_rest(services, clock)
     assert "Friday it is." in sandbox.texts("u")[0]
     assert "> Shall we meet?" in sandbox.texts("u")[0]
+
+
+@pytest.mark.parametrize("entry", ["boss@corp.example", "~boss@corp.example", "@corp.example"])
+def test_an_address_with_spaces_in_it_names_no_other(services: Services, entry: str) -> None:
+    """`"a boss@corp.example b"@evil.example` is an address of evil.example."""
+    link(services, "u")
+    services.installations.prefer("u", Preferences(senders=(entry,)))
+    (token,) = services.installations.tokens("u")
+    arrived = message(
+        "hello", channel="email", route=Route.RECIPIENT, sender='"a boss@corp.example b"@evil.example',
+        received_at=services.clock(), recipients=(f"{token}@in.example.com",), evidence=Evidence(dmarc="pass"),
+    )  # fmt: skip
+    assert state(services, services.intake.accept(arrived).message_id, "u") == "quarantined"

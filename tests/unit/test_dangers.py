@@ -82,6 +82,15 @@ def test_a_dangerous_setting_is_named_with_what_to_do(
     assert len(value) < 8 or value not in danger.what, "never a secret"
 
 
+@pytest.mark.parametrize(
+    "host", ["inbox.mastodon.social", "inbox.myexample.com", "inbox.yourself.net", "examples.org.uk"]
+)
+def test_a_name_that_only_looks_like_a_placeholder_is_none(
+    bare: dict[str, str], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    assert found(bare, monkeypatch, PUBLIC_BASE_URL=f"https://{host}", INBOX_DOMAIN=host) == {}
+
+
 def test_a_stack_on_ones_own_machine_is_fine(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     here = {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "INBOX_DOMAIN": "in.example.com", "TRUSTED_PROXIES": "0"}
     here |= {"REDIS_URL": "redis://127.0.0.1:6379/0", "OMI_BASE_URL": "http://127.0.0.1:8100"}

@@ -140,7 +140,8 @@ class Drain:
             self._outcomes.prefer(run, replace(installation.preferences, paused_at=now))
         if since + self._rules.pause_max > now:
             return since + self._rules.pause_max
-        self._outcomes.prefer(run, replace(installation.preferences, paused=False, paused_at=None))
+        if not self._outcomes.prefer(run, replace(installation.preferences, paused=False, paused_at=None)):
+            return now  # the user has changed something just now: look again
         with suppress(OmiError):
             self._sending.omi.notify(run.lease.uid, PAUSE_OVER)
         return None

@@ -202,11 +202,13 @@ class Outcomes:
         if run.installation and run.installation.state is InstallationState.LEFT:
             self._installations.mark_enabled(delivery.uid)
 
-    def prefer(self, run: DrainPass, preferences: Preferences) -> None:
-        """Keep what has changed of how this user wants it, in this pass too."""
-        self._installations.prefer(run.lease.uid, preferences)
-        if run.installation:
-            run.snapshot = replace(run.snapshot, installation=replace(run.installation, preferences=preferences))
+    def prefer(self, run: DrainPass, preferences: Preferences) -> bool:
+        """Keep what has changed of how this user wants it, in this pass too. False where the user was faster."""
+        before = run.installation
+        if before is None or not self._installations.change_preferences(before.uid, before.preferences, preferences):
+            return False
+        run.snapshot = replace(run.snapshot, installation=replace(before, preferences=preferences))
+        return True
 
     def close(self, run: DrainPass, decision: Retry, kind: Kind) -> None:
         """Close the gate that a read without a delivery ran into."""

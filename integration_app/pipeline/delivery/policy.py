@@ -128,7 +128,7 @@ def read_back_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
 
 MAY_BE_THERE = Park(
     Reason.UNREADABLE_OUTCOME,
-    "after a gap of Redis: this app made memories since it arrived, and they may be its own",
+    "after a gap of Redis: memories that this app made since it arrived may be its own; --without-a-look sends it",
     alarm=True,
 )
 

@@ -27,12 +27,15 @@ class Pairing:
         self._installations = installations
         self._phones = phones
 
-    def unpair(self, message: InboundMessage) -> bool:
-        """End all links of the phone that this text comes from, if that is what it says."""
+    def is_unlink(self, message: InboundMessage) -> bool:
+        """Whether this text asks to end all links of the phone that it comes from."""
         if message.route is not Route.SENDER or message.hints or message.control:
             return False
-        words = (message.content.text or "")[:60].strip().strip(".!").upper()
-        return words == UNLINK and self._phones.end_all(message.sender) > 0
+        return (message.content.text or "")[:60].strip().strip(".!").upper() == UNLINK
+
+    def unpair(self, message: InboundMessage) -> bool:
+        """End them. False when there are none."""
+        return self._phones.end_all(message.sender) > 0
 
     def pair(self, message: InboundMessage) -> bool:
         """Link the phone that this text comes from, if it is a link code. False for any other text, wrong codes too."""

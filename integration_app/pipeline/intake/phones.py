@@ -38,7 +38,9 @@ class Phones:
         owners = self.owners(number)
         self._installations.link_phone(uid, number)
         others = [other for other in owners if other != uid]
-        if others and uid not in owners:
+        if not others:
+            self._shared.settle(number, uid)  # what was to end for the sake of an owner who has gone
+        elif uid not in owners:
             self._shared.provisional(number, uid, self._clock() + CONFIRM_WITHIN)
             self._shared.tell(others, _LINKED.format(phone=_short(number)))
 
@@ -81,12 +83,15 @@ class Phones:
         return len(linked)
 
     def step(self) -> None:
-        """End what was not confirmed in time, and show what is to be told. For the maintenance loop."""
+        """End what was not confirmed in time. For the maintenance loop."""
         for number, uid in self._shared.over(self._clock()):
             self._end(uid, number)
-        for uid, words in self._shared.told():
+
+    def tell(self) -> None:
+        """Show what is to be told, one after the other; each is a call to Omi, so it has a thread of its own."""
+        while told := self._shared.told():
             with suppress(OmiError):  # the page says it too
-                self._omi.notify(uid, words)
+                self._omi.notify(*told)
 
     def _end(self, uid: str, number: str) -> None:
         self._installations.unlink_phone(uid, number)

@@ -10,6 +10,7 @@ from integration_app.store.deliveries import Deliveries
 from integration_app.store.health import Health
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
+from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 
 
@@ -23,6 +24,7 @@ class Retention:
         installations: Installations,
         erasure: Erasure,
         health: Health,
+        outbox: Outbox,
         rules: Rules,
         text_retention: timedelta,
         parked_retention: timedelta,
@@ -33,6 +35,7 @@ class Retention:
         self._installations = installations
         self._erasure = erasure
         self._health = health
+        self._outbox = outbox
         self._rules = rules
         self._text_retention = text_retention
         self._parked_retention = parked_retention
@@ -48,3 +51,4 @@ class Retention:
         for uid in self._installations.gone(before=now - self._parked_retention):
             self._erasure.erase(uid)  # a user who disabled the app cannot prove anything to us any more
         self._health.forget_on_disk(at_once=True)
+        self._outbox.recount()

@@ -20,9 +20,9 @@ class Auth:
     link_codes: LinkCodes
 
     @classmethod
-    def of(cls, redis: Redis, secrets: Sequence[str], *, codes_per_hour: int) -> Auth:
+    def of(cls, redis: Redis, secrets: Sequence[str], *, codes_per_hour: int, can_unlock: bool) -> Auth:
         digests = Digests(redis, secrets)
-        login_codes = LoginCodes(redis, digests, codes_per_hour=codes_per_hour)
+        login_codes = LoginCodes(redis, digests, codes_per_hour=codes_per_hour, can_unlock=can_unlock)
         return cls(login_codes, Sessions(redis, digests), LinkCodes(redis, digests))
 
     def is_new_code(self, code: str) -> bool:

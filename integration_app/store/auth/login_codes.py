@@ -20,7 +20,9 @@ CODE_TRIES_OF_ALL = 100
 CHAT = "chat"
 """In the place of a browser, for a code that is told in Omi's chat."""
 WRONG_MAX = 10
-"""Wrong codes after which a uid is locked: no more codes are sent. Its owner gets one in Omi's chat, which ends it."""
+"""Wrong codes after which a uid is locked: no more codes are sent. Its owner gets one in Omi's chat, which ends it;
+where there is no such chat (`can_unlock`), the lock does not grow.
+"""
 WRONG_TTL = timedelta(days=30)
 _LOCK_HOURS_MAX = 7 * 24
 _ASKS_PER_HOUR = 10
@@ -33,7 +35,8 @@ def _doors(uid: str, caller: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 class LoginCodes:
-    def __init__(self, redis: Redis, digests: Digests, *, codes_per_hour: int) -> None:
+    def __init__(self, redis: Redis, digests: Digests, *, codes_per_hour: int, can_unlock: bool) -> None:
+        self._can_unlock = can_unlock
         self._redis = redis
         self._digests = digests
         self._codes_per_hour = codes_per_hour
@@ -44,7 +47,10 @@ class LoginCodes:
         while the uid is locked.
         """
         # the caller first: one who has used up their own share cannot use up that of others
-        asks = all(self._hit("asks of", door, who) <= _ASKS_PER_HOUR for door, who in _doors(uid, caller))
+        asks = all(
+            self._hit("asks of", door, who) <= max(_ASKS_PER_HOUR, self._codes_per_hour)
+            for door, who in _doors(uid, caller)
+        )
         if not asks or self._redis.exists(keys.locked(self._digests.of("uid", uid))):
             return False
         return all(self._hit(door, who) <= self._codes_per_hour for door, who in _doors(uid, caller))
@@ -110,7 +116,7 @@ class LoginCodes:
         pipe.expire(keys.wrong(who), WRONG_TTL)
         wrong = int(pipe.execute()[0])
         if wrong % WRONG_MAX == 0:
-            hours = min(2 ** (wrong // WRONG_MAX - 1), _LOCK_HOURS_MAX)
+            hours = min(2 ** (wrong // WRONG_MAX - 1), _LOCK_HOURS_MAX) if self._can_unlock else 1
             self._redis.set(keys.locked(who), 1, ex=timedelta(hours=hours))
 
     def _code_key(self, uid: str, browser: str) -> str:

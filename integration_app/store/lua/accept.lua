@@ -10,7 +10,7 @@
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine load
 --
--- `entries`: the sender and its domain as lists name them, apart by spaces.
+-- `entries`: the sender and its domain as lists name them, a line each: an address may hold spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
 -- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
@@ -58,40 +58,40 @@ local function judge(uid)
     if listed_before then return stranger, stranger_held end
     return unlisted, unlisted_held
   end
-  for entry in string.gmatch(entries, '%S+') do
+  for entry in string.gmatch(entries, '[^\n]+') do
     if string.find(senders, '\n~' .. entry .. '\n', 1, true) then return unproven, unproven_held end
   end
-  for entry in string.gmatch(entries, '%S+') do
+  for entry in string.gmatch(entries, '[^\n]+') do
     if string.find(senders, '\n' .. entry .. '\n', 1, true) then return listed, listed_held end
   end
   return stranger, stranger_held
 end
 
--- whether a uid may have one more: of this sender in a minute, of all in a day, of bytes that wait (a quarter of them held)
+-- whether a uid may have one more: of this sender in a minute; of all in a day, and of bytes that wait. What is held counts
+-- apart, with a quarter of each: whoever it is from, it keeps out nothing that is wanted.
 local function sent(uid) return K.sent .. redis.sha1hex(sender .. ':' .. uid .. ':' .. minute) end
 local function today(uid) return K.day .. uid .. ':' .. day end
 local function has_room(uid, is_held)
   if sender_max > 0 and sender ~= '' and tonumber(redis.call('GET', sent(uid)) or 0) >= sender_max then return false end
-  local came = redis.call('HMGET', today(uid), 'messages', 'bytes')
-  if day_max > 0 and tonumber(came[1] or 0) >= day_max then return false end
+  local share, kind = is_held == '1' and 4 or 1, is_held == '1' and 'held_' or ''
+  local came = redis.call('HMGET', today(uid), kind .. 'messages', kind .. 'bytes')
+  if day_max > 0 and tonumber(came[1] or 0) >= day_max / share then return false end
   if bytes_max == 0 then return true end
-  local has = redis.call('HMGET', K.load .. uid, 'bytes', 'held')
-  if tonumber(came[2] or 0) + size > bytes_max * 2 then return false end
-  if is_held == '1' then return tonumber(has[2] or 0) + size <= bytes_max / 4 end
-  return tonumber(has[1] or 0) + size <= bytes_max
+  local waits = redis.call('HGET', K.load .. uid, is_held == '1' and 'held' or 'bytes')
+  return tonumber(came[2] or 0) + size <= bytes_max * 2 / share and tonumber(waits or 0) + size <= bytes_max / share
 end
 
-local takers = {}
+-- One message for several is taken for all of them, or for none: who sends it again could not reach the one left out.
+local takers, room = {}, #uids == 0
 for _, uid in ipairs(uids) do
   local verdict, is_held = judge(uid)
-  if has_room(uid, is_held) then
-    table.insert(takers, {uid, verdict, is_held})
-  else
-    redis.call('HINCRBY', K.load .. uid, 'refused', 1)
-    redis.call('HSET', K.load .. uid, 'refused_ms', now_ms)
-  end
+  room = has_room(uid, is_held) or room
+  table.insert(takers, {uid, verdict, is_held})
 end
-if #uids > 0 and #takers == 0 then
+if not room then
+  for _, uid in ipairs(uids) do
+    if redis.call('HINCRBY', today(uid), 'refused', 1) == 1 then redis.call('EXPIRE', today(uid), 172800) end
+  end
   count(rates, counted .. 'over a limit')
   return {4}
 end
@@ -115,8 +115,10 @@ local names, trust, held = {}, {}, 0
 for i, taker in ipairs(takers) do
   local uid, verdict, is_held = unpack(taker)
   weigh(id, uid, is_held == '1' and 'held' or 'bytes', 1)
-  if redis.call('HINCRBY', today(uid), 'messages', 1) == 1 then redis.call('EXPIRE', today(uid), 172800) end
-  redis.call('HINCRBY', today(uid), 'bytes', size)
+  local kind = is_held == '1' and 'held_' or ''
+  redis.call('HINCRBY', today(uid), kind .. 'messages', 1)
+  redis.call('HINCRBY', today(uid), kind .. 'bytes', size)
+  redis.call('EXPIRE', today(uid), 172800)
   if sender ~= '' and redis.call('INCR', sent(uid)) == 1 then redis.call('EXPIRE', sent(uid), 120) end
   table.insert(names, '"' .. uid .. '"')
   table.insert(trust, '"' .. uid .. '":' .. verdict)

@@ -1,6 +1,7 @@
 --- Keep the prepared text and drop the raw content; further parts become messages of their own.
 -- @keys message
 -- @args id prepared now_ms event others...
+-- @include load
 -- @returns the prepared text that is kept: another worker may have been first
 -- @repeat what is prepared already is returned as it is
 local known = redis.call('HGET', message, 'prepared')
@@ -12,12 +13,14 @@ redis.call('HDEL', message, 'content')
 local fields = redis.call('HGETALL', message)
 for number, text in ipairs(others) do
   local part, pending = id .. 'p' .. (number + 1), 0
+  redis.call('HSET', K.message .. part, 'size', #text)
   local seq = redis.call('INCR', K.seq)
   for i = 1, #fields, 2 do
     local uid, state = string.match(fields[i], '^state:(.*)'), fields[i + 1]
     if uid and (state == 'waiting' or state == 'quarantined') then
       redis.call('HSET', K.message .. part, fields[i], state)
       redis.call('ZADD', K.of .. uid, seq, part)
+      weigh(part, uid, state == 'quarantined' and 'held' or 'bytes', 1)
       pending = pending + 1
       if state == 'waiting' then
         redis.call('ZADD', K.outbox .. uid, seq, part)

@@ -73,7 +73,9 @@ class AppDestination:
     def held(self, uid: str, kind: Kind, start: datetime, end: datetime | None = None) -> Iterator[Held]:
         """Conversations, and when this app made memories; an app cannot create action items."""
         if kind is Kind.MEMORIES:
-            yield from (Held(made_at, None) for made_at in self._memories_made(uid) if start <= made_at)
+            yield from (
+                Held(made_at, None) for made_at in self._memories_made(uid) if start <= made_at <= (end or made_at)
+            )
             return
         for found in self._client.iter_conversations(uid, include_discarded=True, start=start, end=end):
             if at := found.started_at or found.created_at:

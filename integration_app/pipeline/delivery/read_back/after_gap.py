@@ -53,7 +53,7 @@ class AfterGap:
         if later is None:
             self._due.renew(run.lease, now=now)
             try:
-                found, unclear = self._look_back.found(run.lease.uid, unsure)
+                found, unclear = self._look_back.found(run.lease.uid, unsure, self._gap_over(run) or now)
             except AppMisconfigured:
                 # the app may not read: there is no way to find out, and most gaps lose nothing
                 self._health.alarm("after a gap of Redis Omi could not be read: something may be doubled", now=now)
@@ -70,7 +70,7 @@ class AfterGap:
             run.blocked = True
             run.wakes.append(later)
             first = unsure[0].seq
-            return [item for item in waiting if item.seq < first]
+            return [item for item in waiting if item.seq < first and not _clouds(item, unsure)]
         self._look_back.checked(run.lease, [item for item in unsure if item not in found], epoch)
         if found:
             self._sending.confirm(run, found)
@@ -80,10 +80,15 @@ class AfterGap:
 
     def _look_at(self, run: DrainPass, unsure: list[WaitingMessage], now: datetime) -> datetime | None:
         """When Omi is to be read; None at once. Not while a call of before the gap may still turn up in Omi."""
-        epoch_at = run.snapshot.epoch_at
-        settled_at = epoch_at + self._deliveries.settle_pause if epoch_at and any(i.epoch for i in unsure) else now
+        gap_over = self._gap_over(run)
+        settled_at = gap_over if gap_over and any(item.epoch for item in unsure) else now
         at = max(settled_at, run.gate_until(Kind.CONVERSATION, now))
         return at if at > now else self._limiter.acquire(run.lease.uid, Kind.CONVERSATION, now=now)
+
+    def _gap_over(self, run: DrainPass) -> datetime | None:
+        """From when nothing of before the gap can turn up in Omi any more."""
+        epoch_at = run.snapshot.epoch_at
+        return epoch_at + self._deliveries.settle_pause if epoch_at else None
 
     def _look_failed(
         self, run: DrainPass, unsure: list[WaitingMessage], error: OmiError, now: datetime
@@ -98,3 +103,9 @@ class AfterGap:
         if decision.gate is not None:
             self._outcomes.close(run, decision.gate, Kind.CONVERSATION)
         return decision.look_at
+
+
+def _clouds(item: WaitingMessage, unsure: list[WaitingMessage]) -> bool:
+    """Whether memories of this one would be taken for those of a long text that is to be looked for."""
+    kinds = {other.prepared.kind for other in unsure if other.prepared}
+    return Kind.MEMORIES in kinds and item.prepared is not None and item.prepared.kind is Kind.MEMORIES

@@ -38,10 +38,12 @@ class LookBack:
         self._inbox = inbox
         self._omi = omi
 
-    def found(self, uid: str, items: Sequence[WaitingMessage]) -> tuple[list[WaitingMessage], list[WaitingMessage]]:
+    def found(
+        self, uid: str, items: Sequence[WaitingMessage], until: datetime
+    ) -> tuple[list[WaitingMessage], list[WaitingMessage]]:
         """Those of `items` that Omi holds, and those of which it may hold what it made of them: their memories carry no
-        words of ours, so whatever this app made since they arrived may be theirs. One read for each kind. Raises
-        `OmiError`.
+        words of ours, so whatever this app made between their arrival and `until` may be theirs. One read for each
+        kind. Raises `OmiError`.
         """
         there: list[WaitingMessage] = []
         unclear: list[WaitingMessage] = []
@@ -51,7 +53,7 @@ class LookBack:
                 continue
             if kind is Kind.MEMORIES:
                 since = min(item.message.received_at for item in mine) - _AROUND
-                newest = max((row.started_at for row in self._omi.held(uid, kind, since)), default=since)
+                newest = max((row.started_at for row in self._omi.held(uid, kind, since, until)), default=since)
                 unclear += [item for item in mine if item.message.received_at - _AROUND < newest]
                 continue
             times = [said_at(item.message, item.prepared) for item in mine]
