@@ -52,6 +52,7 @@ class Settings:
     login_codes_per_hour: int
     operator_password_hash: str | None = _secret()
     operator_totp_secret: str | None = _secret()
+    operator_proxy_header: str | None
     operator_api_token: tuple[str, ...] = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: tuple[str, ...] = _secret()
@@ -154,6 +155,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
             "TRUSTED_PROXY_NETWORKS", [], subcast=str.strip, validate=values_of.networks
         ),
         "operator_password_hash": _password_hash(reader),
+        "operator_proxy_header": env.str("OPERATOR_PROXY_HEADER", None, validate=values_of.not_blank),
         "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
         "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
         "omi_webhook_secrets": env.list(

@@ -101,6 +101,8 @@ def _release(services: Services, uid: str) -> None:
 
 
 def _drop(services: Services, uid: str) -> None:
+    if request.form.get("sure") != "yes":
+        return
     services.quarantine.drop(request.form.get("message", "")[:60], uid, why="the user", now=services.clock())
 
 

@@ -53,8 +53,8 @@ def create_app(services: Services | None = None) -> Flask:
     limiter = security.install(app, services)
     if not services.omi.is_personal:  # a personal inbox has no pages: there is no account to prove
         app.register_blueprint(setup.blueprint(services, limiter))
-    if password_hash := services.settings.operator_password_hash:
-        app.register_blueprint(operator.blueprint(services, limiter, password_hash))
+    if services.settings.operator_password_hash or services.settings.operator_proxy_header:
+        app.register_blueprint(operator.blueprint(services, limiter, services.settings.operator_password_hash))
     app.wsgi_app = _doors_first(_doors(services), app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from redis.exceptions import RedisError
 
 from integration_app import logs
@@ -27,7 +27,8 @@ def install(blueprint: Blueprint, services: Services, by: str, *, reads: tuple[s
         if acts and response.status_code not in (401, 404, 405, 429):
             outcome = "refused" if response.status_code >= 400 else endpoint
             what = endpoint if outcome == endpoint else f"{endpoint}, {outcome}"
-            act = Act(services.clock(), f"{by} from {caller()}", what, _about())
+            who = f"{g.operator}, " if "operator" in g else ""
+            act = Act(services.clock(), f"{by}, {who}from {caller()}", what, _about())
             try:
                 services.audit.note(act)
             except (RedisError, OSError):

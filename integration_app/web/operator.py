@@ -15,7 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
-from integration_app.web import auditing, passwords
+from integration_app.web import auditing, passwords, security
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
@@ -99,7 +99,7 @@ def settle(services: Services) -> AnyResponse:
     message_id, uid, now = request.form.get("id", ""), request.form.get("uid", ""), services.clock()
     if request.form.get("what") == "release":
         services.quarantine.release(message_id, uid, by=BY, now=now)
-    else:
+    elif request.form.get("sure") == "yes":
         services.quarantine.drop(message_id, uid, why=BY, now=now)
     return redirect(url_for("operator.quarantine"), 303)
 
@@ -164,7 +164,7 @@ _ROUTES: tuple[Route, ...] = (
 )
 
 
-def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Blueprint:
+def blueprint(services: Services, limiter: Limiter, password_hash: str | None) -> Blueprint:
     pages = Blueprint("operator", __name__, url_prefix="/operator")
     add_routes(pages, _ROUTES, services, limiter)
     auditing.install(pages, services, "pages")
@@ -175,6 +175,9 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     def _only_signed_in() -> AnyResponse | None:
         g.is_page = True
         if request.endpoint == "operator.login":
+            return None
+        if named := security.operator_of_proxy(services):
+            g.operator = named
             return None
         now = services.clock()
         seen, since = (float(session.get(f"operator_{name}") or 0) for name in ("seen", "since"))
@@ -195,6 +198,8 @@ def blueprint(services: Services, limiter: Limiter, password_hash: str) -> Bluep
     )
     @page()
     def login() -> str | AnyResponse | tuple[str, int]:
+        if password_hash is None:
+            abort(403)  # the proxy signs operators in
         if request.method == "GET":
             return render_template("operator/login.html", wrong=False, has_code=has_code)
         try:

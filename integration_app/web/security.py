@@ -113,6 +113,14 @@ class _BehindProxies:
         return (self._direct if is_direct else self._proxied)(environ, start_response)
 
 
+def operator_of_proxy(services: Services) -> str | None:
+    """Whom an authenticating proxy has signed in; it has a private address, as every proxy in front of us."""
+    header = services.settings.operator_proxy_header
+    before = request.environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR") or request.remote_addr or ""
+    named = request.headers.get(header, "").strip()[:80] if header else ""
+    return named if named and callers.is_near(before) else None
+
+
 def by_network() -> str:
     return callers.network(request.remote_addr or "")
 

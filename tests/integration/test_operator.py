@@ -374,7 +374,7 @@ def test_every_act_leaves_a_line_and_no_words(app: Flask, services: Services, sa
     call(app, services, f"/messages/{message_id}/text")
     call(app, services, "/overview")
     acts = services.audit.latest()
-    assert [(act.what, act.by.partition(" ")[0]) for act in acts] == [
+    assert [(act.what, act.by.partition(",")[0]) for act in acts] == [
         ("text", "API"), ("message", "pages"), ("login", "pages"),
     ]  # fmt: skip
     assert acts[0].about == {"message_id": message_id}
@@ -417,3 +417,21 @@ def test_guesses_of_all_strangers_share_a_ceiling_and_a_known_browser_has_its_ow
     known.post("/operator/logout")
     known.get("/operator/login")
     assert known.post("/operator/login", follow=False, password=OPERATOR_PASSWORD).status_code == 303
+
+
+def test_a_proxy_that_signs_operators_in_names_them(
+    build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPERATOR_PASSWORD_HASH")
+    services = build(OPERATOR_PROXY_HEADER="X-Forwarded-User", TRUSTED_PROXIES="1")
+    client = create_app(services).test_client()
+
+    def status(peer: str, **headers: str) -> int:
+        answer = client.get("/operator", base_url=BASE, headers=headers, environ_base={"REMOTE_ADDR": peer})
+        return answer.status_code
+
+    named = {"X-Forwarded-User": "ana", "X-Forwarded-For": "198.51.100.7"}
+    assert status("10.0.0.5", **named) == 200
+    assert status("10.0.0.5") == 303
+    assert status("8.8.8.8", **named) == 303, "who comes past the proxy may say what it likes"
+    assert client.get("/operator/login", base_url=BASE).status_code == 403
