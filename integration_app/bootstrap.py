@@ -57,6 +57,7 @@ from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
+from integration_app.store.refusals import Refusals
 from integration_app.store.repair import Repair
 from integration_app.store.replication import Replication
 from integration_app.store.rotation import Rotation
@@ -86,6 +87,7 @@ class Stores:
     migrations: Migrations
     rotation: Rotation
     audit: Audit
+    refusals: Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Services:
     migrations: Migrations
     rotation: Rotation
     audit: Audit
+    refusals: Refusals
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -225,6 +228,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         migrations=stores.migrations,
         rotation=stores.rotation,
         audit=stores.audit,
+        refusals=stores.refusals,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -279,6 +283,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         migrations=Migrations(redis),
         rotation=Rotation(redis),
         audit=Audit(redis),
+        refusals=Refusals(redis),
     )
 
 

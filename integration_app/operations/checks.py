@@ -16,6 +16,7 @@ from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 from integration_app.operations import dangers
+from integration_app.operations.providers import refusals
 from integration_app.providers import registry
 from integration_app.settings import names
 
@@ -63,6 +64,7 @@ def _each(found: Services) -> Iterator[Check]:
     yield Check("providers", bool(found.providers), f"on: {names}")
     yield Check("limits", True, _limits(found))
     yield from _redis(found)
+    yield from _refused(found)
     yield _omi(found)
 
 
@@ -75,6 +77,20 @@ def _dangers(found: Services) -> Iterator[Check]:
     secret = [name for spec in specs for name in spec.settings if name.endswith(_SECRETS)]
     for danger in dangers.of(found.settings, given, known, secret):
         yield Check(danger.name, False, danger.what, danger.warns)
+
+
+def _refused(found: Services) -> Iterator[Check]:
+    """What the doors refused lately: a wrong secret or a wrong URL shows here first."""
+    for name in registry.specs():
+        try:
+            rows = refusals(found, name)
+        except (RedisError, OSError):
+            return  # said already
+        if rows:
+            last = rows[0]
+            said = f": {last['why']}" if last["why"] else ""
+            words = f"refused {len(rows)} lately, the last at {last['at'][11:16]} UTC ({last['outcome']}{said})"
+            yield Check(name, False, f"{words} → {last['cure']}", warns=True)
 
 
 def _sealed(found: Services) -> Check:

@@ -12,6 +12,7 @@ import requests
 from integration_app.bootstrap import Services
 from integration_app.operations.overview import DAY
 from integration_app.providers import registry
+from integration_app.providers.base import Outcome
 
 
 def providers(services: Services) -> list[dict[str, Any]]:
@@ -22,6 +23,7 @@ def providers(services: Services) -> list[dict[str, Any]]:
             "title": spec.provider.title,
             "on": name in services.providers,
             "url": f"{base}/webhooks/{name}",
+            "refusals": refusals(services, name),
             "last_event": _last(services, f"webhooks:{name}:"),
             "outcomes": {
                 key.rpartition(":")[2]: count for key, count in counters.items() if key.startswith(f"webhooks:{name}:")
@@ -29,6 +31,33 @@ def providers(services: Services) -> list[dict[str, Any]]:
         }
         for name, spec in registry.specs().items()
     ]
+
+
+def refusals(services: Services, name: str) -> list[dict[str, str]]:
+    """The last ones of a day: when, why, and what to do."""
+    rows = services.refusals.latest(name, now=services.clock())
+    return [
+        {"at": row.at.isoformat(), "outcome": row.outcome, "why": row.why, "cure": cure(services, name, row.outcome)}
+        for row in rows
+    ]
+
+
+def cure(services: Services, name: str, outcome: str) -> str:
+    """What an operator does about a refusal."""
+    spec, url = registry.specs()[name], f"{services.settings.public_base_url}/webhooks/{name}"
+    match outcome:
+        case Outcome.NOT_CONFIGURED:
+            return f"set {' and '.join(spec.settings[:2])}, or have the provider call no more"
+        case Outcome.BAD_SIGNATURE:
+            return f"the provider has to call exactly {url}, and {spec.settings[0]} to be its current secret"
+        case Outcome.MALFORMED:
+            return f"omi-inbox providers show {name} says what the hook has to send"
+        case Outcome.UNKNOWN_RECIPIENT:
+            return "no user has linked that phone or has that address: omi-inbox installations lists them"
+        case Outcome.OVER_LIMIT:
+            return "more than a user may have: SENDER_MESSAGES_PER_MINUTE, USER_MESSAGES_PER_DAY, USER_MAX_MB"
+        case _:
+            return f"larger than {spec.provider.max_body_bytes // 1_000_000} MB: have the provider send less"
 
 
 def send_test(services: Services, name: str, uid: str) -> str:

@@ -33,6 +33,7 @@ oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no
 oi:audit                   what operators did · oi:totp: the last second factor that was taken; expires
 oi:rewrite                 something was erased: the append-only file is to be written anew
 oi:rewritten · oi:recounted  that was done lately; expire
+oi:refused:<provider>      the last requests that a door refused; expires
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
@@ -219,6 +220,10 @@ def phone(name: str) -> str:
 def inbox(token: str) -> str:
     """The private token is a capability: only its digest is a key, so a lookup compares nothing secret."""
     return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def refused(provider: str) -> str:
+    return f"{PREFIX}refused:{provider}"
 
 
 def wrong(digest: str) -> str:

@@ -34,7 +34,8 @@ def blueprint(services: Services) -> Blueprint:
             return jsonify(status="stopping", problems=["this process is going: send nobody here any more"]), 503
         # Only a Redis that takes no write closes the doors: a balancer that took them away for want of a worker would
         # lose texts that could have been accepted.
-        status = 503 if answer["status"] == "unavailable" else 200
+        strict = "strict" in request.args and answer["status"] != "ok"  # for monitors that look at the status alone
+        status = 503 if strict or answer["status"] == "unavailable" else 200
         return jsonify(answer if _may_know(services) else {"status": answer["status"]}), status
 
     return pages

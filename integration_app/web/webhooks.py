@@ -23,6 +23,7 @@ from integration_app.errors import (
 )
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 from integration_app.store.ingest import Receipt
+from integration_app.store.refusals import Refusal
 from integration_app.web.request_timeout import Busy, within_limits
 
 log = logs.get(__name__)
@@ -39,6 +40,8 @@ _ACCEPTED = {
     Receipt.RECORDED: Outcome.RECORDED,
 }
 _UNCOUNTED = (Outcome.PROBE, Outcome.UNAVAILABLE, Outcome.UNKNOWN_RECIPIENT, Outcome.OVER_LIMIT, *_ACCEPTED.values())
+_NOTED = (Outcome.BAD_SIGNATURE, Outcome.MALFORMED, Outcome.UNKNOWN_RECIPIENT, Outcome.TOO_LARGE, Outcome.OVER_LIMIT)
+"""Refusals that an operator can do something about."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All of them: a framework's own 405 would be an answer that the provider did not choose."""
 
@@ -55,6 +58,7 @@ def blueprint(services: Services) -> Blueprint:
             raise NotFound
         if provider is None:
             if name in services.providers_off:
+                _note(services, name, Outcome.NOT_CONFIGURED, "it is off")
                 return Response(status=services.providers_off[name])
             raise NotFound
         reply, outcome = _receive(provider, services)
@@ -65,6 +69,7 @@ def blueprint(services: Services) -> Blueprint:
 
 def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
     why: str | None = None
+    cause = ""
     request.max_content_length = provider.max_body_bytes
     try:
         outcome = _outcome(provider, services)
@@ -75,7 +80,8 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
     except DoorError as refusal:
         outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
         why = str(refusal) if outcome is Outcome.MALFORMED else None  # an unproven caller is told nothing
-        log.info("refused", provider=provider.name, outcome=outcome.value, why=str(refusal))
+        cause = str(refusal)
+        log.info("refused", provider=provider.name, outcome=outcome.value, why=cause)
     except Busy:
         log.warning("too many bytes at a time", provider=provider.name)
         outcome = Outcome.UNAVAILABLE
@@ -95,6 +101,8 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         log.error("crash at the door", provider=provider.name, error=type(error).__name__)
         outcome = Outcome.UNAVAILABLE
     _count(provider, services, outcome)
+    if outcome in _NOTED:
+        _note(services, provider.name, outcome, cause)
     return provider.reply(outcome, why), outcome
 
 
@@ -140,6 +148,13 @@ def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
         services.health.count(f"webhooks:{provider.name}:{outcome}", now=services.clock())
     except (RedisError, OSError):
         log.warning("not counted", provider=provider.name)
+
+
+def _note(services: Services, name: str, outcome: Outcome, why: str) -> None:
+    try:
+        services.refusals.note(name, Refusal(services.clock(), outcome.value, why))
+    except (RedisError, OSError):
+        log.warning("not noted", provider=name)
 
 
 def _response(reply: Reply, outcome: Outcome) -> Response:
