@@ -20,6 +20,9 @@ from integration_app import setting_values as values_of
 from integration_app.errors import SettingsError
 
 LOCAL_OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on one's own machine, shown where it is needed
+_LISTS = (
+    "trusted_proxy_networks", "metrics_tokens", "omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token",
+)  # fmt: skip
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -53,6 +56,7 @@ class Settings:
     operator_password_hash: str | None = _secret()
     operator_totp_secret: str | None = _secret()
     operator_proxy_header: str | None
+    metrics_tokens: tuple[str, ...] = _secret()
     operator_api_token: tuple[str, ...] = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: tuple[str, ...] = _secret()
@@ -149,20 +153,6 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=values_of.base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", validate=values_of.domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
-        "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
-        "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
-        "trusted_proxy_networks": env.list(
-            "TRUSTED_PROXY_NETWORKS", [], subcast=str.strip, validate=values_of.networks
-        ),
-        "operator_password_hash": _password_hash(reader),
-        "operator_proxy_header": env.str("OPERATOR_PROXY_HEADER", None, validate=values_of.not_blank),
-        "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
-        "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
-        "omi_webhook_secrets": env.list(
-            "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
-        ),
-        "data_keys": env.list("DATA_KEYS", [], subcast=str.strip, validate=values_of.each_a_key),
-        "secret_key": env.list("SECRET_KEY", subcast=str.strip, validate=values_of.some_long_enough),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
         "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
@@ -172,18 +162,40 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
-    values |= _limits(env) | _kept(env) | _transcription(env)
+    values |= _access(reader) | _limits(env) | _kept(env) | _transcription(env)
     _cross_check(values, reader)
 
     def build() -> Settings:
         for name in ("omi_base_url", "public_base_url"):
             values[name] = values[name].rstrip("/")
-        for name in ("trusted_proxy_networks", "omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token"):
+        for name in _LISTS:
             values[name] = tuple(values[name])
         values["inbox_domain"] = values["inbox_domain"].lower()
         return Settings(**values)
 
     return build
+
+
+def _access(reader: Reader) -> dict[str, Any]:
+    """Who may do what, and how they prove it."""
+    env = reader.env
+    return {
+        "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
+        "trusted_proxy_networks": env.list(
+            "TRUSTED_PROXY_NETWORKS", [], subcast=str.strip, validate=values_of.networks
+        ),
+        "operator_password_hash": _password_hash(reader),
+        "metrics_tokens": env.list("METRICS_TOKENS", [], subcast=str.strip, validate=values_of.each_a_token),
+        "operator_proxy_header": env.str("OPERATOR_PROXY_HEADER", None, validate=values_of.not_blank),
+        "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
+        "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
+        "omi_webhook_secrets": env.list(
+            "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
+        ),
+        "data_keys": env.list("DATA_KEYS", [], subcast=str.strip, validate=values_of.each_a_key),
+        "secret_key": env.list("SECRET_KEY", subcast=str.strip, validate=values_of.some_long_enough),
+    }
 
 
 def _limits(env: FileAwareEnv) -> dict[str, Any]:

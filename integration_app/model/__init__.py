@@ -9,6 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from integration_app.model.deliveries import (
+    BUCKETS as BUCKETS,
+)
+from integration_app.model.deliveries import (
     Attempt as Attempt,
 )
 from integration_app.model.deliveries import (
@@ -46,6 +49,9 @@ from integration_app.model.deliveries import (
 )
 from integration_app.model.deliveries import (
     Retry as Retry,
+)
+from integration_app.model.deliveries import (
+    bucket as bucket,
 )
 from integration_app.model.deliveries import (
     why as why,

@@ -163,3 +163,11 @@ Decision = Done | Retry | Reconcile | Park | Drop
 def why(decision: Decision) -> str:
     """The operator's sentence."""
     return decision.detail or decision.reason.sentence
+
+
+BUCKETS = ("0.1", "0.5", "1", "2.5", "5", "10", "30", "60", "300", "1800", "3600", "21600", "+Inf")
+"""Seconds, as they are counted: each call and each arrival in the first that it fits."""
+
+
+def bucket(seconds: float) -> str:
+    return next(le for le in BUCKETS if seconds <= float(le))

@@ -103,6 +103,14 @@ class DueSet:
         scores = pipe.execute()
         return {uid: None if at is None else codec.from_ms(at) for uid, at in zip(uids, scores, strict=True)}
 
+    def overdue(self, *, now: datetime) -> int:
+        """How many outboxes are due by now."""
+        return int(self._redis.zcount(keys.DUE, "-inf", codec.ms(now)))
+
+    def busy(self) -> int:
+        """How many outboxes a worker holds."""
+        return int(self._redis.hlen(keys.HELD))
+
     def oldest(self) -> datetime | None:
         """The scheduled time that is longest overdue, or comes next."""
         first = self._redis.zrange(keys.DUE, 0, 0, withscores=True)

@@ -198,6 +198,14 @@ class Health:
         self._redis.delete(keys.REWRITE)
         self._redis.set(keys.REWRITTEN, 1, ex=_REWRITE_SECONDS)
 
+    def swept(self, *, now: datetime) -> None:
+        """Retention has been looked after."""
+        self._redis.set(keys.SWEPT, codec.ms(now))
+
+    def swept_at(self) -> datetime | None:
+        at = self._redis.get(keys.SWEPT)
+        return codec.from_ms(str(at)) if at else None
+
     def _config(self) -> dict[str, str]:
         """CONFIG GET, where the server allows it."""
         try:

@@ -32,7 +32,7 @@ oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
 oi:audit                   what operators did · oi:totp: the last second factor that was taken; expires
 oi:rewrite                 something was erased: the append-only file is to be written anew
-oi:rewritten · oi:recounted  that was done lately; expire
+oi:rewritten · oi:recounted  that was done lately; expire · oi:swept: when retention was last looked after
 oi:refused:<provider>      the last requests that a door refused; expires
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
@@ -84,6 +84,7 @@ FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
 
+SWEPT = f"{PREFIX}swept"
 RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
+from integration_app.operations.metrics import Metrics
 from integration_app.web import callers, draining
 from integration_app.web.passwords import is_token
 
@@ -37,6 +39,16 @@ def blueprint(services: Services) -> Blueprint:
         strict = "strict" in request.args and answer["status"] != "ok"  # for monitors that look at the status alone
         status = 503 if strict or answer["status"] == "unavailable" else 200
         return jsonify(answer if _may_know(services) else {"status": answer["status"]}), status
+
+    if tokens := services.settings.metrics_tokens:
+        registry = CollectorRegistry()
+        registry.register(Metrics(services))
+
+        @pages.get("/metrics")
+        def metrics() -> Response:
+            if not is_token(request.headers.get("Authorization", "").removeprefix("Bearer "), tokens):
+                return Response("a bearer token of METRICS_TOKENS is needed\n", 401)
+            return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages
 

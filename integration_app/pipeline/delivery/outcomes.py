@@ -27,6 +27,7 @@ from integration_app.model import (
     Reconcile,
     Retry,
     Settled,
+    bucket,
     why,
 )
 from integration_app.omi import AppMisconfigured, AppNotEnabled, BadCredentials, OmiError, RateLimited, Unreachable
@@ -113,14 +114,19 @@ class Outcomes:
         elif not isinstance(error, Unreachable):
             self._quotas.called(uid, kind)
 
-    def delivered(self, run: DrainPass, delivery: Delivery, attempt: Attempt, *, is_last: bool) -> None:
+    def delivered(
+        self, run: DrainPass, delivery: Delivery, attempt: Attempt, *, arrived_at: datetime, is_last: bool
+    ) -> None:
         """Omi took it: all that follows from that in one step. Raises `LeaseLost`.
 
-        `is_last`: nothing else is to be done in this pass, so the outbox is given back too.
+        `arrived_at`: its oldest message. `is_last`: nothing else is to be done in this pass, so the outbox is given
+        back too.
         """
         self._succeeded(run, delivery)
         last_seq = run.snapshot.last_seq if is_last else None
-        effects = SideEffects(used=True, answered=True, last_seq=last_seq)
+        waited = max(0.0, (self._clock() - arrived_at).total_seconds())
+        counts = (f"seconds:call:{bucket(attempt.seconds or 0.0)}", f"seconds:arrival:{bucket(waited)}")
+        effects = SideEffects(counts=counts, used=True, answered=True, last_seq=last_seq)
         self._record(run, delivery, DeliveryState.DONE, Done(), attempt, effects=effects)
         run.released = is_last
 

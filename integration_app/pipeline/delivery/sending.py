@@ -93,7 +93,9 @@ class Sending:
             self._outcomes.apply(run, delivery, crash, Attempt(now, "crash", None, seconds))
             return True
         if error is None:
-            self._outcomes.delivered(run, delivery, Attempt(now, "accepted", 200, seconds), is_last=is_last)
+            arrived_at = min(item.message.received_at for item in group.messages)
+            attempt = Attempt(now, "accepted", 200, seconds)
+            self._outcomes.delivered(run, delivery, attempt, arrived_at=arrived_at, is_last=is_last)
             return True
         return self._failed(run, group, delivery, error, Attempt(now, error.reason, error.status, seconds))
 

@@ -52,3 +52,4 @@ class Retention:
             self._erasure.erase(uid)  # a user who disabled the app cannot prove anything to us any more
         self._health.forget_on_disk(at_once=True)
         self._outbox.recount()
+        self._health.swept(now=now)

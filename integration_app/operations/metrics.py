@@ -1,0 +1,102 @@
+"""Figures for Prometheus. They lie in Redis, so any process says the same, and no label names a user.
+
+https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from integration_app.bootstrap import Services
+from integration_app.model import BUCKETS
+from integration_app.operations.overview import WORKER_SEEN
+
+_PREFIX = "omi_inbox"
+_HISTOGRAMS = {
+    "call": ("omi_call_seconds", "How long calls to Omi that it took lasted."),
+    "arrival": ("arrival_seconds", "From a message's arrival to Omi having taken it."),
+}
+
+
+class Metrics:
+    """A collector of prometheus-client's: `CollectorRegistry().register(Metrics(services))`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        counters = self._services.health.counters()
+        yield from _counters(counters)
+        yield from _histograms(counters)
+        yield from self._gauges()
+
+    def _gauges(self) -> Iterator[Metric]:
+        found, now = self._services, self._services.clock()
+        oldest = found.due.oldest()
+        waiting = found.outbox.sizes(found.installations.uids())
+        facts = found.health.facts()
+        yield _gauge("messages_waiting", "Messages in all outboxes.", sum(waiting.values()))
+        yield _gauge("users_waiting", "Users with messages in their outbox.", sum(map(bool, waiting.values())))
+        yield _gauge("users_overdue", "Outboxes whose time has come: scale workers by it.", found.due.overdue(now=now))
+        late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+        yield _gauge("oldest_overdue_seconds", "How late the outbox is that waits longest.", late)
+        yield _gauge("slots_busy", "Outboxes that a worker holds.", found.due.busy())
+        yield _gauge("workers", "Worker processes of the last minute.", found.health.workers(since=now - WORKER_SEEN))
+        yield _gauge("installations", "Users.", len(waiting))
+        yield _gauge("dead_letters", "Parked deliveries.", len(found.dead_letters.list()))
+        yield _gauge("quarantined", "Mails that are held.", found.quarantine.size())
+        yield _gauge("redis_memory_bytes", "What Redis uses.", facts.used_memory)
+        yield _gauge("redis_memory_max_bytes", "What Redis may use; 0 is no limit.", facts.max_memory or 0)
+        closed = GaugeMetricFamily(
+            f"{_PREFIX}_gate_closed", "Whether everybody waits, and why.", labels=("gate", "reason")
+        )
+        for name, gate in found.gates.of_all().items():
+            closed.add_metric((name, gate.reason.key), float(gate.until > now))
+        yield closed
+        lag = max(timedelta(0), now - (found.health.swept_at() or now))
+        yield _gauge("retention_lag_seconds", "Since retention was last looked after.", lag.total_seconds())
+
+
+def _counters(counters: dict[str, int]) -> Iterable[Metric]:
+    doors = CounterMetricFamily(
+        f"{_PREFIX}_webhooks", "Requests of providers by outcome.", labels=("provider", "outcome")
+    )
+    deliveries = CounterMetricFamily(f"{_PREFIX}_deliveries", "Deliveries by what became of them.", labels=("state",))
+    causes = CounterMetricFamily(
+        f"{_PREFIX}_call_failures", "Calls to Omi that failed, by whose trouble.", labels=("cause",)
+    )
+    for name, count in counters.items():
+        kind, _, rest = name.partition(":")
+        if kind == "webhooks":
+            provider, _, outcome = rest.partition(":")
+            doors.add_metric((provider, outcome), count)
+        elif kind == "deliveries":
+            deliveries.add_metric((rest,), count)
+        elif kind == "causes":
+            causes.add_metric((rest,), count)
+    alarms = CounterMetricFamily(f"{_PREFIX}_alarms", "Alarms.", value=counters.get("alarms", 0))
+    return doors, deliveries, causes, alarms
+
+
+def _histograms(counters: dict[str, int]) -> Iterator[Metric]:
+    for kind, (name, words) in _HISTOGRAMS.items():
+        each = [counters.get(f"seconds:{kind}:{le}", 0) for le in BUCKETS]
+        rows = list(zip(BUCKETS, map(float, accumulate(each)), strict=True))
+        yield HistogramMetricFamily(f"{_PREFIX}_{name}", words, buckets=rows, sum_value=None)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", words, value=value)
+
+
+def _counter(name: str, words: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{_PREFIX}_{name}", words, labels=labels)
