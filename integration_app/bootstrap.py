@@ -40,6 +40,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.settings import Reader, Settings
 from integration_app.store import vault
+from integration_app.store.alerting import Alerting
 from integration_app.store.audit import Audit
 from integration_app.store.auth import Auth
 from integration_app.store.connections import connect
@@ -88,6 +89,7 @@ class Stores:
     rotation: Rotation
     audit: Audit
     refusals: Refusals
+    alerting: Alerting
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Services:
     rotation: Rotation
     audit: Audit
     refusals: Refusals
+    alerting: Alerting
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -229,6 +232,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         rotation=stores.rotation,
         audit=stores.audit,
         refusals=stores.refusals,
+        alerting=stores.alerting,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -284,6 +288,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         rotation=Rotation(redis),
         audit=Audit(redis),
         refusals=Refusals(redis),
+        alerting=Alerting(redis),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -20,6 +21,27 @@ def base_url(value: str) -> None:
         raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
     if parts.username or parts.password:
         raise ValidationError("must not carry credentials")
+
+
+def url(value: str) -> None:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValidationError("must be an http(s) URL")
+
+
+def apprise(values: list[str]) -> None:
+    if values and not importlib.util.find_spec("apprise"):
+        raise ValidationError("needs an extra: pip install 'omi-inbox[alerts]'")
+    if any("://" not in value for value in values):
+        raise ValidationError("each must be a URL as apprise has them, such as ntfy://topic, with a comma between two")
+
+
+def signing_secret(value: str) -> None:
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_") + "==")
+    except ValueError:
+        key = b""
+    if not value.startswith("whsec_") or len(key) < 16:
+        raise ValidationError("must be whsec_ and at least 16 bytes in base64: echo whsec_$(openssl rand -base64 24)")
 
 
 def redis_url(value: str) -> None:

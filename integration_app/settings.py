@@ -7,8 +7,6 @@ Any name may be given as NAME_FILE instead: the value is then the content of tha
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,12 +14,14 @@ from typing import Any
 from environs import EnvValidationError, FileAwareEnv
 from environs import validate as check
 
+from integration_app import setting_groups as groups
 from integration_app import setting_values as values_of
 from integration_app.errors import SettingsError
 
 LOCAL_OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on one's own machine, shown where it is needed
 _LISTS = (
-    "trusted_proxy_networks", "metrics_tokens", "omi_webhook_secrets", "data_keys", "secret_key", "operator_api_token",
+    "trusted_proxy_networks", "metrics_tokens", "alert_urls", "omi_webhook_secrets",
+    "data_keys", "secret_key", "operator_api_token",
 )  # fmt: skip
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -58,6 +58,10 @@ class Settings:
     operator_proxy_header: str | None
     metrics_tokens: tuple[str, ...] = _secret()
     operator_api_token: tuple[str, ...] = _secret()
+    alert_urls: tuple[str, ...] = _secret()
+    alert_webhook_url: str | None = _secret()
+    alert_webhook_secret: str | None = _secret()
+    heartbeat_url: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: tuple[str, ...] = _secret()
     data_keys: tuple[str, ...] = _secret()
@@ -162,7 +166,8 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
-    values |= _access(reader) | _limits(env) | _kept(env) | _transcription(env)
+    values |= groups.access(reader) | groups.alerts(env) | groups.limits(env)
+    values |= groups.kept(env) | groups.transcription(env)
     _cross_check(values, reader)
 
     def build() -> Settings:
@@ -174,59 +179,6 @@ def read(reader: Reader) -> Callable[[], Settings]:
         return Settings(**values)
 
     return build
-
-
-def _access(reader: Reader) -> dict[str, Any]:
-    """Who may do what, and how they prove it."""
-    env = reader.env
-    return {
-        "login_codes_per_hour": env.int("LOGIN_CODES_PER_HOUR", 3, validate=check.Range(min=1, max=1000)),
-        "trusted_proxies": env.int("TRUSTED_PROXIES", _proxies(env), validate=check.Range(min=0, max=5)),
-        "trusted_proxy_networks": env.list(
-            "TRUSTED_PROXY_NETWORKS", [], subcast=str.strip, validate=values_of.networks
-        ),
-        "operator_password_hash": _password_hash(reader),
-        "metrics_tokens": env.list("METRICS_TOKENS", [], subcast=str.strip, validate=values_of.each_a_token),
-        "operator_proxy_header": env.str("OPERATOR_PROXY_HEADER", None, validate=values_of.not_blank),
-        "operator_totp_secret": env.str("OPERATOR_TOTP_SECRET", None, validate=values_of.totp),
-        "operator_api_token": env.list("OPERATOR_API_TOKEN", [], subcast=str.strip, validate=values_of.each_a_token),
-        "omi_webhook_secrets": env.list(
-            "OMI_WEBHOOK_SECRETS", [], subcast=str.strip, validate=values_of.each_long_enough
-        ),
-        "data_keys": env.list("DATA_KEYS", [], subcast=str.strip, validate=values_of.each_a_key),
-        "secret_key": env.list("SECRET_KEY", subcast=str.strip, validate=values_of.some_long_enough),
-    }
-
-
-def _limits(env: FileAwareEnv) -> dict[str, Any]:
-    not_negative = check.Range(min=0)
-    return {
-        "sender_messages_per_minute": env.int("SENDER_MESSAGES_PER_MINUTE", 50, validate=not_negative),
-        "user_messages_per_day": env.int("USER_MESSAGES_PER_DAY", 5000, validate=not_negative),
-        "user_max_mb": env.int("USER_MAX_MB", 200, validate=not_negative),
-        "pause_days": env.float("PAUSE_DAYS", 30.0, validate=check.Range(min=0, min_inclusive=False)),
-    }
-
-
-def _kept(env: FileAwareEnv) -> dict[str, Any]:
-    positive = check.Range(min=0, min_inclusive=False)
-    return {
-        "retry_horizon_hours": env.float("RETRY_HORIZON_HOURS", 24.0, validate=positive),
-        "text_retention_days": env.float("TEXT_RETENTION_DAYS", 7.0, validate=positive),
-        "dead_letter_retention_days": env.float("DEAD_LETTER_RETENTION_DAYS", 30.0, validate=positive),
-        "left_retention_days": env.float("LEFT_RETENTION_DAYS", 7.0, validate=positive),
-        "left_probe_minutes": env.float("LEFT_PROBE_MINUTES", 360.0, validate=positive),
-        "quarantine_days": env.float("QUARANTINE_DAYS", 7.0, validate=positive),
-    }
-
-
-def _transcription(env: FileAwareEnv) -> dict[str, Any]:
-    return {
-        "transcribe_url": env.str("TRANSCRIBE_URL", None, validate=values_of.base_url),
-        "transcribe_key": env.str("TRANSCRIBE_KEY", None),
-        "transcribe_model": env.str("TRANSCRIBE_MODEL", "whisper-1", validate=values_of.not_blank),
-        "transcribe_notes_per_day": env.int("TRANSCRIBE_NOTES_PER_DAY", 50, validate=check.Range(min=1)),
-    }
 
 
 def names() -> list[str]:
@@ -257,6 +209,8 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
     redis, ack = number("redis_timeout_seconds"), number("ack_wait_ms")
     if redis is not None and ack is not None and ack >= redis * 1000:
         reader.mistake("ACK_WAIT_MS", "must be less than REDIS_TIMEOUT_SECONDS, or the answer would come too late")
+    if values["alert_webhook_url"] and not values["alert_webhook_secret"]:
+        reader.mistake("ALERT_WEBHOOK_SECRET", "must be set with ALERT_WEBHOOK_URL: whsec_ and 24 bytes in base64")
     quiet, wait = number("sms_quiet_seconds"), number("sms_max_wait_seconds")
     if quiet is not None and wait is not None and quiet > wait:
         reader.mistake("SMS_MAX_WAIT_SECONDS", "must not be less than SMS_QUIET_SECONDS")
@@ -264,22 +218,3 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
 
 def _plain(sentence: str) -> str:
     return "is not set" if sentence == "Environment variable not set." else sentence.rstrip(".")
-
-
-def _password_hash(reader: Reader) -> str | None:
-    """As `omi-inbox operator-password` prints it, or bare."""
-    given = reader.env.str("OPERATOR_PASSWORD_HASH", None)
-    if not given:
-        return None
-    try:
-        bare = given if "$" in given else base64.urlsafe_b64decode(given.encode()).decode()
-    except (ValueError, UnicodeDecodeError):
-        bare = ""
-    if not re.fullmatch(r"(scrypt|pbkdf2)[:\w]*\$[^$]+\$[0-9a-f]+", bare):
-        reader.mistake("OPERATOR_PASSWORD_HASH", "is no hash: omi-inbox operator-password prints the whole line")
-    return bare
-
-
-def _proxies(env: FileAwareEnv) -> int:
-    """gunicorn speaks plain HTTP here, so an https address means one proxy in front."""
-    return int(str(env.str("PUBLIC_BASE_URL", "")).startswith("https:"))

@@ -9,6 +9,7 @@ import click
 
 from integration_app import __version__
 from integration_app.cli import (
+    alert,
     alive,
     backfill,
     dead_letters,
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 for command in (
+    alert.alert,
     alive.alive,
     dead_letters.dead_letters,
     dead_letters.replay,

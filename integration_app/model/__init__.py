@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from integration_app.model.alerts import (
+    Told as Told,
+)
 from integration_app.model.deliveries import (
     BUCKETS as BUCKETS,
 )

@@ -65,6 +65,7 @@ def _each(found: Services) -> Iterator[Check]:
     yield Check("limits", True, _limits(found))
     yield from _redis(found)
     yield from _refused(found)
+    yield _alerts(found)
     yield _omi(found)
 
 
@@ -91,6 +92,14 @@ def _refused(found: Services) -> Iterator[Check]:
             said = f": {last['why']}" if last["why"] else ""
             words = f"refused {len(rows)} lately, the last at {last['at'][11:16]} UTC ({last['outcome']}{said})"
             yield Check(name, False, f"{words} → {last['cure']}", warns=True)
+
+
+def _alerts(found: Services) -> Check:
+    where = [name for name in ("alert_urls", "alert_webhook_url", "heartbeat_url") if getattr(found.settings, name)]
+    if not where:
+        words = "nobody is told when something is wrong → ALERT_URLS, ALERT_WEBHOOK_URL or HEARTBEAT_URL"
+        return Check("alerts", False, words, warns=True)
+    return Check("alerts", True, f"by {', '.join(where).upper()} → omi-inbox alert test sends one")
 
 
 def _sealed(found: Services) -> Check:

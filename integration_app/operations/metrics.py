@@ -52,7 +52,7 @@ class Metrics:
         yield _gauge("slots_busy", "Outboxes that a worker holds.", found.due.busy())
         yield _gauge("workers", "Worker processes of the last minute.", found.health.workers(since=now - WORKER_SEEN))
         yield _gauge("installations", "Users.", len(waiting))
-        yield _gauge("dead_letters", "Parked deliveries.", len(found.dead_letters.list()))
+        yield _gauge("dead_letters", "Parked deliveries.", found.dead_letters.size())
         yield _gauge("quarantined", "Mails that are held.", found.quarantine.size())
         yield _gauge("redis_memory_bytes", "What Redis uses.", facts.used_memory)
         yield _gauge("redis_memory_max_bytes", "What Redis may use; 0 is no limit.", facts.max_memory or 0)
@@ -96,7 +96,3 @@ def _histograms(counters: dict[str, int]) -> Iterator[Metric]:
 
 def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{_PREFIX}_{name}", words, value=value)
-
-
-def _counter(name: str, words: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{_PREFIX}_{name}", words, labels=labels)

@@ -27,7 +27,7 @@ def overview(services: Services) -> dict[str, Any]:
         "waiting": sum(waiting.values()),
         "waiting_by_cause": _causes(services, [uid for uid, size in waiting.items() if size]),
         "quarantined": services.quarantine.size(),
-        "dead_letters": len(services.dead_letters.list()),
+        "dead_letters": services.dead_letters.size(),
         "oldest_overdue_seconds": round(max(0.0, (now - oldest).total_seconds()), 1) if oldest else 0.0,
         "gates": [_gate(name, gate) for name, gate in services.gates.of_all().items() if gate.until > now],
         "workers": services.health.workers(since=now - WORKER_SEEN),

@@ -48,6 +48,9 @@ class DeadLetters:
         found = zip(rows, pipe.execute(), strict=True)
         return [(codec.load_delivery(raw), codec.from_ms(at)) for (_, at), raw in found if raw]
 
+    def size(self) -> int:
+        return int(self._redis.zcard(keys.PARKED))
+
     def parked_at(self, delivery_id: str) -> datetime | None:
         score = self._redis.zscore(keys.PARKED, delivery_id)
         return None if score is None else codec.from_ms(score)

@@ -34,6 +34,7 @@ oi:audit                   what operators did · oi:totp: the last second factor
 oi:rewrite                 something was erased: the append-only file is to be written anew
 oi:rewritten · oi:recounted  that was done lately; expire · oi:swept: when retention was last looked after
 oi:refused:<provider>      the last requests that a door refused; expires
+oi:alerts                  hash: a cause → what operators were told of it · oi:turn:<what>: it is done; expires
 oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
@@ -89,6 +90,7 @@ RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
 AUDIT = f"{PREFIX}audit"
+ALERTS = f"{PREFIX}alerts"
 TOTP = f"{PREFIX}totp"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
@@ -221,6 +223,10 @@ def phone(name: str) -> str:
 def inbox(token: str) -> str:
     """The private token is a capability: only its digest is a key, so a lookup compares nothing secret."""
     return f"{PREFIX}inbox:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def turn(what: str) -> str:
+    return f"{PREFIX}turn:{what}"
 
 
 def refused(provider: str) -> str:

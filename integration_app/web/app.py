@@ -24,6 +24,7 @@ from integration_app.web import (
     security,
     setup,
     tools,
+    watching,
     webhooks,
 )
 
@@ -44,6 +45,7 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = bootstrap.build(read_timeout_max=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
+        watching.start(services)
     app = _application()
     app.secret_key, *before = services.settings.secret_key
     app.config["SECRET_KEY_FALLBACKS"] = before

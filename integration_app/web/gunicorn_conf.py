@@ -6,6 +6,7 @@ head has `keepalive` seconds in all. With threads (`WEB_WORKER_CLASS=gthread`) t
 
 import os
 
+from integration_app.web import watching  # noqa: F401 - its lock is opened in the master
 from integration_app.web.draining import when_ready  # noqa: F401 - gunicorn looks for it here
 
 bind = f"{os.environ.get('WEB_HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 8000}"  # noqa: S104 - a container's port

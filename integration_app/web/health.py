@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,13 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
+from integration_app.operations.alerting.problems import standing
 from integration_app.operations.metrics import Metrics
 from integration_app.web import callers, draining
 from integration_app.web.passwords import is_token
-
-WORKER_SEEN = timedelta(minutes=1)
-LATE = timedelta(seconds=30)
-FAILED_LATELY = timedelta(minutes=10)
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -61,34 +57,11 @@ def _may_know(services: Services) -> bool:
 
 
 def _ready(services: Services) -> dict[str, Any]:
-    now = services.clock()
-    oldest = services.due.oldest()
-    workers = services.health.workers(since=now - WORKER_SEEN)
-    written = services.health.write_and_read_back()
-    ours = services.identity.is_ours()
-    facts = services.health.facts()
-    problems = facts.mistakes() + facts.risks(
-        ack_replicas=services.settings.ack_replicas, has_sentinels=services.settings.has_sentinels
-    )
-    if not ours:
-        problems.insert(0, "this Redis is empty, or another one: omi-inbox init makes it ours")
-    if oldest and now - oldest > LATE:
-        problems.append(f"the oldest due outbox is {(now - oldest).total_seconds():.0f} s late")
-    if failing := services.health.failed_since(now - FAILED_LATELY):
-        problems.append(f"drains of {len(failing)} users failed in the last ten minutes")
-    if not workers:
-        problems.append("no worker was seen in the last minute")
-    problems += [
-        f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}"
-        for gate in services.gates.of_all().values()
-        if gate.until > now
-    ]
-    if not written:
-        problems.append("Redis did not give back what was written")
+    stands = standing(services)
     return {
-        "status": "unavailable" if not (written and ours) else "degraded" if problems else "ok",
-        "problems": problems,
-        "redis": "ok" if written else "lost a write",
-        "workers": workers,
-        "oldest_due_seconds": round(max(0.0, (now - oldest).total_seconds()), 1) if oldest else 0.0,
+        "status": "unavailable" if not stands.takes_messages else "degraded" if stands.problems else "ok",
+        "problems": [problem.what for problem in stands.problems],
+        "redis": "ok" if stands.written else "lost a write",
+        "workers": stands.workers,
+        "oldest_due_seconds": round(stands.late.total_seconds(), 1),
     }

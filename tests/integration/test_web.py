@@ -37,7 +37,7 @@ def test_readyz_says_when_no_worker_is_alive(services: Services, clock: Clock) -
     answer = create_app(services).test_client().get("/readyz")
     assert answer.status_code == 200, "the doors stay open: texts can be accepted"
     assert answer.get_json()["status"] == "degraded"
-    assert answer.get_json()["problems"] == ["no worker was seen in the last minute"]
+    assert answer.get_json()["problems"] == ["no worker was seen in the last 45 seconds"]
 
 
 def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> None:

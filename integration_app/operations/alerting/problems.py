@@ -1,0 +1,114 @@
+"""What is wrong with this deployment now: one list, for `/readyz` and for alerts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from integration_app.bootstrap import Services
+from integration_app.operations.providers import cure
+from integration_app.providers import registry
+from integration_app.providers.base import Outcome
+
+WORKER_SILENT = timedelta(seconds=45)
+LATE = timedelta(seconds=30)
+FAILED_LATELY = timedelta(minutes=10)
+REFUSED_LATELY = timedelta(minutes=15)
+REFUSALS_MIN = 5
+"""So many in a quarter of an hour: one may be a stranger's."""
+RETENTION_LATE = timedelta(hours=1)
+NOT_OURS = "this Redis is empty, or another one: omi-inbox init makes it ours"
+_SOON, _DAY = timedelta(hours=4), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`key` is the same as long as the cause is; `what` may carry figures; `cure` is what to do, where `what` does not
+    say it. What passes within `patience` is told to nobody; it is told once more every `again`.
+    """
+
+    key: str
+    what: str
+    cure: str = ""
+    patience: timedelta = timedelta(0)
+    again: timedelta = _SOON
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`written`: Redis takes a write. `workers`: processes that gave a sign of life lately. `late`: the oldest due
+    outbox.
+    """
+
+    written: bool
+    ours: bool
+    workers: int
+    late: timedelta
+    problems: tuple[Problem, ...]
+
+    @property
+    def takes_messages(self) -> bool:
+        return self.written and self.ours
+
+
+def standing(found: Services) -> Standing:
+    """What concerns everybody's messages. Raises `RedisError` when Redis is away."""
+    now = found.clock()
+    oldest = found.due.oldest()
+    written, ours = found.health.write_and_read_back(), found.identity.is_ours()
+    workers = found.health.workers(since=now - WORKER_SILENT)
+    late = max(timedelta(0), now - oldest) if oldest else timedelta(0)
+    problems: list[Problem] = []
+    if not ours:
+        problems.append(Problem("other redis", NOT_OURS))
+    problems += _redis(found)
+    if late > LATE:
+        words = f"the oldest due outbox is {late.total_seconds():.0f} s late"
+        problems.append(Problem("late", words, "omi-inbox outboxes; more workers or slots?", timedelta(seconds=30)))
+    if failing := found.health.failed_since(now - FAILED_LATELY):
+        words = f"drains of {len(failing)} users failed in the last ten minutes"
+        problems.append(Problem("drains", words, "the workers' logs say why"))
+    if not workers:
+        words = f"no worker was seen in the last {WORKER_SILENT.total_seconds():.0f} seconds"
+        problems.append(Problem("no worker", words, "start one: messages are taken in and wait"))
+    problems += _gates(found, now)
+    if not written:
+        problems.append(Problem("no write", "Redis did not give back what was written", "omi-inbox doctor"))
+    return Standing(written, ours, workers, late, tuple(problems))
+
+
+def to_look_at(found: Services) -> Iterator[Problem]:
+    """What stands still for some only, and needs an operator all the same."""
+    now = found.clock()
+    if parked := found.dead_letters.size():
+        words = f"{parked} deliveries are parked"
+        yield Problem("parked", words, "omi-inbox dead-letters says why; replay or drop them", again=_DAY)
+    swept = found.health.swept_at()
+    if swept and now - swept > RETENTION_LATE:
+        hours = (now - swept).total_seconds() / 3600
+        yield Problem(
+            "retention", f"retention was last looked after {hours:.0f} hours ago", "the workers' logs say why"
+        )
+    for name in registry.specs():
+        rows = [row for row in found.refusals.latest(name, now=now) if now - row.at < REFUSED_LATELY]
+        bad = [row for row in rows if row.outcome in (Outcome.BAD_SIGNATURE, Outcome.MALFORMED)]
+        if len(bad) >= REFUSALS_MIN:
+            words = f"{name} was refused {len(bad)} times in a quarter of an hour ({bad[0].outcome})"
+            yield Problem(f"refused {name}", words, cure(found, name, bad[0].outcome))
+
+
+def _redis(found: Services) -> Iterator[Problem]:
+    settings, facts = found.settings, found.health.facts()
+    risks = facts.risks(ack_replicas=settings.ack_replicas, has_sentinels=settings.has_sentinels)
+    for sentence in (*facts.mistakes(), *risks):
+        cause = re.sub(r"[^a-z-]+", " ", sentence.partition(":")[0].lower()).strip()  # without figures
+        yield Problem(f"redis {cause}", sentence, "", timedelta(minutes=1), _DAY)
+
+
+def _gates(found: Services, now: datetime) -> Iterator[Problem]:
+    for name, gate in found.gates.of_all().items():
+        if gate.until > now:
+            words = f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}"
+            yield Problem(f"gate {name} {gate.reason.key}", words, "omi-inbox doctor", timedelta(seconds=30))
