@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, operator, services, table
 from integration_app.model import Delivery, Settled
 from integration_app.pipeline.upkeep.replay import DEFAULT_RATE, Cost, Selection
 
@@ -59,7 +58,7 @@ def show(delivery_id: str, want_json: bool) -> None:
 @click.option("--without-a-look", "blind", is_flag=True, help="Do not read Omi first; what it holds is doubled.")
 def replay_these(delivery_ids: tuple[str, ...], blind: bool) -> None:
     """Send the named ones again at once. Omi is read first."""
-    with services() as found:
+    with acting() as found:
         for delivery_id in delivery_ids:
             moved = found.replays.one(delivery_id, by=_by("dead-letters replay"), blind=blind)
             if not moved:
@@ -74,7 +73,7 @@ def drop(delivery_ids: tuple[str, ...], yes: bool) -> None:
     """Drop the named ones and their text, for good."""
     if not yes:
         click.confirm(f"drop {len(delivery_ids)} dead letters for good?", abort=True, err=True)
-    with services() as found:
+    with acting() as found:
         for delivery_id in delivery_ids:
             if not found.replays.drop(delivery_id, by=_by("dead-letters drop")):
                 fail(f"no dead letter {delivery_id}", NOT_FOUND)
@@ -106,7 +105,7 @@ def replay(
     """Send parked deliveries again: all of them, or those that fit. Says first what it costs."""
     if context.invoked_subcommand:
         return
-    with services() as found:
+    with acting() as found:
         selection = Selection(since=_utc(since), until=_utc(until), uid=uid, reason=reason)
         deliveries = [delivery for delivery, _ in found.replays.find(selection)]
         cost = found.replays.cost(deliveries, rate)
@@ -147,7 +146,7 @@ def status(replay_id: str, want_json: bool) -> None:
 @click.argument("replay_id")
 def cancel(replay_id: str) -> None:
     """Stop a replay; what it has not sent again stays parked."""
-    with services() as found:
+    with acting() as found:
         if not found.replays.cancel(replay_id):
             fail(f"no running replay {replay_id}", NOT_FOUND)
         row = found.replays.status(replay_id)
@@ -212,10 +211,7 @@ def _age(seconds: float) -> str:
 
 def _by(command: str) -> str:
     """Provenance: who, and through which command."""
-    try:
-        return f"{getpass.getuser()} ({command})"
-    except (KeyError, OSError):
-        return command
+    return f"{operator()} ({command})"
 
 
 def _utc(moment: datetime | None) -> datetime | None:

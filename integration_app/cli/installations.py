@@ -8,7 +8,7 @@ import click
 import phonenumbers
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, services, table
 from integration_app.logs import masked
 from integration_app.model import Installation
 
@@ -30,7 +30,7 @@ def link(uid: str | None, phone: str | None, email: bool, region: str, want_json
     if not phone and not email:
         fail("give --phone, --email or both", USAGE)
     number = _e164(phone, region) if phone else None
-    with services() as found:
+    with acting() as found:
         if found.omi.is_personal and uid in (None, ONESELF):
             uid = ONESELF
         elif uid is None or found.omi.is_personal:
@@ -79,7 +79,7 @@ def installations(want_json: bool) -> None:
 def unlink(uid: str, phone: str, region: str) -> None:
     """Take a phone away from a uid. What has already arrived is still delivered."""
     number = _e164(phone, region)
-    with services() as found:
+    with acting() as found:
         if not found.installations.unlink_phone(uid, number):
             fail(f"{masked(number)} is not linked to {uid}", NOT_FOUND)
         click.echo(f"{masked(number)} is not linked to {uid} any more", err=True)
@@ -92,7 +92,7 @@ def resume(uid: str | None, everybody: bool) -> None:
     """Open gates now instead of waiting for their time, and look at what waits behind them."""
     if not uid and not everybody:
         fail("give --uid, --everybody or both", USAGE)
-    with services() as found:
+    with acting() as found:
         if uid and found.installations.get(uid) is None:
             fail(f"no installation {uid}", NOT_FOUND)
         uids = [uid] if uid else []

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from integration_app import operations
-from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, services, table
 from integration_app.model import RECORDED, MessageState, read_event
 from integration_app.operations.events import sentences
 
@@ -75,7 +75,7 @@ def show(message_id: str, want_json: bool) -> None:
 @click.option("--whole", is_flag=True, help="With the mail that it answers, which is not delivered.")
 def text_of(message_id: str, whole: bool) -> None:
     """Print what one message says. That is written into its story and into the log."""
-    with services() as found:
+    with acting() as found:
         text = operations.text_of(found, message_id, by="operator (command line)", whole=whole)
     if text is None:
         fail(f"no text of {message_id} (any more)", NOT_FOUND)

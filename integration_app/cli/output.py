@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +19,15 @@ from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
 from integration_app.model import Clock
+from integration_app.store.audit import Act
 
 FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
 
+_IDS = (
+    "uid", "message_id", "delivery_id", "delivery_ids", "replay_id", "since", "until", "rate", "blind", "dry_run",
+    "everybody", "whole",
+)  # fmt: skip
+"""Of a command's options: what says which; phones and words never do."""
 STACK_FILE = Path(".dev") / "stack.json"
 
 
@@ -40,6 +48,28 @@ def services() -> Iterator[Services]:
         fail(str(error), USAGE)
     except (RedisError, OSError) as error:
         fail(f"Redis cannot be reached ({type(error).__name__}): see REDIS_URL", TRY_LATER)
+
+
+@contextmanager
+def acting() -> Iterator[Services]:
+    """Services for a command that changes something, or shows people's words: it leaves a line in the audit."""
+    context, what = click.get_current_context(), "not done"
+    with services() as found:
+        try:
+            yield found
+            what = ""
+        finally:
+            name = ", ".join(filter(None, (context.command_path.partition(" ")[2], what)))
+            about = {name: str(value)[:500] for name, value in context.params.items() if name in _IDS and value}
+            found.audit.note(Act(found.clock(), f"command line, {operator()}", name, about))
+
+
+def operator() -> str:
+    """Who runs this command, and where."""
+    try:
+        return f"{getpass.getuser()} on {socket.gethostname()}"
+    except (OSError, KeyError):  # a container's user may have no name
+        return socket.gethostname()
 
 
 def local_stack() -> dict[str, Any] | None:

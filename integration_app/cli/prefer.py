@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from integration_app.cli.output import NOT_FOUND, USAGE, as_json, fail, services
+from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail
 from integration_app.model import Kind
 
 _IMPORT_AS = {"unset": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
@@ -59,7 +59,7 @@ def prefer(
     language = language.lower() if language and "-" not in language else language
     if language and not _LANGUAGE.fullmatch(language):
         fail(f"{language!r} is not a language such as pt or pt-BR", USAGE)
-    with services() as found:
+    with acting() as found:
         installation = found.installations.get(uid)
         if installation is None:
             fail(f"no installation {uid}", NOT_FOUND)

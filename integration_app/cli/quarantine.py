@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from integration_app.cli.output import NOT_FOUND, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, services, table
 from integration_app.logs import masked
 from integration_app.model import Received
 
@@ -62,7 +62,7 @@ def _minute(iso: str) -> str:
 @click.option("--uid", required=True)
 def release(message_id: str, uid: str) -> None:
     """Deliver a held message after all."""
-    with services() as found:
+    with acting() as found:
         if not found.quarantine.release(message_id, uid, by="operator", now=found.clock()):
             fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
         click.echo(f"{message_id} goes to {uid}", err=True)
@@ -73,7 +73,7 @@ def release(message_id: str, uid: str) -> None:
 @click.option("--uid", required=True)
 def drop(message_id: str, uid: str) -> None:
     """Never deliver a held message."""
-    with services() as found:
+    with acting() as found:
         if not found.quarantine.drop(message_id, uid, why="operator", now=found.clock()):
             fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
         click.echo(f"{message_id} will not go to {uid}", err=True)

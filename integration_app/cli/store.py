@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from integration_app.cli.output import FAILED, fail, services
+from integration_app.cli.output import FAILED, acting, fail, services
 
 
 @click.command()
@@ -18,7 +18,7 @@ def init() -> None:
 @click.command()
 def migrate() -> None:
     """Bring the data of an earlier release up to this one. Safe to repeat; the first worker does it too."""
-    with services() as found:
+    with acting() as found:
         done = found.migrations.run(now=found.clock())
         schema = found.migrations.schema()
         is_ours = found.identity.is_ours()
@@ -37,7 +37,7 @@ def keys() -> None:
 @keys.command()
 def rotate() -> None:
     """Seal everything under the first of DATA_KEYS. Safe beside workers, and to repeat; then the others can go."""
-    with services() as found:
+    with acting() as found:
         if not found.settings.data_keys:
             fail("DATA_KEYS is not set: openssl rand -hex 32 makes one", FAILED)
         done = found.rotation.run()
@@ -47,7 +47,7 @@ def rotate() -> None:
 @click.command()
 def restored() -> None:
     """Say that Redis was restored from a copy: what waits in it is looked up in Omi before it is sent."""
-    with services() as found:
+    with acting() as found:
         epoch = found.identity.new_epoch(now=found.clock())
     if epoch is None:
         fail("this Redis is empty, or another one: omi-inbox init makes it ours", FAILED)

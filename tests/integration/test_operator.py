@@ -386,6 +386,27 @@ def test_every_act_leaves_a_line_and_no_words(app: Flask, services: Services, sa
     assert [row["what"] for row in exported] == ["text", "message"]
 
 
+def test_the_command_line_leaves_lines_too(services: Services, cli: Cli, sandbox: SandboxControl) -> None:
+    sandbox.enable("u")
+    assert cli("link", "--uid", "u", "--phone", "+15550001111").exit_code == 0
+    message_id = text(services, "a private word")
+    cli("messages", "text", message_id)
+    cli("messages")
+    cli("prefer", "--uid", "u", "--allow", "someone@example.org")
+    cli("dead-letters", "drop", "nothing", "--yes")
+    cli("resume", "--uid", "u")
+    cli("unlink", "--uid", "u", "--phone", "+15550001111")
+    acts = services.audit.latest()
+    assert [act.what for act in acts] == [
+        "unlink", "resume", "dead-letters drop, not done", "prefer", "messages text", "link",
+    ]  # fmt: skip
+    assert all(act.by.startswith("command line, ") for act in acts)
+    assert acts[0].about == {"uid": "u"}
+    assert acts[4].about == {"message_id": message_id}
+    for private in ("private word", "+1555", "someone@"):
+        assert private not in str(acts)
+
+
 def test_secrets_are_changed_with_an_overlap(
     build: Callable[..., Services], settings: dict[str, str], sandbox: SandboxControl, clock: Clock
 ) -> None:
