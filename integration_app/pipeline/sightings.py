@@ -65,7 +65,7 @@ def made_of(conversation: Mapping[str, Any]) -> Made | None:
 
 
 def _stands_in(words: str, text: str) -> bool:
-    """Whether it is a whole block of the conversation, behind whoever said it, and no part of another."""
+    """Whether it is a whole block of the conversation, behind the name of its speaker, and no part of another."""
     return f"\n\n{text}\n\n".find(f" {words}\n\n") >= 0 or f"\n\n{text}\n\n".find(f"\n\n{words}\n\n") >= 0
 
 

@@ -20,6 +20,10 @@ class Alerting:
         """Whether this process does it now: one of them does, once in `each`."""
         return bool(self._redis.set(keys.turn(what), 1, nx=True, px=each))
 
+    def end_turn(self, what: str, after: timedelta) -> None:
+        """The next one may have it `after` this time."""
+        self._redis.pexpire(keys.turn(what), after)
+
     def told(self) -> dict[str, Told]:
         return {str(key): _load(str(row)) for key, row in self._redis.hgetall(keys.ALERTS).items()}
 

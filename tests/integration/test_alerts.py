@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
+from redis import Redis
 from standardwebhooks.webhooks import Webhook as Oracle
 
 from integration_app.bootstrap import Services
@@ -123,6 +125,22 @@ def test_a_channel_that_fails_is_tried_again_and_its_url_is_in_no_log(
     assert watch(seconds=30, worker=False) == ["alert.new no worker"]
     said = caplog.text + "".join(capsys.readouterr())
     assert "in-the-url" not in said
+
+
+def test_a_slow_channel_makes_no_second_host_tell_it_too(watched: Services, redis: Redis) -> None:
+    told: list[str] = []
+
+    class Slow:
+        name = "slow"
+
+        def send(self, news: str, sentence: str, key: str, since: datetime) -> None:
+            told.append(f"{news} {key}")
+            assert redis.pttl("oi:turn:alerts") > 60_000, "while it is sent, no other host has the turn"
+            Alerts(watched, [self]).tick()
+
+    Alerts(watched, [Slow()]).tick()
+    assert told == ["new no worker"]
+    assert 0 < redis.pttl("oi:turn:alerts") <= 5000
 
 
 def test_the_command_line(cli: Cli, watched: Services, receiver: Receiver, clock: Clock) -> None:

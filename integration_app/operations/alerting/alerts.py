@@ -24,6 +24,8 @@ log = logs.get(__name__)
 TICK = timedelta(seconds=5)
 CALM = timedelta(minutes=1)
 """So long a cause has to be gone before it counts as gone."""
+TURN = timedelta(minutes=2)
+"""The longest that a turn lasts: channels may be slow, and a host that took over meanwhile would tell it twice."""
 HEARTBEAT = timedelta(minutes=1)
 PAUSE = timedelta(seconds=30)
 """Between two tries, when no channel takes it."""
@@ -94,8 +96,15 @@ class Alerts:
             self._away = self._tell([_AWAY], self._away)
             return
         self._away = self._tell([], self._away)
-        if not found.alerting.turn("alerts", TICK):
+        if not found.alerting.turn("alerts", TURN):
             return
+        try:
+            self._look()
+        finally:
+            found.alerting.end_turn("alerts", TICK)
+
+    def _look(self) -> None:
+        found = self._services
         stands = standing(found)
         told = found.alerting.told()
         found.alerting.write(self._tell([*stands.problems, *to_look_at(found)], told), before=told)
