@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from redis import Redis
 from integration_app import settings as settings_module
 from integration_app.attachments.reader import AttachmentReader
 from integration_app.attachments.voice import Transcriber
+from integration_app.errors import SettingsError
 from integration_app.job_queue import JobQueue
 from integration_app.model import Clock
 from integration_app.omi import DeveloperClient, IntegrationsClient
@@ -131,6 +133,15 @@ class Services:
     omi: Destination
     queue_connection: Redis
     clock: Clock
+
+
+def check_settings() -> None:
+    """Every mistake of the settings to standard error, and exit code 2; nothing where they can be used."""
+    try:
+        read_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def read_settings() -> tuple[Settings, Mapping[str, Provider]]:

@@ -52,7 +52,7 @@ def redis_url(value: str) -> None:
 
 
 def phone(value: str) -> None:
-    if not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
+    if value and not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
         raise ValidationError("must be a phone number such as +15550009999")
 
 
@@ -83,7 +83,7 @@ def each_long_enough(values: list[str]) -> None:
 
 
 def domain(value: str) -> None:
-    if "." not in value or any(sign in value for sign in "@/: "):
+    if value and ("." not in value or any(sign in value for sign in "@/: ")):
         raise ValidationError("must be a bare mail domain, such as in.example.com")
 
 

@@ -48,7 +48,7 @@ class Settings:
     ack_replicas: int
     ack_wait_ms: int
     public_base_url: str
-    inbox_domain: str
+    inbox_domain: str | None
     inbox_phone: str | None
     trusted_proxies: int
     trusted_proxy_networks: tuple[str, ...]
@@ -92,6 +92,10 @@ class Settings:
     def has_sentinels(self) -> bool:
         """The primary may change: what only the one of before has is lost then."""
         return self.redis_url.startswith("redis+sentinel:")
+
+    def inbox_address(self, token: str) -> str | None:
+        """Where this user's mail goes; None where no mail is taken in."""
+        return f"{token}@{self.inbox_domain}" if self.inbox_domain else None
 
     @property
     def request_timeout_seconds(self) -> float:
@@ -155,7 +159,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
         "ack_wait_ms": env.int("ACK_WAIT_MS", 1000, validate=check.Range(min=1, max=60_000)),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=values_of.base_url),
-        "inbox_domain": env.str("INBOX_DOMAIN", validate=values_of.domain),
+        "inbox_domain": env.str("INBOX_DOMAIN", None, validate=values_of.domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
         "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
@@ -175,7 +179,8 @@ def read(reader: Reader) -> Callable[[], Settings]:
             values[name] = values[name].rstrip("/")
         for name in _LISTS:
             values[name] = tuple(values[name])
-        values["inbox_domain"] = values["inbox_domain"].lower()
+        values["inbox_phone"] = values["inbox_phone"] or None
+        values["inbox_domain"] = (values["inbox_domain"] or "").lower() or None
         return Settings(**values)
 
     return build

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integration_app.local import stack as stack_module
+from integration_app.local import valkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Sentinels:
         places: tuple[Place, Place] = (Place(), Place()),
     ) -> None:
         self._primary, self._others = places
-        self._binary = stack_module.server_path(stack_module.EMBEDDED)
+        self._binary = valkey.server_path(valkey.EMBEDDED)
         self._folder = folder
         names = ["replica", *(f"replica{number}" for number in range(2, replicas + 1))]
         self.ports = {name: stack_module.free_port(0) for name in ("primary", *names, "sentinel")}

@@ -281,7 +281,7 @@ class _Demo:
     def _address(self, uid: str) -> str:
         installation = self._services.installations.get(uid)
         assert installation is not None  # noqa: S101 - made in _people
-        return f"{installation.inbox_token}@{self._services.settings.inbox_domain}"
+        return self._services.settings.inbox_address(installation.inbox_token) or ""
 
     def _with_words(self, uid: str, words: str) -> dict[str, Any] | None:
         return next((row for row in self._conversations(uid) if words in row["external_data"]["text"]), None)

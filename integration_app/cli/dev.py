@@ -13,7 +13,8 @@ import click
 import requests
 
 from integration_app.cli.output import STACK_FILE, fail, local_stack
-from integration_app.local.stack import EMBEDDED, REDIS_CHOICES, Stack, StackError
+from integration_app.local.stack import Stack, StackError
+from integration_app.local.valkey import EMBEDDED, REDIS_CHOICES
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 
 UID, PHONE = "demo-user", "+15550001111"
@@ -78,7 +79,7 @@ def _first_user(stack: Stack) -> str:
     services = bootstrap.build()
     installation = services.installations.add(UID, now=services.clock())
     services.installations.link_phone(UID, PHONE)
-    return f"{installation.inbox_token}@{services.settings.inbox_domain}"
+    return services.settings.inbox_address(installation.inbox_token) or ""
 
 
 def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:

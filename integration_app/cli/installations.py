@@ -44,14 +44,17 @@ def link(uid: str | None, phone: str | None, email: bool, region: str, want_json
             found.installations.link_phone(uid, number)
             if others:
                 click.echo(f"{masked(number)} also serves {', '.join(others)}", err=True)
-        address = _inbox_address(found, installation)
+        address = found.settings.inbox_address(installation.inbox_token)
         if want_json:
             as_json({"uid": uid, "phone": number, "inbox_address": address})
             return
         if number:
             click.echo(f"{masked(number)} is linked to {uid}", err=True)
-        click.echo("private inbox address:", err=True)
-        click.echo(address)
+        if address:
+            click.echo("private inbox address:", err=True)
+            click.echo(address)
+        elif email:
+            fail("INBOX_DOMAIN is not set, so there are no inbox addresses", USAGE)
 
 
 @click.command()
@@ -129,10 +132,6 @@ def _held_up(found: Services, uid: str) -> str | None:
         return None
     gate = max(closed, key=lambda row: row.until)
     return f"{gate.why}, until {gate.until:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _inbox_address(found: Services, installation: Installation) -> str:
-    return f"{installation.inbox_token}@{found.settings.inbox_domain}"
 
 
 def _e164(phone: str, region: str) -> str:

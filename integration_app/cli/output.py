@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from dotenv import load_dotenv
 from redis.exceptions import RedisError
 
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
+from integration_app.local.run import embedded_url
 from integration_app.model import Clock
 from integration_app.store.audit import Act
 
@@ -28,6 +30,8 @@ _IDS = (
     "everybody", "whole",
 )  # fmt: skip
 """Of a command's options: what says which; phones and words never do."""
+SETTINGS_FILE = Path(".env")
+_TELLING = ("OMI_APP_ID", "OMI_API_KEY", "OMI_DEVELOPER_KEY", "REDIS_URL", "PUBLIC_BASE_URL")
 STACK_FILE = Path(".dev") / "stack.json"
 
 
@@ -81,9 +85,28 @@ def local_stack() -> dict[str, Any] | None:
     return found
 
 
+def has_settings() -> bool:
+    """Whether the environment names this deployment."""
+    return any(name.removesuffix("_FILE") in _TELLING for name in os.environ)
+
+
+def read_settings_file() -> bool:
+    """Take `.env` of this folder when the environment has no settings. Whether there was one."""
+    if has_settings() or not SETTINGS_FILE.is_file():
+        return False
+    load_dotenv(SETTINGS_FILE, interpolate=False)
+    return True
+
+
 def use_local_stack() -> None:
-    """Take the settings of the local stack when the environment has none."""
-    if any(name in os.environ for name in ("OMI_APP_ID", "OMI_API_KEY", "REDIS_URL", "PUBLIC_BASE_URL")):
+    """Take the settings of `.env`, or of the local stack, when the environment has none."""
+    if has_settings():
+        return
+    if read_settings_file():
+        data = Path(os.environ.get("DATA_FOLDER") or "data")
+        if not os.environ.get("REDIS_URL") and data.is_dir():
+            os.environ["REDIS_URL"] = embedded_url(data)  # of `omi-inbox run`
+        click.echo(f"(settings of {SETTINGS_FILE})", err=True)
         return
     stack = local_stack()
     if stack:

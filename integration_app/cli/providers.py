@@ -35,11 +35,16 @@ def show(name: str) -> None:
     """Where to click and what to paste, with your own URL filled in."""
     if name not in registry.specs():
         fail(f"no provider {name}; there are: {', '.join(registry.specs())}", NOT_FOUND)
-    scheme, _, rest = _base().partition("://")
+    click.echo(what_to_paste(name, _base()))
+
+
+def what_to_paste(name: str, base: str, credentials: str = "user:password") -> str:
+    """The provider's own page, for this deployment."""
+    scheme, _, rest = base.rstrip("/").partition("://")
     text = registry.setup_text(name).replace(
-        "{url_with_credentials}", f"{scheme}://user:password@{rest}/webhooks/{name}"
+        "{url_with_credentials}", f"{scheme}://{credentials}@{rest}/webhooks/{name}"
     )
-    click.echo(text.replace("{url}", f"{scheme}://{rest}/webhooks/{name}").rstrip())
+    return text.replace("{url}", f"{scheme}://{rest}/webhooks/{name}").rstrip()
 
 
 def _base() -> str:

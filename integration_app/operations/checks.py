@@ -62,6 +62,7 @@ def _each(found: Services) -> Iterator[Check]:
     yield from _dangers(found)
     names = ", ".join(found.providers) or "none, so nothing can arrive → omi-inbox providers says what each needs"
     yield Check("providers", bool(found.providers), f"on: {names}")
+    yield from _ways_in(found)
     yield Check("limits", True, _limits(found))
     yield from _redis(found)
     yield from _refused(found)
@@ -78,6 +79,18 @@ def _dangers(found: Services) -> Iterator[Check]:
     secret = [name for spec in specs for name in spec.settings if name.endswith(_SECRETS)]
     for danger in dangers.of(found.settings, given, known, secret):
         yield Check(danger.name, False, danger.what, danger.warns)
+
+
+def _ways_in(found: Services) -> Iterator[Check]:
+    """What people are shown on their page, beside what can arrive."""
+    on = {channel for name in found.providers for channel in registry.specs()[name].channels}
+    if "email" in on and not found.settings.inbox_domain:
+        words = "mail can arrive, and nobody has an address → set it, or switch the mail provider off"
+        yield Check("INBOX_DOMAIN", False, words)
+    if found.settings.inbox_domain and "email" not in on:
+        yield Check("INBOX_DOMAIN", False, "is shown, and no mail provider is on → set one up, or take it away")
+    if found.settings.inbox_phone and not on & {"sms", "whatsapp"}:
+        yield Check("INBOX_PHONE", False, "is shown, and no provider of texts is on → set one up, or take it away")
 
 
 def _refused(found: Services) -> Iterator[Check]:

@@ -67,7 +67,7 @@ def _addresses(settings: Settings) -> Iterator[Danger]:
         )
     if settings.trusted_proxies and not away:
         yield Danger("TRUSTED_PROXIES", "believes X-Forwarded-For without a proxy in front → set 0", warns=True)
-    if _PLACEHOLDER.search(settings.inbox_domain) and away:
+    if _PLACEHOLDER.search(settings.inbox_domain or "") and away:
         yield Danger("INBOX_DOMAIN", "is a placeholder → the domain whose MX points to your provider")
     if _PLACEHOLDER.search(public.hostname or ""):
         yield Danger("PUBLIC_BASE_URL", "is a placeholder → the address at which providers reach this deployment")

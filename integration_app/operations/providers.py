@@ -71,10 +71,12 @@ def send_test(services: Services, name: str, uid: str) -> str:
     sample = next(iter(sender.samples().values()))
     if "{phone}" in sample.sender and not installation.phones:
         return "this user has no phone"
+    if "{inbox}" in sample.to and not services.settings.inbox_domain:
+        return "INBOX_DOMAIN is not set"
     message = replace(
         sample,
         sender=sample.sender.replace("{phone}", installation.phones[0] if installation.phones else ""),
-        to=sample.to.replace("{inbox}", f"{installation.inbox_token}@{services.settings.inbox_domain}"),
+        to=sample.to.replace("{inbox}", services.settings.inbox_address(installation.inbox_token) or ""),
         text="[TEST] A signed test by the operator.",
         html=None,
     )

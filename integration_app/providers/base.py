@@ -171,7 +171,8 @@ class Sender(ABC):
 class ProviderSpec:
     """What the registry finds in a folder.
 
-    `from_env` returns None when the provider's settings are not set: it is off then.
+    `asked` are the settings that the vendor gives, each with the place where it shows it; `made` makes up those that
+    a deployment chooses itself. `from_env` returns None when the provider's settings are not set: it is off then.
     `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
     `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
     `is_example`: a folder to copy, no vendor.
@@ -187,6 +188,8 @@ class ProviderSpec:
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
     local_settings: tuple[str, ...] = ()
     is_example: bool = False
+    asked: Mapping[str, str] = field(default_factory=dict)
+    made: Callable[[], dict[str, str]] = dict
 
 
 def check_signed_time(signed_at: datetime, now: datetime) -> None:

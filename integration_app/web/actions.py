@@ -61,6 +61,7 @@ def _preferences(services: Services, uid: str) -> None:
         installation = services.installations.get(uid)
         senders = installation.preferences.senders if installation else ()
         session["problem"] = "senders"
+    of_mail = {"senders": senders, "automatic": asked.get("automatic") == "yes"} if "senders" in asked else {}
     zone = asked.get("time_zone", "UTC")
     try:
         ZoneInfo(zone)
@@ -72,8 +73,7 @@ def _preferences(services: Services, uid: str) -> None:
         uid,
         import_as=kind,
         language=spoken if spoken in labels.LANGUAGES else None,
-        senders=senders,
-        automatic=asked.get("automatic") == "yes",
+        **of_mail,
         read_attachments=asked.get("read_attachments") == "yes",
         time_zone=zone,
     )

@@ -5,6 +5,9 @@ head has `keepalive` seconds in all. With threads (`WEB_WORKER_CLASS=gthread`) t
 """
 
 import os
+import subprocess
+import sys
+from typing import Any
 
 from integration_app.web import watching  # noqa: F401 - its lock is opened in the master
 from integration_app.web.draining import when_ready  # noqa: F401 - gunicorn looks for it here
@@ -23,3 +26,13 @@ forwarder_headers = ""
 accesslog = None  # paths carry uids later on; the app logs what matters
 loglevel = "error"  # its warnings repeat what a caller sent
 control_socket_disable = True
+_USAGE = 2
+
+
+def on_starting(server: Any) -> None:
+    """Mistakes of the settings are told once, before there are workers. In a process of its own: reading them imports
+    what gevent is to patch in the workers.
+    """
+    code = "from integration_app.bootstrap import check_settings; check_settings()"
+    if subprocess.run([sys.executable, "-c", code], check=False).returncode == _USAGE:  # noqa: S603 - our own words
+        sys.exit(_USAGE)

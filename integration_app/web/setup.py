@@ -174,7 +174,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "installation": installation,
         "settings": services.settings,
         "preferences": preferences,
-        "address": f"{installation.inbox_token}@{services.settings.inbox_domain}",
+        "address": services.settings.inbox_address(installation.inbox_token),
         "phones": [
             {
                 "number": phone,

@@ -150,12 +150,15 @@ def _answer(services: Services, name: str, body: bytes) -> str:
     tools: dict[str, Callable[[], str]] = {
         "inbox_status": lambda: _status(services, uid),
         "recent_messages": lambda: _recent(services, uid, asked.get("count")),
-        "my_inbox_address": lambda: (
-            f"Your private address is {installation.inbox_token}@{services.settings.inbox_domain}."
-        ),
+        "my_inbox_address": lambda: _address(services, installation.inbox_token),
         "pause": lambda: _pause(services, uid, asked.get("paused")),
     }
     return tools[name]()
+
+
+def _address(services: Services, token: str) -> str:
+    address = services.settings.inbox_address(token)
+    return f"Your private address is {address}." if address else "This inbox takes texts only."
 
 
 def _sign_in(services: Services, uid: str) -> str:

@@ -1060,3 +1060,23 @@ def test_half_a_character_breaks_no_page(app: Flask, services: Services, sandbox
     operator = signed_in(app)
     operator.get(f"/operator/messages/{message_id}")
     assert operator.post(f"/operator/messages/{message_id}").status_code == 200
+
+
+def test_where_no_mail_is_taken_in_the_page_speaks_of_phones_alone(
+    build: Callable[..., Services], sandbox: SandboxControl
+) -> None:
+    services = build(INBOX_DOMAIN="")
+    sandbox.enable("u")
+    services.installations.add("u", now=services.clock())
+    services.installations.prefer("u", Preferences(senders=("ana@example.com",), automatic=True))
+    browser = Browser(create_app(services), "192.0.2.1")
+    browser.get("/setup?uid=u")
+    browser.post("/setup/code", uid="u")
+    browser.post("/setup/verify", uid="u", code=code_for(sandbox, "u"))
+    browser.get("/me")
+    assert "Link a phone and text" in browser.page
+    assert not re.search(r"private address|Who may write|Mailing lists|None", browser.page)
+    browser.post("/me/preferences", time_zone="UTC")
+    kept = services.installations.get("u")
+    assert kept is not None
+    assert (kept.preferences.senders, kept.preferences.automatic) == (("ana@example.com",), True), "not shown, not lost"

@@ -30,7 +30,7 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
 from integration_app.errors import InboxError
-from integration_app.local import UNLIMITED
+from integration_app.local import UNLIMITED, valkey
 from integration_app.local import stack as stack_module
 from integration_app.local.stack import Stack
 from integration_app.model import Clock
@@ -179,7 +179,7 @@ class Server:
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--appendonly", "yes"]
         words += ["--appendfsync", self.fsync, "--save", "", "--auto-aof-rewrite-percentage", "0"]
         self.process = subprocess.Popen(
-            [stack_module.server_path(stack_module.EMBEDDED), *words],
+            [valkey.server_path(valkey.EMBEDDED), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -251,4 +251,5 @@ SPEC = ProviderSpec(
     sender=SesSender,
     local_env=local_env,
     credentials=_credentials,
+    asked={"SES_SNS_TOPIC_ARNS": "ARN of the SNS topic that SES publishes mails to"},
 )

@@ -189,4 +189,5 @@ SPEC = ProviderSpec(
     sender=MailgunSender,
     local_env=_local_env,
     credentials=_credentials,
+    asked={"MAILGUN_SIGNING_KEYS": "HTTP webhook signing key: app.mailgun.com, API Security"},
 )

@@ -238,4 +238,5 @@ SPEC = ProviderSpec(
     sender=PostmarkSender,
     local_env=_local_env,
     credentials=_credentials,
+    made=_local_env,
 )

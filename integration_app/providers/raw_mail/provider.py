@@ -118,4 +118,5 @@ SPEC = ProviderSpec(
     sender=RawMailSender,
     local_env=_local_env,
     credentials=_credentials,
+    made=_local_env,
 )

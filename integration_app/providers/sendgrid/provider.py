@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -215,4 +216,5 @@ SPEC = ProviderSpec(
     sender=SendGridSender,
     local_env=_local_env,
     credentials=_credentials,
+    made=lambda: {"SENDGRID_WEBHOOK_USERS": f"sendgrid:{secrets.token_hex(16)}"},
 )

@@ -116,4 +116,5 @@ SPEC = ProviderSpec(
     sender=StandardSender,
     local_env=_local_env,
     credentials=_credentials,
+    made=_local_env,
 )

@@ -176,4 +176,8 @@ SPEC = ProviderSpec(
     sender=TwilioSender,
     local_env=_local_env,
     credentials=_credentials,
+    asked={
+        "TWILIO_ACCOUNT_SID": "Account SID: console.twilio.com, first page, Account Info",
+        "TWILIO_AUTH_TOKENS": "Auth token: beside it",
+    },
 )

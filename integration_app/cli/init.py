@@ -1,0 +1,168 @@
+"""`omi-inbox init`: ask for what is needed, write `.env`, and make the Redis ours."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import sys
+from collections.abc import Callable
+
+import click
+from environs import ValidationError
+from werkzeug.security import generate_password_hash
+
+from integration_app import setting_values as check
+from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, services
+from integration_app.cli.providers import what_to_paste
+from integration_app.providers import registry
+from integration_app.providers.base import ProviderSpec
+
+TEXTS, MAIL, BOTH = "texts", "mail", "both"
+_PAGES = {
+    "App Home URL": "/",
+    "Auth URL": "/setup",
+    "Setup Completed URL": "/setup/completed",
+    "Chat Tools Manifest URL": "/.well-known/omi-tools.json",
+    "Memory Creation Webhook": "/webhooks/omi",
+}
+"""Fields of the form that Omi has for apps."""
+
+
+@click.command()
+@click.option("--new", is_flag=True, help="Ask and write .env, whatever the environment holds.")
+def init(new: bool) -> None:
+    """Set this deployment up.
+
+    Without settings: asks for what is needed (texts, mail or both; an app, or yourself alone), writes .env with secrets
+    made up for you, and prints what to paste where.
+
+    With settings: makes the Redis at REDIS_URL ours. Until then no message is taken in: an empty or a wrong one would
+    lose it. `omi-inbox run` does that by itself for its own.
+    """
+    if new or not (has_settings() or SETTINGS_FILE.exists()):
+        _ask_and_write()
+        return
+    with services() as found:
+        made = found.identity.init(now=found.clock())
+    click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
+
+
+def _ask_and_write() -> None:
+    if SETTINGS_FILE.exists():
+        fail(f"{SETTINGS_FILE} is here already: move it away first", USAGE)
+    click.echo("A few questions; everything can be changed in .env afterwards.\n", err=True)
+    values, password = _of_omi(), secrets.token_urlsafe(12)
+    values["PUBLIC_BASE_URL"] = _ask("Public address (https://…)", check=check.base_url).rstrip("/")
+    specs, of_channels = _channels()
+    values |= of_channels
+    redis = _ask("Redis URL (empty: omi-inbox run brings its own)", default="", check=_redis)
+    hashed = generate_password_hash(password).encode()
+    values |= {"REDIS_URL": redis} if redis else {}
+    values |= {
+        "SECRET_KEY": secrets.token_hex(24),
+        "DATA_KEYS": secrets.token_hex(32),
+        "OPERATOR_PASSWORD_HASH": base64.urlsafe_b64encode(hashed).decode(),
+    }
+    SETTINGS_FILE.touch(mode=0o600)
+    lines = [f"{name}={_quoted(value)}\n" for name, value in values.items()]
+    SETTINGS_FILE.write_text("".join(lines), encoding="utf-8")
+    click.echo(f"\n{SETTINGS_FILE} is written, readable by you alone. Keep a copy of it in a safe place.", err=True)
+    _say_what_next(values, specs, password)
+
+
+def _of_omi() -> dict[str, str]:
+    click.echo("Omi: an app that people enable, or your own account alone?", err=True)
+    if _choose("For", ("app", "myself")) == "myself":
+        return {"OMI_DEVELOPER_KEY": _ask("Your developer key (Omi app: Settings, Developer)", hidden=True)}
+    return {
+        "OMI_APP_ID": _ask("App id (Omi app: Apps, your app)"),
+        "OMI_API_KEY": _ask("Its API key (on the same page: API Keys)", hidden=True),
+    }
+
+
+def _channels() -> tuple[list[ProviderSpec], dict[str, str]]:
+    """The doors that are wanted, and their settings."""
+    wanted = _choose("Take in", (BOTH, TEXTS, MAIL))
+    values, specs = {}, []
+    if wanted in (TEXTS, BOTH):
+        values["INBOX_PHONE"] = _ask("Number that people text (+…)", check=_given(check.phone))
+        specs.append(_provider("sms", "Provider of the number"))
+    if wanted in (MAIL, BOTH):
+        values["INBOX_DOMAIN"] = _ask("Domain of private addresses (in.…)", check=_given(check.domain)).lower()
+        specs.append(_provider("email", "Provider of its mail"))
+    for spec in specs:
+        values |= {name: _ask(where, hidden=True) for name, where in spec.asked.items()} | spec.made()
+    return specs, values
+
+
+def _provider(channel: str, question: str) -> ProviderSpec:
+    known = {
+        name: spec
+        for name, spec in registry.specs().items()
+        if channel in spec.channels and not spec.is_example and (spec.asked or spec.made())
+    }
+    return known[_choose(question, tuple(known))]
+
+
+def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: str) -> None:
+    base, own_redis = values["PUBLIC_BASE_URL"], "REDIS_URL" not in values
+    click.echo("\n# Start\n")
+    click.echo("    omi-inbox run" if own_redis else "    omi-inbox init\n    omi-inbox run")
+    click.echo("    omi-inbox doctor        in another terminal: is everything right?\n")
+    click.echo(f"    Operator's pages: {base}/operator   password: {password}   (shown this once)")
+    if "OMI_DEVELOPER_KEY" in values:
+        ways = {"INBOX_PHONE": "--phone +15550001111", "INBOX_DOMAIN": "--email"}
+        doors = " ".join(word for name, word in ways.items() if name in values)
+        click.echo(f"\n    omi-inbox link {doors}        which phone is yours; prints your private address")
+    else:
+        click.echo("\n# In Omi, in the form of your app\n")
+        for field, path in _PAGES.items():
+            click.echo(f"    {field + ':':25} {base}{path}")
+    for spec in specs:
+        pairs = [value for name, value in values.items() if name in spec.settings and ":" in value]
+        click.echo(f"\n{what_to_paste(spec.name, base, *pairs[:1])}")
+
+
+def _choose(question: str, choices: tuple[str, ...]) -> str:
+    if len(choices) == 1:
+        return choices[0]
+    return str(click.prompt(question, type=click.Choice(choices), err=True))
+
+
+def _ask(
+    question: str, *, default: str | None = None, hidden: bool = False, check: Callable[[str], None] = check.not_blank
+) -> str:
+    """An answer that the setting takes."""
+
+    def read(value: str) -> str:
+        if "'" in value or "\\" in value:
+            raise click.BadParameter("must not hold a quote or a backslash: no two readers of .env agree on them")
+        try:
+            check(value.strip())
+        except ValidationError as error:
+            raise click.BadParameter(str(error.args[0])) from None
+        return value.strip()
+
+    hidden = hidden and sys.stdin.isatty()
+    return str(
+        click.prompt(question, default=default, hide_input=hidden, value_proc=read, err=True, show_default=False)
+    )
+
+
+def _given(rule: Callable[[str], None]) -> Callable[[str], None]:
+    def both(value: str) -> None:
+        check.not_blank(value)
+        rule(value)
+
+    return both
+
+
+def _redis(value: str) -> None:
+    if value:
+        check.redis_url(value)
+
+
+def _quoted(value: str) -> str:
+    """As a shell, Docker and python-dotenv read it; quotes, which Docker takes along, only where they are needed."""
+    return value if re.fullmatch(r"[\w@%+=:,./~-]*", value) else f"'{value}'"

@@ -1,0 +1,55 @@
+"""`omi-inbox run`: web, worker and an embedded Valkey as one command, for a small server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from integration_app import bootstrap, logs
+from integration_app.cli.output import USAGE, fail, read_settings_file
+from integration_app.errors import SettingsError
+from integration_app.local.run import Run, RunError
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    envvar="DATA_FOLDER",
+    help="Where the embedded Valkey keeps its files; not used when REDIS_URL is set.",
+)
+def run(data: Path) -> None:
+    """Run everything that a small server needs: web, worker and, without REDIS_URL, an embedded Valkey.
+
+    Settings come from the environment, or from .env in this folder (omi-inbox init writes one). What dies is started
+    again. Ctrl-C or SIGTERM stops all of it, after the calls that are in flight.
+    """
+    read_settings_file()
+    os.environ.setdefault("DATA_FOLDER", str(data))
+    try:
+        made = Run(data, os.environ)
+        os.environ["REDIS_URL"] = made.redis_url
+        settings, providers = bootstrap.read_settings()
+    except (RunError, SettingsError) as error:
+        fail(f"{error}\n→ omi-inbox init asks for what is needed, and writes .env", USAGE)
+    logs.configure(settings.log_format, settings.log_level)
+    kept = f"kept in {data.resolve()}" if made.is_embedded else "kept in the Redis at REDIS_URL"
+    doors = ", ".join(providers) or "none: omi-inbox providers says what each needs"
+    if sys.stderr.isatty():
+        click.echo(
+            f"Omi Inbox at {settings.public_base_url}, listening on port {settings.port}\n"
+            f"  doors     {doors}\n"
+            f"  messages  {kept}\n"
+            f"  check it  omi-inbox doctor\n"
+            "Ctrl-C stops everything.",
+            err=True,
+        )
+    try:
+        sys.exit(made.forever())
+    except RunError as error:
+        fail(str(error))

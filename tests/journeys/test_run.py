@@ -1,0 +1,146 @@
+"""`omi-inbox init` and `omi-inbox run` in an empty folder, as one sets up a small server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from integration_app.local.stack import Stack, free_port, known_names
+from tests.journeys.conftest import FAST
+from tests.sandbox_control import SandboxControl
+
+PHONE, UID = "+15550001111", "traveller"
+COMMAND = str(Path(sys.executable).parent / "omi-inbox")
+
+
+class Server:
+    """A folder, what is run in it, and the sandbox in place of Omi."""
+
+    def __init__(self, folder: Path, omi: Stack) -> None:
+        self.folder, self.omi = folder, omi
+        self.url = f"http://127.0.0.1:{free_port(0)}"
+        known = known_names() | {"DATA_FOLDER", "WEB_HOST"}
+        bare = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in known}
+        self.env = bare | FAST | {
+            "OMI_BASE_URL": omi.sandbox_url,
+            "PORT": self.url.rpartition(":")[2],
+            "WEB_HOST": "127.0.0.1",
+            "WEB_CONCURRENCY": "1",
+            "LOG_FORMAT": "text",
+        }  # fmt: skip
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *words: str, said: str = "") -> str:
+        done = subprocess.run(
+            [COMMAND, *words], cwd=self.folder, env=self.env, input=said, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self) -> None:
+        with (self.folder / "run.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "run"], cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
+        self.until(lambda: requests.get(f"{self.url}/readyz", timeout=2).json()["workers"] > 0)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def children(self) -> dict[str, int]:
+        """What runs under it: name → process id."""
+        assert self.process is not None
+        found = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        rows = [line.split(maxsplit=1) for line in found.stdout.splitlines()]
+        names = {"valkey": "valkey", "gunicorn": "web", "workers": "worker"}
+        return {name: int(pid) for pid, said in rows for word, name in names.items() if word in said}
+
+    def until(self, look: Callable[[], object], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if look():
+                    return
+            except (requests.RequestException, KeyError):
+                pass
+            assert time.monotonic() < deadline, (self.folder / "run.log").read_text()[-3000:]
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    omi = Stack(tmp_path_factory.mktemp("omi"))
+    omi.start_sandbox()
+    made = Server(tmp_path_factory.mktemp("s"), omi)
+    try:
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()
+        omi.stop()
+
+
+def test_from_an_empty_folder_to_a_text_in_omi_and_through_every_death(server: Server) -> None:
+    sandbox = SandboxControl(server.omi.sandbox_url, server.omi.env["OMI_APP_ID"], server.omi.env["OMI_API_KEY"])
+    sandbox.enable(UID)
+    answers = [
+        "app", server.omi.env["OMI_APP_ID"], server.omi.env["OMI_API_KEY"], server.url,
+        "texts", "+15550009999", "AC" + "0" * 32, "made-up-token-0123456789", "",
+    ]  # fmt: skip
+    told = server.command("init", said="\n".join(answers) + "\n")
+    assert f"{server.url}/webhooks/" in told
+    assert (server.folder / ".env").stat().st_mode & 0o077 == 0
+    server.start()
+    assert server.command("link", "--uid", UID, "--phone", PHONE) == "", "no mail, no address"
+    a_text = next(line.split()[0] for line in server.command("send-sample").splitlines() if "-sms" in line)
+    server.command("send-sample", a_text)
+    server.until(lambda: len(sandbox.texts(UID)) == 1)
+
+    for name, pid in server.children().items():
+        os.kill(pid, signal.SIGKILL)
+        server.until(lambda name=name, pid=pid: server.children().get(name, pid) != pid)  # type: ignore[misc]
+    server.until(lambda: requests.get(f"{server.url}/readyz", timeout=2).ok)
+    server.command("send-sample", a_text)
+    server.until(lambda: len(sandbox.texts(UID)) == 2)
+
+    assert server.stop() == 0
+    server.start()
+    rows = json.loads(server.command("messages", "--json"))
+    assert [row["state"] for row in rows] == ["done", "done"], "what was kept outlives a restart"
+    with pytest.raises(AssertionError, match="in use by another"):
+        server.command("run")
+
+
+def test_settings_that_cannot_be_used_end_it_at_once_with_one_list(server: Server) -> None:
+    done = subprocess.run(
+        [COMMAND, "run"], cwd=server.folder, env=server.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "OMI_API_KEY: is not set" in done.stderr
+    assert "omi-inbox init" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_gunicorn_tells_wrong_settings_once_and_before_it_forks(server: Server) -> None:
+    words = ["gunicorn", "--config", "python:integration_app.web.gunicorn_conf", "integration_app.web.app:create_app()"]
+    env = server.env | {"WEB_CONCURRENCY": "4"}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / words[0]), *words[1:]], cwd=server.folder, env=env, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("OMI_API_KEY: is not set") == 1
+    assert "Traceback" not in done.stderr

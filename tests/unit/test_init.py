@@ -1,0 +1,89 @@
+"""`omi-inbox init`: whatever is answered, what is written is settings that can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dotenv import dotenv_values
+
+from integration_app import bootstrap
+from integration_app.cli import main
+from integration_app.local.stack import known_names
+from integration_app.providers import registry
+
+HERE = "https://inbox.omi-users.net"
+APP, MYSELF = ["app", "app_1", "sk_1"], ["myself", "omi_dev_1"]
+REDIS = "redis://127.0.0.1:6379/0"
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in known_names():
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+
+
+def asked(*answers: str) -> Result:
+    return CliRunner().invoke(main, ["init"], input="\n".join(answers) + "\n")
+
+
+def vendor(channel: str) -> tuple[str, list[str]]:
+    """A provider that asks for something, and answers to it."""
+    spec = next(s for s in registry.specs().values() if channel in s.channels and s.asked and not s.is_example)
+    found = spec.local_env()
+    return spec.name, [found[name] for name in spec.asked]
+
+
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    values = {name: value or "" for name, value in dotenv_values(".env").items()}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REDIS_URL", values.get("REDIS_URL", REDIS))
+    bootstrap.read_settings()
+    return values
+
+
+@pytest.mark.parametrize("omi", [APP, MYSELF], ids=["app", "myself"])
+@pytest.mark.parametrize("wanted", ["texts", "mail", "both"])
+@pytest.mark.parametrize("redis", ["", REDIS], ids=["embedded", "redis"])
+def test_every_way_through_it(omi: list[str], wanted: str, redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [*omi, f"{HERE}/", wanted]
+    sms, mail = vendor("sms"), vendor("email")
+    answers += ["+15550009999"] if wanted != "mail" else []
+    answers += ["in.omi-users.net", mail[0]] if wanted != "texts" else []
+    answers += (sms[1] if wanted != "mail" else []) + (mail[1] if wanted != "texts" else [])
+    result = asked(*answers, redis)
+    assert result.exit_code == 0, result.output
+    values = written(monkeypatch)
+    assert ("INBOX_PHONE" in values, "INBOX_DOMAIN" in values) == (wanted != "mail", wanted != "texts")
+    assert values["PUBLIC_BASE_URL"] == HERE
+    assert ("REDIS_URL" in values) == bool(redis)
+    on = set(bootstrap.read_settings()[1])
+    assert on == {name for name, wants in ((sms[0], wanted != "mail"), (mail[0], wanted != "texts")) if wants}
+    assert all(f"{HERE}/webhooks/{name}" in result.output for name in on)
+    assert ("Auth URL" in result.output) == (omi is APP)
+    assert all(values[name] not in result.output for name in ("SECRET_KEY", "DATA_KEYS"))
+
+
+def test_what_a_setting_would_refuse_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sms = vendor("sms")
+    result = asked(*APP, "inbox", HERE, "texts", "0555", "+15550009999", *sms[1], "localhost:6379", REDIS)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("Error:") == 3
+    assert written(monkeypatch)["INBOX_PHONE"] == "+15550009999"
+
+
+def test_a_password_with_signs_of_a_shell_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = 'a$b #d"e`f'
+    asked(MYSELF[0], "a'b", "a\\", odd, HERE, "texts", "+15550009999", *vendor("sms")[1], "")
+    assert written(monkeypatch)["OMI_DEVELOPER_KEY"] == odd
+
+
+def test_what_is_here_already_is_not_overwritten() -> None:
+    Path(".env").write_text("OMI_APP_ID=a\n")
+    result = CliRunner().invoke(main, ["init", "--new"], input="app\n")
+    assert result.exit_code == 2
+    assert Path(".env").read_text() == "OMI_APP_ID=a\n"
