@@ -1,4 +1,4 @@
-# One image for both process types: `docker run … IMAGE web` and `docker run … IMAGE worker`.
+# One image for every process type: `docker run … IMAGE web`, `… worker`, `… omi-inbox run`.
 FROM python:3.13-slim AS build
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md LICENSE ./
@@ -14,19 +14,30 @@ RUN pip install --no-cache-dir "flask>=3.1,<4" && useradd --system --uid 10001 -
 WORKDIR /app
 COPY integration_app/__init__.py integration_app/__init__.py
 COPY integration_app/sandbox integration_app/sandbox
-USER sandbox
+USER 10001
 EXPOSE 8100
 ENTRYPOINT ["python", "-m", "integration_app.sandbox", "--host", "0.0.0.0"]
 
-FROM python:3.13-slim
-RUN useradd --system --uid 10001 --no-create-home inbox
+FROM python:3.13-slim AS inbox
+RUN groupadd --system --gid 10001 inbox \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home inbox \
+ && install -d -o inbox -m 700 /data
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY Procfile docker-entrypoint.sh ./
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8000
-USER inbox
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=8000 DATA_FOLDER=/data
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-  CMD if grep -q worker /proc/1/cmdline; then omi-inbox alive worker; else omi-inbox alive web; fi
+  CMD ["/bin/sh", "/app/docker-entrypoint.sh", "/bin/sh", "-c", \
+       "if grep -q -- --slots /proc/1/cmdline; then omi-inbox alive worker; else omi-inbox alive web; fi"]
 ENTRYPOINT ["/bin/sh", "/app/docker-entrypoint.sh"]
+
+# Everything in one container, for platforms whose volumes belong to root: it takes the volume over, then drops root.
+FROM inbox AS run
+# hadolint ignore=DL3002
+USER 0
+CMD ["omi-inbox", "run"]
+
+FROM inbox
 CMD ["web"]

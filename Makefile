@@ -68,7 +68,7 @@ packages: $(VENV)/.dev ## Build the client and the sandbox as distributions of t
 	$(BIN)/python -m packages.build
 
 lock: $(VENV)/.dev ## Write the lock files anew from pyproject.toml
-	$(LOCK) --extra alerts pyproject.toml -o requirements.lock
+	$(LOCK) --extra alerts --extra local --extra otel --extra sentry pyproject.toml -o requirements.lock
 	$(LOCK) --extra local pyproject.toml -o requirements-local.lock
 	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
 

@@ -1,9 +1,20 @@
 #!/bin/sh
-# One image, both process types: `web` (default) and `worker` run the Procfile's line of that name, anything else as it is.
+# One image, every process type: `web` (default) and `worker` run the Procfile's line of that name, anything else as it is.
+# Settings may come as a file of NAME=value lines, mounted where SETTINGS says: they then stand in no container's description.
 set -e
-cd "$(dirname "$0")"
-command=$(sed -n "s/^${1:-web}: *//p" Procfile)
+settings=${SETTINGS:-/run/secrets/settings}
+if [ -r "$settings" ]; then
+    set -a
+    # shellcheck disable=SC1090
+    . "$settings"
+    set +a
+fi
+command=$(sed -n "s|^${1:-web}: *||p" "$(dirname "$0")/Procfile")
 if [ -n "$command" ]; then
-    exec /bin/sh -c "exec $command"
+    set -- /bin/sh -c "exec $command"
+fi
+if [ "$(id -u)" = 0 ] && id inbox >/dev/null 2>&1; then
+    chown inbox "${DATA_FOLDER:-/data}"
+    exec setpriv --reuid=inbox --regid=inbox --clear-groups "$@"
 fi
 exec "$@"

@@ -51,7 +51,6 @@ LONG_FUNCTIONS = {
     "apps_api.install": "a list of routes",
     "openapi._integrations": "a document",
     "openapi._developer": "a document",
-    "operator_api.openapi": "a document",
 }
 WIDE_FOLDERS = {
     "integration_app/cli": "a module for each command",

@@ -31,7 +31,8 @@ _PAGES = {
 
 @click.command()
 @click.option("--new", is_flag=True, help="Ask and write .env, whatever the environment holds.")
-def init(new: bool) -> None:
+@click.option("--compose", is_flag=True, help="Likewise, for compose.yaml: with a Valkey beside it.")
+def init(new: bool, compose: bool) -> None:
     """Set this deployment up.
 
     Without settings: asks for what is needed (texts, mail or both; an app, or yourself alone), writes .env with secrets
@@ -40,15 +41,15 @@ def init(new: bool) -> None:
     With settings: makes the Redis at REDIS_URL ours. Until then no message is taken in: an empty or a wrong one would
     lose it. `omi-inbox run` does that by itself for its own.
     """
-    if new or not (has_settings() or SETTINGS_FILE.exists()):
-        _ask_and_write()
+    if new or compose or not (has_settings() or SETTINGS_FILE.exists()):
+        _ask_and_write(for_compose=compose)
         return
     with services() as found:
         made = found.identity.init(now=found.clock())
     click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
 
 
-def _ask_and_write() -> None:
+def _ask_and_write(*, for_compose: bool) -> None:
     if SETTINGS_FILE.exists():
         fail(f"{SETTINGS_FILE} is here already: move it away first", USAGE)
     click.echo("A few questions; everything can be changed in .env afterwards.\n", err=True)
@@ -56,9 +57,8 @@ def _ask_and_write() -> None:
     values["PUBLIC_BASE_URL"] = _ask("Public address (https://…)", check=check.base_url).rstrip("/")
     specs, of_channels = _channels()
     values |= of_channels
-    redis = _ask("Redis URL (empty: omi-inbox run brings its own)", default="", check=_redis)
+    values |= _of_redis(for_compose=for_compose)
     hashed = generate_password_hash(password).encode()
-    values |= {"REDIS_URL": redis} if redis else {}
     values |= {
         "SECRET_KEY": secrets.token_hex(24),
         "DATA_KEYS": secrets.token_hex(32),
@@ -68,7 +68,7 @@ def _ask_and_write() -> None:
     lines = [f"{name}={_quoted(value)}\n" for name, value in values.items()]
     SETTINGS_FILE.write_text("".join(lines), encoding="utf-8")
     click.echo(f"\n{SETTINGS_FILE} is written, readable by you alone. Keep a copy of it in a safe place.", err=True)
-    _say_what_next(values, specs, password)
+    _say_what_next(values, specs, password, "docker compose up -d" if for_compose else "omi-inbox run")
 
 
 def _of_omi() -> dict[str, str]:
@@ -79,6 +79,14 @@ def _of_omi() -> dict[str, str]:
         "OMI_APP_ID": _ask("App id (Omi app: Apps, your app)"),
         "OMI_API_KEY": _ask("Its API key (on the same page: API Keys)", hidden=True),
     }
+
+
+def _of_redis(*, for_compose: bool) -> dict[str, str]:
+    if for_compose:
+        made = secrets.token_hex(24)
+        return {"VALKEY_PASSWORD": made, "REDIS_URL": f"redis://:{made}@valkey:6379/0"}
+    url = _ask("Redis URL (empty: omi-inbox run brings its own)", default="", check=_redis)
+    return {"REDIS_URL": url} if url else {}
 
 
 def _channels() -> tuple[list[ProviderSpec], dict[str, str]]:
@@ -105,10 +113,12 @@ def _provider(channel: str, question: str) -> ProviderSpec:
     return known[_choose(question, tuple(known))]
 
 
-def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: str) -> None:
-    base, own_redis = values["PUBLIC_BASE_URL"], "REDIS_URL" not in values
+def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: str, start: str) -> None:
+    base = values["PUBLIC_BASE_URL"]
     click.echo("\n# Start\n")
-    click.echo("    omi-inbox run" if own_redis else "    omi-inbox init\n    omi-inbox run")
+    if "REDIS_URL" in values and "VALKEY_PASSWORD" not in values:
+        click.echo("    omi-inbox init          once: this Redis is ours from now on")
+    click.echo(f"    {start}")
     click.echo("    omi-inbox doctor        in another terminal: is everything right?\n")
     click.echo(f"    Operator's pages: {base}/operator   password: {password}   (shown this once)")
     if "OMI_DEVELOPER_KEY" in values:

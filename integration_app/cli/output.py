@@ -91,10 +91,15 @@ def has_settings() -> bool:
 
 
 def read_settings_file() -> bool:
-    """Take `.env` of this folder when the environment has no settings. Whether there was one."""
-    if has_settings() or not SETTINGS_FILE.is_file():
+    """Take `.env` of this folder, or the file that a container is given, when the environment has no settings.
+
+    Whether there was one.
+    """
+    mounted = Path(os.environ.get("SETTINGS") or "/run/secrets/settings")
+    found = next((path for path in (SETTINGS_FILE, mounted) if path.is_file()), None)
+    if has_settings() or found is None:
         return False
-    load_dotenv(SETTINGS_FILE, interpolate=False)
+    load_dotenv(found, interpolate=False)
     return True
 
 
@@ -106,7 +111,7 @@ def use_local_stack() -> None:
         data = Path(os.environ.get("DATA_FOLDER") or "data")
         if not os.environ.get("REDIS_URL") and data.is_dir():
             os.environ["REDIS_URL"] = embedded_url(data)  # of `omi-inbox run`
-        click.echo(f"(settings of {SETTINGS_FILE})", err=True)
+        click.echo("(settings of a file)", err=True)
         return
     stack = local_stack()
     if stack:

@@ -11,7 +11,6 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
-from flask_babel import Babel, Domain, gettext
 
 FOLDER = Path(__file__).parent / "translations"
 
@@ -34,11 +33,6 @@ def _translations(language: str) -> NullTranslations:
     return Translations(made)
 
 
-class _FromFiles(Domain):  # type: ignore[misc]
-    def get_translations(self) -> Any:
-        return _translations(str(chosen()))
-
-
 def chosen() -> str:
     """What the page was asked in, else what the browser prefers."""
     if "language" not in g:
@@ -48,18 +42,18 @@ def chosen() -> str:
     return language
 
 
-class _Babel(Babel):  # type: ignore[misc]
-    @property
-    def domain_instance(self) -> Domain:
-        return _FromFiles()
-
-
 def install(app: Flask) -> None:
-    _Babel(app, locale_selector=chosen)
+    """`{% trans %}`, `_()` and `ngettext()` in the page's language."""
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: _translations(chosen()).ugettext(text),
+        lambda one, many, count: _translations(chosen()).ungettext(one, many, count),
+        newstyle=True,
+    )
     app.jinja_env.globals["page_language"] = chosen
 
 
 def say(text: str, **values: Any) -> str:
     """A sentence in the page's language."""
-    said: str = gettext(text, **values)
-    return said
+    said: str = _translations(chosen()).ugettext(text)
+    return said % values if values else said

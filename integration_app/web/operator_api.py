@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Blueprint, Response, abort, jsonify, make_response, request
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound
 
-from integration_app import operations
+from integration_app import __version__, operations
 from integration_app.bootstrap import Services
 from integration_app.operations.checks import every
 from integration_app.pipeline.upkeep.replay import DEFAULT_RATE
@@ -18,6 +22,26 @@ from integration_app.web.passwords import is_token
 from integration_app.web.routes import Route, add_routes
 
 BY = "operator (API)"
+
+
+class Chosen(Schema):
+    """Dead letters, and how they are sent again."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    ids = fields.List(
+        fields.Str(validate=validate.Length(max=200)), required=True, validate=validate.Length(max=10_000)
+    )
+    rate = fields.Float(load_default=DEFAULT_RATE, validate=validate.Range(0.1, 6000))
+    without_a_look = fields.Bool(load_default=False)
+
+
+class OfUser(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    uid = fields.Str(required=True, validate=validate.Length(max=200))
 
 
 def document(services: Services) -> Response:
@@ -63,13 +87,13 @@ def dead_letters(services: Services) -> Response:
 
 
 def cost(services: Services) -> Response:
-    asked = _json()
-    return jsonify(operations.cost(services, _ids(asked), _rate(asked)))
+    asked = _given(Chosen)
+    return jsonify(operations.cost(services, asked["ids"], asked["rate"]))
 
 
 def replay(services: Services) -> tuple[Response, int]:
-    asked = _json()
-    made = operations.replay(services, _ids(asked), by=BY, rate=_rate(asked), blind=asked.get("without_a_look") is True)
+    asked = _given(Chosen)
+    made = operations.replay(services, asked["ids"], by=BY, rate=asked["rate"], blind=asked["without_a_look"])
     return (jsonify(replay=made), 202) if made else (jsonify(error="none of these is a dead letter"), 404)
 
 
@@ -80,8 +104,6 @@ def drop(services: Services, delivery_id: str) -> Response:
 
 
 def one_replay(services: Services, replay_id: str) -> Response:
-    if request.method == "DELETE" and not services.replays.cancel(replay_id):
-        raise NotFound
     status = services.replays.status(replay_id)
     if status is None:
         raise NotFound
@@ -90,13 +112,19 @@ def one_replay(services: Services, replay_id: str) -> Response:
     )
 
 
+def cancel_replay(services: Services, replay_id: str) -> Response:
+    if not services.replays.cancel(replay_id):
+        raise NotFound
+    return one_replay(services, replay_id)
+
+
 def quarantine(services: Services) -> Response:
     rows = services.quarantine.held(limit=1000)
     return jsonify(quarantine=[{"id": row[0], "uid": row[1], "received_at": row[2].isoformat()} for row in rows])
 
 
 def settle(services: Services, message_id: str, what: str) -> Response:
-    uid, now = str(_json().get("uid", "")), services.clock()
+    uid, now = _given(OfUser)["uid"], services.clock()
     done = (
         services.quarantine.release(message_id, uid, by=BY, now=now)
         if what == "release"
@@ -127,7 +155,7 @@ def providers(services: Services) -> Response:
 
 
 def test(services: Services, name: str) -> Response:
-    return jsonify(outcome=operations.send_test(services, name, str(_json().get("uid", ""))))
+    return jsonify(outcome=operations.send_test(services, name, _given(OfUser)["uid"]))
 
 
 def audit(services: Services) -> Response:
@@ -140,26 +168,39 @@ def health(services: Services) -> Response:
     return jsonify(checks=[asdict(check) for check in every(services)])
 
 
-_ROUTES: tuple[Route, ...] = (
-    Route("/openapi.json", document),
-    Route("/overview", overview),
-    Route("/messages", messages),
-    Route("/messages/<message_id>", message),
-    Route("/messages/<message_id>/text", text),
-    Route("/dead-letters", dead_letters),
-    Route("/dead-letters/cost", cost, ("POST",)),
-    Route("/dead-letters/replay", replay, ("POST",)),
-    Route("/dead-letters/<delivery_id>", drop, ("DELETE",)),
-    Route("/replays/<replay_id>", one_replay, ("GET", "DELETE")),
-    Route("/quarantine", quarantine),
-    Route("/quarantine/<message_id>/<any(release, drop):what>", settle, ("POST",)),
-    Route("/installations", installations),
-    Route("/outboxes", outboxes),
-    Route("/outboxes/<uid>", outbox),
-    Route("/providers", providers),
-    Route("/providers/<name>/test", test, ("POST",)),
-    Route("/health", health),
-    Route("/audit", audit),
+@dataclass(frozen=True, slots=True)
+class ApiRoute(Route):
+    """`words`, `query` and `body` are what the document says of it."""
+
+    words: str = ""
+    query: tuple[str, ...] = ()
+    body: type[Schema] | None = None
+
+
+_FILTERS = ("uid", "state", "provider", "sender", "since", "limit")
+_ROUTES: tuple[ApiRoute, ...] = (
+    ApiRoute("/openapi.json", document, words="this document"),
+    ApiRoute("/overview", overview, words="how it stands"),
+    ApiRoute("/messages", messages, words="the newest messages that fit", query=_FILTERS),
+    ApiRoute("/messages/<message_id>", message, words="the story of one"),
+    ApiRoute("/messages/<message_id>/text", text, words="its text; showing it is logged", query=("whole",)),
+    ApiRoute("/dead-letters", dead_letters, words="what was parked", query=("uid", "reason")),
+    ApiRoute("/dead-letters/cost", cost, ("POST",), words="what sending again costs", body=Chosen),
+    ApiRoute("/dead-letters/replay", replay, ("POST",), words="send again", body=Chosen),
+    ApiRoute("/dead-letters/<delivery_id>", drop, ("DELETE",), words="drop one"),
+    ApiRoute("/replays/<replay_id>", one_replay, words="how far a replay has come"),
+    ApiRoute("/replays/<replay_id>", cancel_replay, ("DELETE",), words="cancel a replay"),
+    ApiRoute("/quarantine", quarantine, words="what is held"),
+    ApiRoute(
+        "/quarantine/<message_id>/<any(release, drop):what>", settle, ("POST",), words="release or drop", body=OfUser
+    ),
+    ApiRoute("/installations", installations, words="the linked uids"),
+    ApiRoute("/outboxes", outboxes, words="the outboxes in which messages wait"),
+    ApiRoute("/outboxes/<uid>", outbox, words="one outbox: lease, deliveries, gates"),
+    ApiRoute("/providers", providers, words="the doors"),
+    ApiRoute("/providers/<name>/test", test, ("POST",), words="a signed test", body=OfUser),
+    ApiRoute("/health", health, words="what doctor checks"),
+    ApiRoute("/audit", audit, words="what operators did", query=("limit",)),
 )
 
 
@@ -187,86 +228,47 @@ def blueprint(services: Services, tokens: Sequence[str]) -> Blueprint:
     return api
 
 
-def _json() -> dict[str, Any]:
-    value = request.get_json(silent=True)
-    return value if isinstance(value, dict) else {}
-
-
-def _ids(asked: dict[str, Any]) -> list[str]:
-    ids = asked.get("ids")
-    return [str(row) for row in ids[:10_000]] if isinstance(ids, list) else []
-
-
-def _rate(asked: dict[str, Any]) -> float:
-    rate = asked.get("rate", DEFAULT_RATE)
-    return float(rate) if isinstance(rate, int | float) and 0.1 <= rate <= 6000 else DEFAULT_RATE
+def _given(schema: type[Schema]) -> dict[str, Any]:
+    """The body as the schema reads it; what is not of its form is answered 400, with what is wrong in which field."""
+    given = request.get_json(silent=True)
+    try:
+        found: dict[str, Any] = schema().load(given if isinstance(given, dict) else {})
+    except ValidationError as error:
+        abort(
+            make_response(
+                jsonify(error="the body is not of the form that openapi.json says", fields=error.messages), 400
+            )
+        )
+    return found
 
 
 def openapi() -> dict[str, Any]:
-    """The document; a test holds its paths to the routes."""
-    text: dict[str, Any] = {"type": "string"}
+    """The document, made of the routes."""
+    document = APISpec(
+        "Omi Inbox, operator", __version__, "3.1.0", plugins=[MarshmallowPlugin()], security=[{"token": []}]
+    )
+    document.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    for route in _ROUTES:
+        path = re.sub(r"<(?:[^:>]*:)?(\w+)>", r"{\1}", f"/operator/api{route.rule}")
+        document.path(path, operations={method.lower(): _operation(route, path) for method in route.methods})
+    return document.to_dict()
 
-    def operation(words: str, *parameters: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "summary": words,
-            "parameters": list(parameters),
-            "responses": {
-                "200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}},
-                "202": {"description": "begun"},
-                "401": {"description": "no token"},
-                "404": {"description": "not there"},
-            },
-        }
-        if body is not None:
-            schema = {"type": "object", "properties": body}
-            found["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-        return found
 
-    def path(name: str) -> dict[str, Any]:
-        return {"name": name, "in": "path", "required": True, "schema": text}
-
-    def query(name: str) -> dict[str, Any]:
-        return {"name": name, "in": "query", "schema": text}
-
-    filters = [query(name) for name in ("uid", "state", "provider", "sender", "since", "limit")]
-    chosen = {
-        "ids": {"type": "array", "items": text},
-        "rate": {"type": "number"},
-        "without_a_look": {"type": "boolean"},
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Omi Inbox, operator", "version": "1.0.0"},
-        "security": [{"token": []}],
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "paths": {
-            "/operator/api/openapi.json": {"get": operation("this document") | {"security": []}},
-            "/operator/api/overview": {"get": operation("how it stands")},
-            "/operator/api/messages": {"get": operation("the newest messages that fit", *filters)},
-            "/operator/api/messages/{message_id}": {"get": operation("the story of one", path("message_id"))},
-            "/operator/api/messages/{message_id}/text": {
-                "get": operation("its text; showing it is logged", path("message_id"), query("whole"))
-            },
-            "/operator/api/dead-letters": {"get": operation("what was parked", query("uid"), query("reason"))},
-            "/operator/api/dead-letters/cost": {"post": operation("what sending again costs", body=chosen)},
-            "/operator/api/dead-letters/replay": {"post": operation("send again", body=chosen)},
-            "/operator/api/dead-letters/{delivery_id}": {"delete": operation("drop one", path("delivery_id"))},
-            "/operator/api/replays/{replay_id}": {
-                "get": operation("how far a replay has come", path("replay_id")),
-                "delete": operation("cancel a replay", path("replay_id")),
-            },
-            "/operator/api/quarantine": {"get": operation("what is held")},
-            "/operator/api/quarantine/{message_id}/{what}": {
-                "post": operation("release or drop", path("message_id"), path("what"), body={"uid": text})
-            },
-            "/operator/api/installations": {"get": operation("the linked uids")},
-            "/operator/api/outboxes": {"get": operation("the outboxes in which messages wait")},
-            "/operator/api/outboxes/{uid}": {"get": operation("one outbox: lease, deliveries, gates", path("uid"))},
-            "/operator/api/providers": {"get": operation("the doors")},
-            "/operator/api/providers/{name}/test": {
-                "post": operation("a signed test", path("name"), body={"uid": text})
-            },
-            "/operator/api/audit": {"get": operation("what operators did", query("limit"))},
-            "/operator/api/health": {"get": operation("what doctor checks")},
+def _operation(route: ApiRoute, path: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    of_path = [{"name": name, "in": "path", "required": True, "schema": text} for name in re.findall(r"{(\w+)}", path)]
+    of_query = [{"name": name, "in": "query", "schema": text} for name in route.query]
+    found: dict[str, Any] = {
+        "summary": route.words,
+        "parameters": [*of_path, *of_query],
+        "responses": {
+            "200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "202": {"description": "begun"},
+            "401": {"description": "no token"},
+            "404": {"description": "not there"},
         },
     }
+    if route.body is not None:
+        found["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
+        found["responses"]["400"] = {"description": "the body is not of this form; the answer names the field"}
+    return found | ({"security": []} if route.view is document else {})

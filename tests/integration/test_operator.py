@@ -280,10 +280,17 @@ def test_the_api_does_what_the_pages_do(
     assert call(app, services, "/messages/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", '{"ids": 1}', '{"ids": [null, {}]}', '{"ids": [], "rate": "x"}'])
-def test_odd_bodies_are_answered(app: Flask, services: Services, body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [("", "ids"), ("[]", "ids"), ("{", "ids"), ('{"ids": 1}', "ids"), ('{"ids": [null, {}]}', "ids"),
+     ('{"ids": [], "rate": "x"}', "rate"), ('{"ids": [], "rate": NaN}', "rate"), ('{"ids": [], "rate": 0}', "rate")],
+)  # fmt: skip
+def test_a_body_of_another_form_is_answered_with_the_field(
+    app: Flask, services: Services, body: str, field: str
+) -> None:
     answer = call(app, services, "/dead-letters/replay", "POST", data=body, content_type="application/json")
-    assert answer.status_code == 404
+    assert answer.status_code == 400
+    assert list(answer.get_json()["fields"]) == [field]
 
 
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(app: Flask) -> None:

@@ -82,6 +82,15 @@ def test_a_password_with_signs_of_a_shell_comes_back_as_it_was(monkeypatch: pyte
     assert written(monkeypatch)["OMI_DEVELOPER_KEY"] == odd
 
 
+def test_for_compose_a_valkey_with_a_password_of_its_own_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [*APP, HERE, "texts", "+15550009999", *vendor("sms")[1]]
+    result = CliRunner().invoke(main, ["init", "--compose"], input="\n".join(answers) + "\n")
+    assert result.exit_code == 0, result.output
+    values = written(monkeypatch)
+    assert values["REDIS_URL"] == f"redis://:{values['VALKEY_PASSWORD']}@valkey:6379/0"
+    assert "docker compose up -d" in result.output
+
+
 def test_what_is_here_already_is_not_overwritten() -> None:
     Path(".env").write_text("OMI_APP_ID=a\n")
     result = CliRunner().invoke(main, ["init", "--new"], input="app\n")
