@@ -22,6 +22,8 @@ class Receiver:
 
     got: list[Got] = field(default_factory=list)
     status: int = 200
+    answers: dict[str, bytes] = field(default_factory=dict)
+    """Path, without its query, to a body."""
 
     def __enter__(self) -> Self:
         receiver = self
@@ -32,8 +34,10 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.got.append(Got(self.command, self.path, headers, body))
                 self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
+                said = receiver.answers.get(self.path.partition("?")[0], b"")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
 
             do_GET = do_POST = _answer  # noqa: N815 - named by the base class
 

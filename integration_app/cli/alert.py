@@ -28,7 +28,7 @@ def list_(want_json: bool) -> None:
         as_json([{name: value for name, value in asdict(each).items() if isinstance(value, str)} for each in problems])
         return
     for problem in problems:
-        click.echo(f"{problem.key}: {problem.what}" + (f" → {problem.cure}" if problem.cure else ""))
+        click.echo(f"{problem.key}: {problem.words}")
     if not problems:
         click.echo("nothing is wrong", err=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from environs import FileAwareEnv
 from redis.exceptions import RedisError
@@ -16,11 +15,11 @@ from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.model import Clock, InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 from integration_app.operations import dangers
+from integration_app.operations.alerting.problems import Problem, standing, to_look_at
 from integration_app.operations.providers import refusals
 from integration_app.providers import registry
 from integration_app.settings import names
 
-_NOT_OURS = "this Redis is empty, or another one → omi-inbox init makes it ours"
 _SECRETS = ("_TOKENS", "_USERS", "_KEYS", "_SECRETS")
 PROBE_UID = "omi-inbox-doctor"
 
@@ -32,6 +31,8 @@ class Check:
     detail: str
     warns: bool = False
     """Not ok, and it may be meant: nothing is lost by it."""
+    seconds: float | None = None
+    """How long it took, where that is what was looked at."""
 
     @property
     def mark(self) -> str:
@@ -44,7 +45,7 @@ def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
         found = bootstrap.build(clock=clock)
     except SettingsError as error:
         for name, what in error.mistakes.items():
-            yield Check(name, False, "; ".join(what))
+            yield Check(name, False, f"{'; '.join(what)} → set it; .env.example says what it is")
         return
     yield from every(found)
 
@@ -64,7 +65,7 @@ def _each(found: Services) -> Iterator[Check]:
     yield Check("providers", bool(found.providers), f"on: {names}")
     yield from _ways_in(found)
     yield Check("limits", True, _limits(found))
-    yield from _redis(found)
+    yield from _stands(found)
     yield from _refused(found)
     yield _alerts(found)
     yield _omi(found)
@@ -137,37 +138,47 @@ def _limits(found: Services) -> str:
     )
 
 
-def _redis(found: Services) -> Iterator[Check]:
+def _stands(found: Services) -> Iterator[Check]:
+    """What `/readyz` and alerts tell of, and a line for each thing that is as it should be."""
     try:
-        written = found.health.write_and_read_back()
-        facts = found.health.facts()
-        now = found.clock()
-        workers = found.health.workers(since=now - timedelta(minutes=1))
-        oldest = found.due.oldest()
+        stands, facts = standing(found), found.health.facts()
+        more = list(to_look_at(found))
     except (RedisError, OSError) as error:
-        yield Check("redis", False, f"cannot be reached or does not take a write ({type(error).__name__})")
+        words = (
+            f"cannot be reached or does not take a write ({type(error).__name__}) → is it running, and REDIS_URL right?"
+        )
+        yield Check("redis", False, words)
         return
-    yield Check("redis", written, f"version {facts.version}, takes a write and gives it back")
-    mistakes = facts.mistakes()
-    for sentence in mistakes:
-        yield Check("redis", False, sentence)
-    if not mistakes:
-        told = facts.append_only is not None
-        yield Check("persistence", True, "appendonly yes" if told else "the server does not tell; check it there")
-        yield Check("eviction", True, facts.eviction_policy or "the server does not tell; check it there")
+    yield Check("redis", stands.written, f"version {facts.version}, takes a write and gives it back")
+    for problem in stands.problems:
+        yield _told(problem, warns=problem.key.startswith("redis appendfsync is everysec"))
+    for problem in more:
+        yield _told(problem, warns=True)
     yield _sealed(found)
-    yield Check("ours", found.identity.is_ours(), "this Redis is ours" if found.identity.is_ours() else _NOT_OURS)
-    for sentence in facts.risks(ack_replicas=found.settings.ack_replicas, has_sentinels=found.settings.has_sentinels):
-        yield Check("redis", False, sentence, warns=sentence.startswith("appendfsync is everysec"))
-    failing = found.health.failed_since(now - timedelta(minutes=10))
-    yield Check("drains", not failing, f"failed lately for {len(failing)} users" if failing else "none failed lately")
-    for gate in found.gates.of_all().values():
-        if gate.until > now:
-            yield Check("gate", False, f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}")
-    hint = "" if workers else " → start one: the Procfile's worker"
-    yield Check("workers", workers > 0, f"{workers} seen in the last minute{hint}")
-    late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-    yield Check("due", late < 60, f"the oldest due outbox is {late:.0f} s late")
+    wrong = {_area(problem) for problem in stands.problems}
+    told = facts.append_only is not None
+    fine = {
+        "persistence": "appendonly yes" if told else "the server does not tell; check it there",
+        "eviction": facts.eviction_policy or "the server does not tell; check it there",
+        "ours": "this Redis is ours",
+        "drains": "none failed lately",
+        "workers": f"{stands.workers} seen lately",
+        "due": "nothing is late",
+    }
+    of_redis = ("persistence", "eviction")
+    for name, words in fine.items():
+        if name not in wrong and not (name in of_redis and "redis" in wrong):
+            yield Check(name, True, words)
+
+
+def _told(problem: Problem, *, warns: bool) -> Check:
+    return Check(_area(problem), False, problem.words, warns)
+
+
+def _area(problem: Problem) -> str:
+    """What a problem is about, in the words of the lines above."""
+    areas = {"late": "due", "no worker": "workers", "other redis": "ours", "no write": "redis"}
+    return areas.get(problem.key) or problem.key.partition(" ")[0]
 
 
 def _omi(found: Services) -> Check:
@@ -184,7 +195,8 @@ def _omi(found: Services) -> Check:
         key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
         return Check("omi", False, f"Omi refuses {key} → make a new key in the Omi app and set it")
     except AppMisconfigured as error:
-        return Check("omi", False, error.reason)
+        return Check("omi", False, f"{error.reason} → give the app that action in the Omi app")
     except OmiError as error:
-        return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason}")
+        words = "OMI_BASE_URL, this host's network, or Omi itself; what arrives waits meanwhile"
+        return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason} → {words}")
     return Check("omi", True, f"{found.settings.omi_base_url} {said}")

@@ -136,6 +136,12 @@ class Provider(ABC):
         """The bytes of an attachment that the vendor keeps. Raises `NotYet` or `VendorError`."""
         raise VendorError(f"{self.title} keeps no attachments")
 
+    def console(self, base_url: str, phone: str | None) -> Iterator[tuple[bool, str]]:
+        """What the vendor's API tells about its settings for us: whether it is right, and what it is. Raises
+        `VendorError`. Most tell nothing.
+        """
+        return iter(())
+
     def is_probe(self, request: WebhookRequest) -> bool:
         """A request that carries no event: answered 200, without effect."""
         return request.method in ("GET", "HEAD")
@@ -175,6 +181,7 @@ class ProviderSpec:
     a deployment chooses itself. `from_env` returns None when the provider's settings are not set: it is off then.
     `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
     `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
+    `mail_hosts`: endings of the hosts to which an MX record leads where it takes mail.
     `is_example`: a folder to copy, no vendor.
     """
 
@@ -188,6 +195,7 @@ class ProviderSpec:
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
     local_settings: tuple[str, ...] = ()
     is_example: bool = False
+    mail_hosts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)
     made: Callable[[], dict[str, str]] = dict
 

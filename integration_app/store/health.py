@@ -47,17 +47,17 @@ class RedisFacts:
         """
         found: list[str] = []
         if tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < (7, 0):
-            found.append(f"Redis {self.version} is too old: 7.0 or newer, or Valkey, is needed")
+            found.append(f"Redis {self.version} is too old: 7.0 or newer, or Valkey, is needed → install it")
         if self.eviction_policy and self.eviction_policy != "noeviction" and self.max_memory != 0:
             found.append(
-                f"maxmemory-policy is {self.eviction_policy}: under memory pressure this Redis throws messages away; "
-                "set maxmemory-policy noeviction"
+                f"maxmemory-policy is {self.eviction_policy}: under memory pressure this Redis throws messages away "
+                "→ set maxmemory-policy noeviction"
             )
         if self.append_only and self.append_fsync == "no":
-            found.append("appendfsync is no: a crash loses what was accepted lately; set appendfsync always")
+            found.append("appendfsync is no: a crash loses what was accepted lately → set appendfsync always")
         if self.append_only is False:
             what = "only snapshots" if self.save_points else "nothing"
-            found.append(f"{what} of this Redis is kept on disk: a restart loses messages; set appendonly yes")
+            found.append(f"{what} of this Redis is kept on disk: a restart loses messages → set appendonly yes")
         return found
 
     def risks(self, *, ack_replicas: int, has_sentinels: bool) -> list[str]:
@@ -66,29 +66,35 @@ class RedisFacts:
         if self.append_only and self.append_fsync == "everysec":
             found.append(
                 "appendfsync is everysec: a power cut loses the last second of what was accepted; what was sent in it "
-                "is looked up in Omi before it is sent again. Set appendfsync always"
+                "is looked up in Omi before it is sent again → set appendfsync always"
             )
         if (self.replicas or has_sentinels) and not ack_replicas:
             found.append(
-                "there are replicas or sentinels, and ACK_REPLICAS is 0: a failover loses what only the primary had. "
-                "Set ACK_REPLICAS=1"
+                "there are replicas or sentinels, and ACK_REPLICAS is 0: a failover loses what only the primary had "
+                "→ set ACK_REPLICAS=1"
             )
         if ack_replicas > self.replicas:
-            found.append(f"ACK_REPLICAS is {ack_replicas}, and {self.replicas} replicas are connected: all is refused")
+            found.append(
+                f"ACK_REPLICAS is {ack_replicas}, and {self.replicas} replicas are connected: all is refused "
+                "→ connect them"
+            )
         if (self.replicas or has_sentinels) and self.min_replicas == 0:
             found.append(
                 "min-replicas-to-write is 0: a primary that is cut off goes on taking writes that are lost when it "
-                "returns. Set min-replicas-to-write 1 and min-replicas-max-lag 1"
+                "returns → set min-replicas-to-write 1 and min-replicas-max-lag 1"
             )
         if self.lag_seconds > LAG_SECONDS_MAX:
-            found.append(f"a replica is {self.lag_seconds} s behind")
+            found.append(f"a replica is {self.lag_seconds} s behind → look at its load, disk and network")
         if self.max_memory and self.used_memory > MEMORY_SHARE_MAX * self.max_memory:
             share = self.used_memory / self.max_memory
-            found.append(f"Redis is {share:.0%} full: beyond maxmemory every message is refused")
+            found.append(
+                f"Redis is {share:.0%} full: beyond maxmemory every message is refused "
+                "→ more memory, or shorter TEXT_RETENTION_DAYS"
+            )
         if abs(self.skew_seconds) > SKEW_SECONDS_MAX:
             found.append(
-                f"the clocks of this host and of Redis are {self.skew_seconds:+.0f} s apart, and due times with them. "
-                "Let NTP set both"
+                f"the clocks of this host and of Redis are {self.skew_seconds:+.0f} s apart, and due times with them "
+                "→ let NTP set both"
             )
         return found
 
@@ -105,6 +111,13 @@ class Health:
         pipe.set(keys.PROBE, value, ex=60)
         pipe.get(keys.PROBE)
         return bool(pipe.execute()[1] == value)
+
+    def leave(self, nonce: str) -> None:
+        """For a web process that shares this Redis to know."""
+        self._redis.set(keys.nonce(nonce), 1, ex=60)
+
+    def knows(self, nonce: str) -> bool:
+        return bool(self._redis.exists(keys.nonce(nonce)))
 
     def beat(self, worker: str, *, now: datetime) -> None:
         """A worker process is alive."""

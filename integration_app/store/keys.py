@@ -44,6 +44,7 @@ oi:sessions:<uid>          hash: digest of a session → when and on what it was
 oi:link:<digest>           uid that a link code is for; expires · oi:link-of:<uid>: its digest
 oi:delivered:<digest>      a signed call of Omi's that was seen; expires
 oi:rates:<five minutes>    hash: what was counted in these five minutes; expires
+oi:nonce:<value>           left by doctor, for web to know; expires
 oi:probe                   written and read back by health checks
 oi:probing                 uid that tries whether a gate for everybody may open; expires
 oi:budget · oi:booked      the fleet's requests per minute, and who has booked a place
@@ -227,6 +228,10 @@ def inbox(token: str) -> str:
 
 def turn(what: str) -> str:
     return f"{PREFIX}turn:{what}"
+
+
+def nonce(value: str) -> str:
+    return f"{PREFIX}nonce:{value}"
 
 
 def refused(provider: str) -> str:

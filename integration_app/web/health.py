@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -36,6 +37,12 @@ def blueprint(services: Services) -> Blueprint:
         status = 503 if strict or answer["status"] == "unavailable" else 200
         return jsonify(answer if _may_know(services) else {"status": answer["status"]}), status
 
+    @pages.get("/livez/<nonce>")
+    def here(nonce: str) -> tuple[str, int]:
+        """Whether doctor, on the same Redis, has just made it up: then the address that was asked leads here."""
+        known = re.fullmatch(r"[0-9a-f]{32}", nonce) and services.health.knows(nonce)
+        return "", 204 if known else 404
+
     if tokens := services.settings.metrics_tokens:
         registry = CollectorRegistry()
         registry.register(Metrics(services))
@@ -60,7 +67,7 @@ def _ready(services: Services) -> dict[str, Any]:
     stands = standing(services)
     return {
         "status": "unavailable" if not stands.takes_messages else "degraded" if stands.problems else "ok",
-        "problems": [problem.what for problem in stands.problems],
+        "problems": [problem.words for problem in stands.problems],
         "redis": "ok" if stands.written else "lost a write",
         "workers": stands.workers,
         "oldest_due_seconds": round(stands.late.total_seconds(), 1),

@@ -37,7 +37,9 @@ def test_readyz_says_when_no_worker_is_alive(services: Services, clock: Clock) -
     answer = create_app(services).test_client().get("/readyz")
     assert answer.status_code == 200, "the doors stay open: texts can be accepted"
     assert answer.get_json()["status"] == "degraded"
-    assert answer.get_json()["problems"] == ["no worker was seen in the last 45 seconds"]
+    assert answer.get_json()["problems"] == [
+        "no worker was seen in the last 45 seconds → start one: messages are taken in and wait"
+    ]
 
 
 def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> None:
@@ -45,7 +47,7 @@ def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> N
     until = clock() + timedelta(minutes=1)
     services.gates.close(GateScope.ALL, "u", None, refusal(until, "Omi refused our API key"), now=clock())
     problems = create_app(services).test_client().get("/readyz").get_json()["problems"]
-    assert problems == ["everybody waits until 08:01:00 UTC: Omi refused our API key"]
+    assert problems == ["everybody waits until 08:01:00 UTC: Omi refused our API key → omi-inbox doctor"]
 
 
 def test_readyz_tells_how_late_the_oldest_outbox_is(services: Services, clock: Clock) -> None:

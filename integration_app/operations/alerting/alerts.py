@@ -52,9 +52,8 @@ class Notice:
     def sentence(self) -> str:
         if self.news is News.CLEARED:
             return f"Over: {self.problem.what} (since {self.since:%Y-%m-%d %H:%M} UTC)"
-        cure = f" → {self.problem.cure}" if self.problem.cure else ""
         still = f"Still, since {self.since:%Y-%m-%d %H:%M} UTC: " if self.news is News.REMINDER else ""
-        return f"{still}{self.problem.what}{cure}"
+        return f"{still}{self.problem.words}"
 
 
 def compare(

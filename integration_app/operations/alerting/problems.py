@@ -19,7 +19,7 @@ REFUSED_LATELY = timedelta(minutes=15)
 REFUSALS_MIN = 5
 """So many in a quarter of an hour: one may be a stranger's."""
 RETENTION_LATE = timedelta(hours=1)
-NOT_OURS = "this Redis is empty, or another one: omi-inbox init makes it ours"
+NOT_OURS = "this Redis is empty, or another one"
 _SOON, _DAY = timedelta(hours=4), timedelta(days=1)
 
 
@@ -34,6 +34,10 @@ class Problem:
     cure: str = ""
     patience: timedelta = timedelta(0)
     again: timedelta = _SOON
+
+    @property
+    def words(self) -> str:
+        return f"{self.what} → {self.cure}" if self.cure else self.what
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def standing(found: Services) -> Standing:
     late = max(timedelta(0), now - oldest) if oldest else timedelta(0)
     problems: list[Problem] = []
     if not ours:
-        problems.append(Problem("other redis", NOT_OURS))
+        problems.append(Problem("other redis", NOT_OURS, "omi-inbox init makes it ours"))
     problems += _redis(found)
     if late > LATE:
         words = f"the oldest due outbox is {late.total_seconds():.0f} s late"
@@ -103,8 +107,9 @@ def _redis(found: Services) -> Iterator[Problem]:
     settings, facts = found.settings, found.health.facts()
     risks = facts.risks(ack_replicas=settings.ack_replicas, has_sentinels=settings.has_sentinels)
     for sentence in (*facts.mistakes(), *risks):
+        what, _, cure_ = sentence.partition(" → ")
         cause = re.sub(r"[^a-z-]+", " ", sentence.partition(":")[0].lower()).strip()  # without figures
-        yield Problem(f"redis {cause}", sentence, "", timedelta(minutes=1), _DAY)
+        yield Problem(f"redis {cause}", what, cure_, timedelta(minutes=1), _DAY)
 
 
 def _gates(found: Services, now: datetime) -> Iterator[Problem]:

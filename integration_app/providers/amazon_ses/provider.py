@@ -251,5 +251,6 @@ SPEC = ProviderSpec(
     sender=SesSender,
     local_env=local_env,
     credentials=_credentials,
+    mail_hosts=("amazonaws.com",),
     asked={"SES_SNS_TOPIC_ARNS": "ARN of the SNS topic that SES publishes mails to"},
 )

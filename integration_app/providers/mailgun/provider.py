@@ -189,5 +189,6 @@ SPEC = ProviderSpec(
     sender=MailgunSender,
     local_env=_local_env,
     credentials=_credentials,
+    mail_hosts=("mailgun.org",),
     asked={"MAILGUN_SIGNING_KEYS": "HTTP webhook signing key: app.mailgun.com, API Security"},
 )

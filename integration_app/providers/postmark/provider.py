@@ -238,5 +238,6 @@ SPEC = ProviderSpec(
     sender=PostmarkSender,
     local_env=_local_env,
     credentials=_credentials,
+    mail_hosts=("inbound.postmarkapp.com",),
     made=_local_env,
 )

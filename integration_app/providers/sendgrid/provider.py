@@ -216,5 +216,6 @@ SPEC = ProviderSpec(
     sender=SendGridSender,
     local_env=_local_env,
     credentials=_credentials,
+    mail_hosts=("mx.sendgrid.net",),
     made=lambda: {"SENDGRID_WEBHOOK_USERS": f"sendgrid:{secrets.token_hex(16)}"},
 )

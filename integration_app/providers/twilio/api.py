@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -24,13 +25,41 @@ _PAGES_MAX = 500
 _TIMEOUT = (5.0, 30.0)
 
 
+def check_number(
+    account_sid: str, tokens: tuple[str, ...], api: str, url: str, phone: str | None
+) -> Iterator[tuple[bool, str]]:
+    """Where the number's texts go, as the console has it. Raises `VendorError`.
+
+    https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource
+    """
+    ask = _Api(account_sid, tokens, api)
+    ask.get(f"/2010-04-01/Accounts/{account_sid}.json")
+    yield True, "Twilio takes the account and its token"
+    if phone is None:
+        return
+    rows = ask.get(f"/2010-04-01/Accounts/{account_sid}/IncomingPhoneNumbers.json?PhoneNumber={quote(phone)}")
+    found = next(iter(rows.get("incoming_phone_numbers") or ()), None)
+    if found is None:
+        yield False, "INBOX_PHONE is no number of this account → buy or choose one in the console, and set it"
+        return
+    calls = str(found.get("sms_url") or "").partition("#")[0]
+    if calls == url:
+        yield True, "a text to INBOX_PHONE is sent here"
+    elif found.get("sms_application_sid") or not calls:
+        yield False, f"nothing, or an application, gets its texts → paste {url} as A message comes in"
+    else:
+        yield False, f"its texts go elsewhere → paste {url} as A message comes in"
+    if str(found.get("sms_method") or "POST").upper() != "POST":
+        yield False, "its texts come by GET → choose HTTP POST"
+
+
 class MessageList:
     """One account's messages, asked for with whichever of the tokens Twilio takes."""
 
     def __init__(self, account_sid: str, tokens: tuple[str, ...], base_url: str) -> None:
         self._account_sid = account_sid
-        self._tokens = list(tokens)
         self._base_url = base_url
+        self._get = _Api(account_sid, tokens, base_url).get
 
     def since(self, since: datetime, control_words: frozenset[str]) -> Iterator[InboundMessage]:
         """Inbound messages sent at or after `since`, newest first. Raises `VendorError`."""
@@ -79,7 +108,17 @@ class MessageList:
             for media in (found.get("media_list") or ())[:10]
         )
 
-    def _get(self, path: str) -> dict[str, Any]:
+
+class _Api:
+    """One account's API, asked with whichever of the tokens Twilio takes."""
+
+    def __init__(self, account_sid: str, tokens: tuple[str, ...], base_url: str) -> None:
+        self._account_sid = account_sid
+        self._tokens = list(tokens)
+        self._base_url = base_url
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Raises `VendorError`."""
         while True:
             try:
                 answer = requests.get(

@@ -18,7 +18,7 @@ from integration_app.providers.base import Outcome, Provider, ProviderSpec, Repl
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.carrier_words import CARRIER_WORDS
 from integration_app.providers.common.fetch import fetch
-from integration_app.providers.twilio.api import API_BASE_URL, MessageList
+from integration_app.providers.twilio.api import API_BASE_URL, MessageList, check_number
 from integration_app.providers.twilio.messaging import parse_message, sid_of
 from integration_app.providers.twilio.sender import TwilioSender
 from integration_app.providers.twilio.signature import is_genuine
@@ -107,6 +107,9 @@ class Twilio(Provider):
     def backfill(self, since: datetime) -> Iterator[InboundMessage]:
         """Messages that Twilio took in since then, oldest last, as its REST API lists them."""
         return MessageList(self._account_sid, self._tokens, self._api).since(since, self._control_words)
+
+    def console(self, base_url: str, phone: str | None) -> Iterator[tuple[bool, str]]:
+        return check_number(self._account_sid, self._tokens, self._api, f"{base_url}/webhooks/{self.name}", phone)
 
     def fetch(self, attachment: Attachment) -> bytes:
         """A picture message's or a call's media, with the account's credentials; one token may be rotated already."""

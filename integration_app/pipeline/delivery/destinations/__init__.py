@@ -5,7 +5,7 @@ A destination makes requests of groups, sends them, and finds out whether one wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -36,6 +36,9 @@ class Destination(Protocol):
 
     def check(self, uid: str) -> str:
         """Ask Omi something that costs nothing, and say what that proves. Raises `OmiError`."""
+
+    def reads(self, uid: str) -> Mapping[str, Callable[[], object]]:
+        """What this destination reads, each with a call that tries it and raises `OmiError`."""
 
     def notify(self, uid: str, words: str) -> None:
         """Show it in the user's Omi app. Raises `OmiError`."""

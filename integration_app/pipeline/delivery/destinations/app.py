@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from integration_app.model import Delivery, Held, Kind
@@ -87,6 +87,12 @@ class AppDestination:
         except AppNotEnabled:
             return "accepts the key; actions show with the first user"
         return "accepts the key and lets the app read"
+
+    def reads(self, uid: str) -> dict[str, Callable[[], object]]:
+        return {
+            "reads conversations": lambda: self._client.conversations(uid, limit=1),
+            "reads memories": lambda: self._client.memories(uid, limit=1),
+        }
 
     def notify(self, uid: str, words: str) -> None:
         self._client.notify(uid, words)

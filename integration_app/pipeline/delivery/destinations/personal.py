@@ -5,7 +5,7 @@ Texts become conversations as an app's do; "remember: …" becomes memories, "to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,6 +83,13 @@ class PersonalDestination:
     def check(self, uid: str) -> str:
         self._client.memories(limit=1)
         return "accepts OMI_DEVELOPER_KEY"
+
+    def reads(self, uid: str) -> dict[str, Callable[[], object]]:
+        return {
+            "reads conversations": lambda: self._client.conversations(limit=1),
+            "reads memories": lambda: self._client.memories(limit=1),
+            "reads action items": lambda: self._client.action_items(limit=1),
+        }
 
     def notify(self, uid: str, words: str) -> None:
         raise AppMisconfigured("one's own key cannot show notifications")

@@ -1,0 +1,127 @@
+"""A canary: a text or mail, signed as its vendor does, through the public door to Omi, and read back from there."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import requests
+
+from integration_app.bootstrap import Services
+from integration_app.model import Begun, DeliveryState, Installation, Kind, MessageState, Settled, Story
+from integration_app.omi import OmiError
+from integration_app.operations.checks import Check
+from integration_app.providers import registry
+from integration_app.providers.base import ProviderSpec
+
+WORDS = "A test of Omi Inbox by its operator; it can be deleted."
+WAIT = timedelta(minutes=6)
+"""The longest quiet window, and a slow call to Omi."""
+
+
+def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Check]:
+    """Sends one message for this user; it counts against their quota and stays in their Omi."""
+    installation = found.installations.get(uid)
+    if installation is None:
+        yield Check("canary", False, "no such user → omi-inbox installations lists them")
+        return
+    chosen = _door(found, installation)
+    if chosen is None:
+        words = "no provider that is on reaches this user → link a phone, or set INBOX_DOMAIN"
+        yield Check("canary", False, words)
+        return
+    began = found.clock()
+    answer = _send(found, chosen, installation)
+    yield answer
+    if not answer.ok:
+        return
+    story = _until_settled(found, uid, began, sleep)
+    if story is None:
+        words = f"not in Omi after {WAIT.total_seconds():.0f} s → omi-inbox messages says where it stands"
+        yield Check("canary to Omi", False, words)
+        return
+    yield from _told(found, uid, story)
+
+
+def _door(found: Services, installation: Installation) -> ProviderSpec | None:
+    """By text where a phone is linked, else by mail."""
+    specs = [registry.specs()[name] for name in found.providers]
+    for channel, is_reached in (("sms", installation.phones), ("email", found.settings.inbox_domain)):
+        for spec in specs:
+            if is_reached and channel in spec.channels and spec.sender and not spec.is_example:
+                return spec
+    return None
+
+
+def _send(found: Services, spec: ProviderSpec, installation: Installation) -> Check:
+    assert spec.sender is not None  # noqa: S101 - asked before
+    sender, base = spec.sender(os.environ), found.settings.public_base_url
+    by_phone = "sms" in spec.channels
+    sample = next(iter(sender.samples().values()))
+    address = found.settings.inbox_address(installation.inbox_token) or ""
+    message = replace(
+        sample,
+        sender=installation.phones[0] if by_phone else _trusted(installation) or sample.sender,
+        to=sample.to.replace("{inbox}", address),
+        text=WORDS,
+        html=None,
+        media=(),
+    )
+    began = time.monotonic()
+    try:
+        made = sender.build_request(message, base, found.clock())
+        answer = requests.request(
+            made.method, base + made.path, data=made.body, headers=dict(made.headers), timeout=30, allow_redirects=False
+        )
+    except KeyError as error:  # a key that the vendor keeps to itself
+        return Check("canary", False, f"{spec.name} cannot be signed here without {error} → another provider")
+    except (requests.RequestException, ValueError) as error:
+        return Check("canary", False, f"{base} does not answer ({type(error).__name__}) → omi-inbox doctor --online")
+    seconds = time.monotonic() - began
+    outcome = answer.headers.get("X-Outcome", "")
+    if answer.status_code != 200 or outcome != "stored":
+        words = f"the door of {spec.name} answers {answer.status_code} {outcome} → omi-inbox doctor, its last refusals"
+        return Check("canary", False, words)
+    return Check("canary", True, f"signed as {spec.name}, taken in at {base} in {seconds:.2f} s", seconds=seconds)
+
+
+def _trusted(installation: Installation) -> str | None:
+    """A sender whom this user lets in without proof, which a test cannot give."""
+    return next((row[1:] for row in installation.preferences.senders if row.startswith("~") and "@" in row[2:]), None)
+
+
+def _until_settled(found: Services, uid: str, since: datetime, sleep: Callable[[float], None]) -> Story | None:
+    while found.clock() < since + WAIT:
+        for story in found.inbox.of(uid, 20):
+            settled = story.states.get(uid) in (MessageState.DONE, MessageState.PARKED, MessageState.QUARANTINED)
+            if story.message.received_at >= since - timedelta(seconds=5) and settled:
+                return story
+        sleep(0.5)
+    return None
+
+
+def _told(found: Services, uid: str, story: Story) -> Iterator[Check]:
+    state = story.states[uid]
+    if state is not MessageState.DONE:
+        yield Check("canary to Omi", False, f"{state} → omi-inbox messages show {story.id}")
+        return
+    begun = [event for event in story.events if isinstance(event, Begun) and event.uid == uid]
+    done = [event for event in story.events if isinstance(event, Settled) and event.state is DeliveryState.DONE]
+    if begun and done:
+        waited = (begun[-1].at - story.message.received_at).total_seconds()
+        yield Check("canary waits", True, f"{waited:.2f} s in the outbox, for quiet and its turn", seconds=waited)
+        called = (done[-1].at - begun[-1].at).total_seconds()
+        yield Check("canary to Omi", True, f"Omi took it in {called:.2f} s", seconds=called)
+    began = time.monotonic()
+    start = story.message.received_at - timedelta(minutes=5)
+    try:
+        rows = [row for row in found.omi.held(uid, Kind.CONVERSATION, start) if WORDS in (row.text or WORDS)]
+    except OmiError as error:
+        yield Check("canary read back", False, f"{error.reason} → the app needs the action read conversations")
+        return
+    seconds = time.monotonic() - began
+    words = f"found in Omi in {seconds:.2f} s" if rows else "not found in Omi, which said that it took it → ask Omi"
+    yield Check("canary read back", bool(rows), words, seconds=seconds)
