@@ -47,6 +47,7 @@ def alerts(env: FileAwareEnv) -> dict[str, Any]:
         "alert_urls": env.list("ALERT_URLS", [], subcast=str.strip, validate=values_of.apprise),
         "alert_webhook_url": env.str("ALERT_WEBHOOK_URL", None, validate=values_of.url),
         "alert_webhook_secret": env.str("ALERT_WEBHOOK_SECRET", None, validate=values_of.signing_secret),
+        "alert_quiet_hours": env.str("ALERT_QUIET_HOURS", None, validate=values_of.quiet_hours),
         "heartbeat_url": env.str("HEARTBEAT_URL", None, validate=values_of.url),
     }
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from environs import ValidationError
 
+from integration_app.model import QuietHours
+
 
 def not_blank(value: str) -> None:
     if not value.strip():
@@ -33,6 +35,13 @@ def apprise(values: list[str]) -> None:
         raise ValidationError("needs an extra: pip install 'omi-inbox[alerts]'")
     if any("://" not in value for value in values):
         raise ValidationError("each must be a URL as apprise has them, such as ntfy://topic, with a comma between two")
+
+
+def quiet_hours(value: str) -> None:
+    try:
+        QuietHours.read(value)
+    except (ValueError, KeyError, OSError):
+        raise ValidationError("must be two hours and a zone, such as 22-7 Europe/Berlin") from None
 
 
 def signing_secret(value: str) -> None:

@@ -62,6 +62,7 @@ class Settings:
     alert_urls: tuple[str, ...] = _secret()
     alert_webhook_url: str | None = _secret()
     alert_webhook_secret: str | None = _secret()
+    alert_quiet_hours: str | None
     heartbeat_url: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: tuple[str, ...] = _secret()

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from integration_app.model.alerts import (
+    QuietHours as QuietHours,
+)
+from integration_app.model.alerts import (
     Told as Told,
 )
 from integration_app.model.deliveries import (

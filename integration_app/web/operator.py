@@ -13,6 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from integration_app import logs, operations
 from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
+from integration_app.operations.alerting.alerts import Alerts
+from integration_app.operations.alerting.channels import channels
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
 from integration_app.web import auditing, passwords, security
@@ -141,6 +143,17 @@ def health(services: Services) -> str:
 
 
 @page()
+def test_alert(services: Services) -> AnyResponse:
+    where = channels(services.settings, services.clock)
+    failed = Alerts(services, where).test()
+    names = " and ".join(channel.name for channel in where)
+    session["said"] = "; ".join(failed) or (
+        f"sent to {names}" if where else "set ALERT_URLS or ALERT_WEBHOOK_URL first"
+    )
+    return redirect(url_for("operator.health"), 303)
+
+
+@page()
 def audit(services: Services) -> str:
     return render_template("operator/audit.html", acts=services.audit.latest())
 
@@ -160,6 +173,7 @@ _ROUTES: tuple[Route, ...] = (
     Route("/providers", providers),
     Route("/providers/<name>/test", test, ("POST",), limit="30/minute"),
     Route("/health", health),
+    Route("/health/alert", test_alert, ("POST",), limit="10/minute"),
     Route("/audit", audit),
 )
 

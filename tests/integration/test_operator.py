@@ -20,6 +20,7 @@ from tests.conftest import Cli, Clock
 from tests.integration.helpers import link, run_to_rest, state, text
 from tests.integration.test_dead_letters import parked  # noqa: F401 - a fixture
 from tests.integration.web_client import BASE, Browser
+from tests.receiver import Receiver
 from tests.sandbox_control import SandboxControl
 
 PAGES = ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
@@ -463,3 +464,16 @@ def test_a_proxy_that_signs_operators_in_names_them(
     assert status("10.0.0.5") == 303
     assert status("8.8.8.8", **named) == 303, "who comes past the proxy may say what it likes"
     assert client.get("/operator/login", base_url=BASE).status_code == 403
+
+
+def test_a_test_alert_from_the_page(build: Callable[..., Services]) -> None:
+    browser = signed_in(create_app(build()))
+    browser.get("/operator/health")
+    assert "set ALERT_URLS or ALERT_WEBHOOK_URL first" in browser.post("/operator/health/alert").get_data(as_text=True)
+    with Receiver() as receiver:
+        services = build(ALERT_WEBHOOK_URL=f"{receiver.url}/hook", ALERT_WEBHOOK_SECRET="whsec_" + "A" * 32)
+        browser = signed_in(create_app(services))
+        browser.get("/operator/health")
+        browser.post("/operator/health/alert")
+        assert "sent to" in browser.page
+        assert len(receiver.at("/hook")) == 1

@@ -47,7 +47,9 @@ def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> N
     until = clock() + timedelta(minutes=1)
     services.gates.close(GateScope.ALL, "u", None, refusal(until, "Omi refused our API key"), now=clock())
     problems = create_app(services).test_client().get("/readyz").get_json()["problems"]
-    assert problems == ["everybody waits until 08:01:00 UTC: Omi refused our API key → omi-inbox doctor"]
+    assert problems == [
+        "everybody waits until 08:01:00 UTC: Omi refused our API key → it opens by itself; omi-inbox resume --everybody opens it now"
+    ]
 
 
 def test_readyz_tells_how_late_the_oldest_outbox_is(services: Services, clock: Clock) -> None:

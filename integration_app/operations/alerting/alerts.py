@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import Told
+from integration_app.model import QuietHours, Told
 from integration_app.operations.alerting.channels import Channel, Undelivered
 from integration_app.operations.alerting.problems import Problem, standing, to_look_at
 
@@ -30,7 +30,11 @@ HEARTBEAT = timedelta(minutes=1)
 PAUSE = timedelta(seconds=30)
 """Between two tries, when no channel takes it."""
 _AWAY = Problem(
-    "redis away", "Redis does not answer: every message is refused", "omi-inbox doctor", timedelta(seconds=20)
+    "redis away",
+    "Redis does not answer: every message is refused",
+    "omi-inbox doctor",
+    timedelta(seconds=20),
+    urgent=True,
 )
 
 
@@ -57,20 +61,23 @@ class Notice:
 
 
 def compare(
-    problems: Iterable[Problem], told: Mapping[str, Told], now: datetime
+    problems: Iterable[Problem], told: Mapping[str, Told], now: datetime, *, quiet: bool = False
 ) -> Mapping[str, tuple[Notice | None, Told | None]]:
-    """For each cause: what is to be told now, and what is to be remembered once it was."""
+    """For each cause: what is to be told now, and what is to be remembered once it was. `quiet`: only what is urgent;
+    the rest, all-clears too, waits until it is not.
+    """
     there = {problem.key: problem for problem in problems}
     found: dict[str, tuple[Notice | None, Told | None]] = {}
     for key, problem in there.items():
         before = told.get(key)
         since, at = (before.since, before.at) if before else (now, None)
         is_due = now - at >= problem.again if at else now - since >= problem.patience
+        is_due = is_due and (problem.urgent or not quiet)
         notice = Notice(News.REMINDER if at else News.NEW, problem, since) if is_due else None
         found[key] = notice, Told(since=since, seen=now, at=now if is_due else at, what=problem.what)
     for key in told.keys() - there.keys():
         before = told[key]
-        if now - before.seen < CALM:
+        if now - before.seen < CALM or (quiet and before.at):
             found[key] = None, before
         else:
             notice = Notice(News.CLEARED, Problem(key, before.what), before.since) if before.at else None
@@ -117,7 +124,7 @@ class Alerts:
 
     def _tell(self, problems: Iterable[Problem], told: Mapping[str, Told]) -> dict[str, Told]:
         after: dict[str, Told] = {}
-        for key, (notice, remembered) in compare(problems, told, self._now()).items():
+        for key, (notice, remembered) in compare(problems, told, self._now(), quiet=self._is_quiet()).items():
             if notice and not self._send(notice):
                 remembered = told.get(key) or (remembered and remembered.untold())
             if remembered:
@@ -143,6 +150,10 @@ class Alerts:
             requests.get(url, timeout=10)
         except requests.RequestException as error:
             log.warning("the heartbeat did not arrive", error=type(error).__name__)
+
+    def _is_quiet(self) -> bool:
+        hours = self._services.settings.alert_quiet_hours
+        return bool(hours) and QuietHours.read(str(hours)).hold(self._now())
 
     def _now(self) -> datetime:
         return self._services.clock()

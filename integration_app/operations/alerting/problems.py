@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from integration_app.bootstrap import Services
+from integration_app.model import Reason
 from integration_app.operations.providers import cure
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome
@@ -20,6 +21,10 @@ REFUSALS_MIN = 5
 """So many in a quarter of an hour: one may be a stranger's."""
 RETENTION_LATE = timedelta(hours=1)
 NOT_OURS = "this Redis is empty, or another one"
+_OF_GATES = {
+    Reason.KEY_REFUSED: "make a new key in the Omi app, set it, restart, omi-inbox resume --everybody",
+    Reason.CAPABILITY_MISSING: "give the app that action in the Omi app, then omi-inbox resume --everybody",
+}
 _SOON, _DAY = timedelta(hours=4), timedelta(days=1)
 
 
@@ -34,6 +39,8 @@ class Problem:
     cure: str = ""
     patience: timedelta = timedelta(0)
     again: timedelta = _SOON
+    urgent: bool = False
+    """Messages are refused, or nothing goes out: told in quiet hours too."""
 
     @property
     def words(self) -> str:
@@ -66,7 +73,7 @@ def standing(found: Services) -> Standing:
     late = max(timedelta(0), now - oldest) if oldest else timedelta(0)
     problems: list[Problem] = []
     if not ours:
-        problems.append(Problem("other redis", NOT_OURS, "omi-inbox init makes it ours"))
+        problems.append(Problem("other redis", NOT_OURS, "omi-inbox init makes it ours", urgent=True))
     problems += _redis(found)
     if late > LATE:
         words = f"the oldest due outbox is {late.total_seconds():.0f} s late"
@@ -76,10 +83,14 @@ def standing(found: Services) -> Standing:
         problems.append(Problem("drains", words, "the workers' logs say why"))
     if not workers:
         words = f"no worker was seen in the last {WORKER_SILENT.total_seconds():.0f} seconds"
-        problems.append(Problem("no worker", words, "start one: messages are taken in and wait"))
+        problems.append(Problem("no worker", words, "start one: messages are taken in and wait", urgent=True))
     problems += _gates(found, now)
     if not written:
-        problems.append(Problem("no write", "Redis did not give back what was written", "omi-inbox doctor"))
+        problems.append(
+            Problem(
+                "no write", "Redis did not give back what was written", "its log, its disk, its memory", urgent=True
+            )
+        )
     return Standing(written, ours, workers, late, tuple(problems))
 
 
@@ -116,4 +127,5 @@ def _gates(found: Services, now: datetime) -> Iterator[Problem]:
     for name, gate in found.gates.of_all().items():
         if gate.until > now:
             words = f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}"
-            yield Problem(f"gate {name} {gate.reason.key}", words, "omi-inbox doctor", timedelta(seconds=30))
+            cure_ = _OF_GATES.get(gate.reason, "it opens by itself; omi-inbox resume --everybody opens it now")
+            yield Problem(f"gate {name} {gate.reason.key}", words, cure_, timedelta(seconds=30))
