@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 
 import structlog
 
@@ -65,9 +66,19 @@ def masked(address: str | None) -> str:
     return f"{address[:5]}…{address[-2:]}" if len(address) > 8 else "…"
 
 
+_on_crash: list[Callable[[str, BaseException], None]] = []
+
+
+def on_crash(told: Callable[[str, BaseException], None]) -> None:
+    """Have each crash told too, by where it was."""
+    _on_crash.append(told)
+
+
 def crash(where: str, error: BaseException) -> str:
     """Log a crash and name it: its type and place, never its text, which may repeat a message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
-    get(__name__).error("crash", where=where, error=type(error).__name__, place=place)
+    frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
+    place = frames[-1] if frames else "?"
+    for told in _on_crash:
+        told(where, error)
+    get(__name__).error("crash", where=where, error=type(error).__name__, at=frames)
     return f"crash in {where}: {type(error).__name__} at {place}"

@@ -48,6 +48,7 @@ def alerts(env: FileAwareEnv) -> dict[str, Any]:
         "alert_webhook_url": env.str("ALERT_WEBHOOK_URL", None, validate=values_of.url),
         "alert_webhook_secret": env.str("ALERT_WEBHOOK_SECRET", None, validate=values_of.signing_secret),
         "alert_quiet_hours": env.str("ALERT_QUIET_HOURS", None, validate=values_of.quiet_hours),
+        "sentry_dsn": env.str("SENTRY_DSN", None, validate=values_of.url),
         "heartbeat_url": env.str("HEARTBEAT_URL", None, validate=values_of.url),
     }
 

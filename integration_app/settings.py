@@ -63,6 +63,7 @@ class Settings:
     alert_webhook_url: str | None = _secret()
     alert_webhook_secret: str | None = _secret()
     alert_quiet_hours: str | None
+    sentry_dsn: str | None = _secret()
     heartbeat_url: str | None = _secret()
     omi_webhook_secrets: tuple[str, ...] = _secret()
     secret_key: tuple[str, ...] = _secret()

@@ -23,7 +23,7 @@ from types import FrameType
 
 import click
 
-from integration_app import bootstrap, logs
+from integration_app import __version__, bootstrap, logs, reporting, tracing
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
 from workers import jobs
@@ -57,6 +57,8 @@ def main(slots: int, grace: float | None) -> None:
         click.echo(error, err=True)
         sys.exit(2)
     logs.configure(services.settings.log_format, services.settings.log_level)
+    tracing.configure("worker", __version__)
+    reporting.configure(services.settings.sentry_dsn, __version__)
     jobs.use(services)
     run(services, slots, services.settings.job_timeout_seconds if grace is None else grace)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from integration_app import bootstrap, logs
+from integration_app import __version__, bootstrap, logs, reporting, tracing
 from integration_app.bootstrap import Services
 from integration_app.web import (
     draining,
@@ -45,6 +45,8 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = bootstrap.build(read_timeout_max=PATIENCE_SECONDS)
         logs.configure(services.settings.log_format, services.settings.log_level)
+        tracing.configure("web", __version__)
+        reporting.configure(services.settings.sentry_dsn, __version__)
         watching.start(services)
     app = _application()
     app.secret_key, *before = services.settings.secret_key

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
@@ -34,9 +32,7 @@ def _away(error: RedisError) -> Response:
 
 
 def _unknown(error: Exception) -> Response:
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    # type and places only: the text of an error may repeat a message
-    log.error("unhandled", error=type(error).__name__, at=[f"{frame.name}:{frame.lineno}" for frame in frames])
+    logs.crash("a page", error)
     return _answer(500, "Internal Server Error")
 
 

@@ -139,7 +139,7 @@ def test(services: Services, name: str) -> AnyResponse:
 
 @page()
 def health(services: Services) -> str:
-    return render_template("operator/health.html", checks=list(every(services)))
+    return render_template("operator/health.html", checks=list(every(services)), said=session.pop("said", None))
 
 
 @page()

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 
-from integration_app import logs
+from integration_app import logs, tracing
 from integration_app.bootstrap import Services
 from integration_app.errors import (
     BadSignature,
@@ -98,7 +98,7 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         log.error("store unavailable", provider=provider.name, error=type(error).__name__)
         outcome = Outcome.UNAVAILABLE
     except Exception as error:  # noqa: BLE001 - a crash of ours must not make the vendor drop the message
-        log.error("crash at the door", provider=provider.name, error=type(error).__name__)
+        logs.crash(f"the door of {provider.name}", error)
         outcome = Outcome.UNAVAILABLE
     _count(provider, services, outcome)
     if outcome in _NOTED:
@@ -119,7 +119,10 @@ def _outcome(provider: Provider, services: Services) -> Outcome:
     if provider.acknowledge(event):
         return Outcome.ACKNOWLEDGED
     accepted = services.intake.accept(provider.parse(event))
-    return _ACCEPTED[accepted.receipt]
+    outcome = _ACCEPTED[accepted.receipt]
+    if accepted.receipt is not Receipt.DUPLICATE:
+        tracing.accepted(accepted.message_id, provider.name, outcome.value, event.received_at, services.clock())
+    return outcome
 
 
 def _webhook_request(services: Services, body: bytes) -> WebhookRequest:

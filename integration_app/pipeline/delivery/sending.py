@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from integration_app import logs
+from integration_app import logs, tracing
 from integration_app.errors import LeaseLost, StoreUnfit
 from integration_app.model import (
     Attempt,
@@ -165,7 +165,8 @@ class Sending:
         if held_for > self._lease_ms / 1000 - self._rules.request_time.total_seconds():
             raise LeaseLost("stalled before a call: another worker may hold the outbox by now")
         try:
-            self.omi.send(delivery)
+            with tracing.delivering(delivery.id, delivery.message_ids, delivery.lane.kind):
+                self.omi.send(delivery)
         except OmiError as error:
             return error, None
         except Exception as error:  # noqa: BLE001 - any other exception is a decision too
