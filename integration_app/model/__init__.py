@@ -18,6 +18,9 @@ from integration_app.model.deliveries import (
     BUCKETS as BUCKETS,
 )
 from integration_app.model.deliveries import (
+    DOOR_BUCKETS as DOOR_BUCKETS,
+)
+from integration_app.model.deliveries import (
     Attempt as Attempt,
 )
 from integration_app.model.deliveries import (

@@ -169,5 +169,9 @@ BUCKETS = ("0.1", "0.5", "1", "2.5", "5", "10", "30", "60", "300", "1800", "3600
 """Seconds, as they are counted: each call and each arrival in the first that it fits."""
 
 
-def bucket(seconds: float) -> str:
-    return next(le for le in BUCKETS if seconds <= float(le))
+DOOR_BUCKETS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "+Inf")
+"""Likewise, for requests at our doors."""
+
+
+def bucket(seconds: float, buckets: tuple[str, ...] = BUCKETS) -> str:
+    return next(le for le in buckets if seconds <= float(le))

@@ -17,13 +17,14 @@ from prometheus_client.core import (
 )
 
 from integration_app.bootstrap import Services
-from integration_app.model import BUCKETS
-from integration_app.operations.overview import WORKER_SEEN
+from integration_app.model import BUCKETS, DOOR_BUCKETS
+from integration_app.operations.overview import WORKER_SEEN, causes_of
 
 _PREFIX = "omi_inbox"
 _HISTOGRAMS = {
-    "call": ("omi_call_seconds", "How long calls to Omi that it took lasted."),
-    "arrival": ("arrival_seconds", "From a message's arrival to Omi having taken it."),
+    "door": ("door_seconds", "How long requests at our doors took.", DOOR_BUCKETS),
+    "call": ("omi_call_seconds", "How long calls to Omi that it took lasted.", BUCKETS),
+    "arrival": ("arrival_seconds", "From a message's arrival to Omi having taken it.", BUCKETS),
 }
 
 
@@ -56,6 +57,14 @@ class Metrics:
         yield _gauge("quarantined", "Mails that are held.", found.quarantine.size())
         yield _gauge("redis_memory_bytes", "What Redis uses.", facts.used_memory)
         yield _gauge("redis_memory_max_bytes", "What Redis may use; 0 is no limit.", facts.max_memory or 0)
+        yield _gauge("redis_seconds", "How long one question to Redis takes.", found.health.seconds())
+        reasons = GaugeMetricFamily(
+            f"{_PREFIX}_waiting_by_cause", "Messages of the first 200 users who wait, by why.", labels=("reason",)
+        )
+        uids = [uid for uid, size in waiting.items() if size]
+        for reason, count in causes_of(found, uids, lambda estimate: estimate.reason.key).items():
+            reasons.add_metric((reason,), count)
+        yield reasons
         closed = GaugeMetricFamily(
             f"{_PREFIX}_gate_closed", "Whether everybody waits, and why.", labels=("gate", "reason")
         )
@@ -71,6 +80,10 @@ def _counters(counters: dict[str, int]) -> Iterable[Metric]:
         f"{_PREFIX}_webhooks", "Requests of providers by outcome.", labels=("provider", "outcome")
     )
     deliveries = CounterMetricFamily(f"{_PREFIX}_deliveries", "Deliveries by what became of them.", labels=("state",))
+    messages = CounterMetricFamily(
+        f"{_PREFIX}_messages", "Messages in deliveries; more than deliveries where they were merged.", labels=("state",)
+    )
+    held = CounterMetricFamily(f"{_PREFIX}_held", "Mails held for want of proof.", labels=("provider",))
     causes = CounterMetricFamily(
         f"{_PREFIX}_call_failures", "Calls to Omi that failed, by whose trouble.", labels=("cause",)
     )
@@ -79,18 +92,22 @@ def _counters(counters: dict[str, int]) -> Iterable[Metric]:
         if kind == "webhooks":
             provider, _, outcome = rest.partition(":")
             doors.add_metric((provider, outcome), count)
+        elif kind == "held":
+            held.add_metric((rest,), count)
+        elif kind == "messages":
+            messages.add_metric((rest,), count)
         elif kind == "deliveries":
             deliveries.add_metric((rest,), count)
         elif kind == "causes":
             causes.add_metric((rest,), count)
     alarms = CounterMetricFamily(f"{_PREFIX}_alarms", "Alarms.", value=counters.get("alarms", 0))
-    return doors, deliveries, causes, alarms
+    return doors, deliveries, messages, held, causes, alarms
 
 
 def _histograms(counters: dict[str, int]) -> Iterator[Metric]:
-    for kind, (name, words) in _HISTOGRAMS.items():
-        each = [counters.get(f"seconds:{kind}:{le}", 0) for le in BUCKETS]
-        rows = list(zip(BUCKETS, map(float, accumulate(each)), strict=True))
+    for kind, (name, words, buckets) in _HISTOGRAMS.items():
+        each = [counters.get(f"seconds:{kind}:{le}", 0) for le in buckets]
+        rows = list(zip(buckets, map(float, accumulate(each)), strict=True))
         yield HistogramMetricFamily(f"{_PREFIX}_{name}", words, buckets=rows, sum_value=None)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from integration_app.bootstrap import Services
 from integration_app.model import Gate
+from integration_app.pipeline.estimate import Estimate
 
 WORKER_SEEN = timedelta(minutes=1)
 HOUR, DAY = 12, 288
@@ -25,7 +27,7 @@ def overview(services: Services) -> dict[str, Any]:
         "refused": sum(n for name, n in counters.items() if _is_refusal(name)),
         "alarms": counters.get("alarms", 0),
         "waiting": sum(waiting.values()),
-        "waiting_by_cause": _causes(services, [uid for uid, size in waiting.items() if size]),
+        "waiting_by_cause": causes_of(services, [uid for uid, size in waiting.items() if size]),
         "quarantined": services.quarantine.size(),
         "dead_letters": services.dead_letters.size(),
         "oldest_overdue_seconds": round(max(0.0, (now - oldest).total_seconds()), 1) if oldest else 0.0,
@@ -42,11 +44,16 @@ def overview(services: Services) -> dict[str, Any]:
     }
 
 
-def _causes(services: Services, uids: list[str]) -> dict[str, int]:
+def _why(estimate: Estimate) -> str:
+    return estimate.why
+
+
+def causes_of(services: Services, uids: list[str], name: Callable[[Estimate], str] = _why) -> dict[str, int]:
+    """Why messages wait, of the first 200 users: reason → messages."""
     found: dict[str, int] = {}
     for uid in uids[:200]:  # enough to see what is the matter
         for estimate in services.estimates.of(uid):
-            found[estimate.why] = found.get(estimate.why, 0) + len(estimate.message_ids)
+            found[name(estimate)] = found.get(name(estimate), 0) + len(estimate.message_ids)
     return dict(sorted(found.items(), key=lambda row: -row[1]))
 
 

@@ -149,7 +149,8 @@ class Deliveries:
             settling_ms=int(self.settle_pause.total_seconds() * 1000) if settles else 0,
             now_iso=now.isoformat(),
             settled_iso=(now + self.settle_pause).isoformat(),
-            counts="".join(f"{name} " for name in (f"deliveries:{state}", *effects.counts)),
+            counts=f"messages:{state}={len(delivery.message_ids)} "
+            + "".join(f"{name}=1 " for name in (f"deliveries:{state}", *effects.counts)),
             is_used=int(effects.used),
             is_answered=int(effects.answered),
             last_seq="" if effects.last_seq is None else effects.last_seq,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,6 +139,19 @@ class Health:
     def count(self, name: str, *, now: datetime) -> None:
         """Count it in all, and in its five minutes of the last day."""
         self._count(rates=keys.rates_at(now), name=name)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Add to what was counted in all."""
+        pipe = self._redis.pipeline(transaction=False)
+        for name, count in counts.items():
+            pipe.hincrby(keys.COUNTERS, name, count)
+        pipe.execute()
+
+    def seconds(self) -> float:
+        """How long one question to Redis takes now."""
+        began = time.perf_counter()
+        self._redis.exists(keys.PROBE)
+        return time.perf_counter() - began
 
     def failing(self, uid: str, *, now: datetime) -> None:
         """A drain of this uid has failed."""

@@ -6,6 +6,8 @@ that a vendor's own proof needs.
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
@@ -24,6 +26,7 @@ from integration_app.errors import (
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 from integration_app.store.ingest import Receipt
 from integration_app.store.refusals import Refusal
+from integration_app.web.door_times import DoorTimes
 from integration_app.web.request_timeout import Busy, within_limits
 
 log = logs.get(__name__)
@@ -48,6 +51,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def blueprint(services: Services) -> Blueprint:
     doors = Blueprint("webhooks", __name__)
+    times = DoorTimes(services.health)
 
     @doors.route("/webhooks/<name>", methods=METHODS, provide_automatic_options=False)
     @doors.route("/webhooks/<name>/", methods=METHODS, provide_automatic_options=False)
@@ -61,7 +65,9 @@ def blueprint(services: Services) -> Blueprint:
                 _note(services, name, Outcome.NOT_CONFIGURED, "it is off")
                 return Response(status=services.providers_off[name])
             raise NotFound
+        began = time.monotonic()
         reply, outcome = _receive(provider, services)
+        times.took(time.monotonic() - began)
         return _response(reply, outcome)
 
     return doors

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from integration_app.bootstrap import Services
+from integration_app.web import door_times
 from integration_app.web.app import create_app
 from tests.conftest import REPO, Clock
 from tests.integration.helpers import link, run_to_rest, text
@@ -44,6 +47,9 @@ def test_what_happened_is_in_the_figures(metered: Services, sandbox: SandboxCont
     assert found["omi_inbox_webhooks_total", ("stored", "any")] == 2
     assert found["omi_inbox_webhooks_total", ("bad signature", "hello")] == 1
     assert found["omi_inbox_deliveries_total", ("done",)] == 1
+    assert found["omi_inbox_messages_total", ("done",)] == 1
+    assert found["omi_inbox_waiting_by_cause", ("waiting_for_more",)] == 1
+    assert 0 < found["omi_inbox_redis_seconds", ()] < 5
     assert found["omi_inbox_messages_waiting", ()] == 1
     assert found["omi_inbox_users_waiting", ()] == 1
     assert found["omi_inbox_arrival_seconds_bucket", ("30",)] == 1, "the quiet window is twenty seconds"
@@ -108,3 +114,33 @@ def test_the_dashboard_names_figures_that_exist(names: set[str]) -> None:
     used = {name for panel in board["panels"] for target in panel["targets"] for name in NAME.findall(target["expr"])}
     assert len(used) >= 12
     assert used <= names
+
+
+def test_merged_messages_are_counted(metered: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    for words in ("one", "two", "three"):
+        text(metered, words)
+    run_to_rest(metered, clock)
+    _, found = scraped(metered)
+    assert found["omi_inbox_messages_total", ("done",)] - found["omi_inbox_deliveries_total", ("done",)] == 2
+
+
+def test_the_doors_are_timed_in_every_process_and_added_up(metered: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_times, "FLUSH_SECONDS", 0.0)
+    for _ in range(2):
+        client = create_app(metered).test_client()
+        for _ in range(3):
+            client.post("/webhooks/hello", json={})
+    _, found = scraped(metered)
+    assert found["omi_inbox_door_seconds_bucket", ("+Inf",)] == 6
+    assert found["omi_inbox_door_seconds_bucket", ("10",)] == 6
+
+
+def test_promtool_takes_the_text(metered: Services) -> None:
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("no promtool here: apt-get install prometheus")
+    said, _ = scraped(metered)
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=said, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -148,5 +148,6 @@ if #uids == 0 then
   redis.call('EXPIRE', story, unread_ttl)
 end
 count(rates, counted .. (route == '' and 'recorded' or 'stored'))
+if held > 0 then count(rates, 'held:' .. string.sub(counted, 10, -2), held) end  -- webhooks:<provider>:
 for i = 1, dedupe_count do redis.call('SET', more[i], id, 'EX', dedupe_ttl) end
 return {1, id, #takers, held}

@@ -35,7 +35,7 @@ for _, message in ipairs(ids) do
     tell(message, event)
   end
 end
-for name in string.gmatch(counts, '(%S+) ') do count(rates, name) end
+for name, by in string.gmatch(counts, '(%S+)=(%d+) ') do count(rates, name, by) end
 if is_used == '1' then use_quota(quota) end
 if is_answered == '1' then answered() end
 if last_seq ~= '' then

@@ -1,6 +1,6 @@
---- Count `name` in all, and in its five minutes of the last day. Figures for people: no fault in them stops any work.
-local function count(rates, name)
-  redis.pcall('HINCRBY', K.counters, name, 1)
-  redis.pcall('HINCRBY', rates, name, 1)
+--- Count `name`, `by` or 1, in all, and in its five minutes of the last day. Figures for people: no fault in them stops any work.
+local function count(rates, name, by)
+  redis.pcall('HINCRBY', K.counters, name, by or 1)
+  redis.pcall('HINCRBY', rates, name, by or 1)
   redis.pcall('EXPIRE', rates, 90000)
 end
