@@ -5,6 +5,9 @@ Exit codes: 0 done · 1 failed · 2 wrong use or settings · 3 not found · 75 t
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
+
 import click
 
 from integration_app import __version__
@@ -30,18 +33,26 @@ from integration_app.cli import (
     sandbox,
     simulate,
     store,
+    tail,
 )
 from integration_app.cli.demo import demo
+
+
+def _versions() -> str:
+    """Ours, and of what messages go through."""
+    parts = {name: metadata.version(name) for name in ("redis", "rq", "gunicorn")}
+    more = ", ".join(f"{name} {version}" for name, version in parts.items())
+    return f"omi-inbox {__version__} (Python {platform.python_version()}, {more})"
 
 
 @click.group(
     cls=backfill.WithProviders, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(__version__, prog_name="omi-inbox")
+@click.version_option(__version__, message=_versions())
 def main() -> None:
     """Text it, e-mail it, and it is in your Omi.
 
-    Where a command needs settings and none are set, those of the local stack (`omi-inbox dev`) are used.
+    Settings come from the environment, else from .env in this folder, else from the local stack (`omi-inbox dev`).
 
     Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 not found, 75 try again later.
     """
@@ -75,5 +86,6 @@ for command in (
     store.restored,
     simulate.simulate,
     sandbox.sandbox,
+    tail.tail,
 ):
     main.add_command(command)

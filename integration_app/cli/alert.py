@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 import click
 
-from integration_app.cli.output import FAILED, as_json, services
+from integration_app.cli.output import USAGE, as_json, fail, json_option, say, services
 from integration_app.operations.alerting.alerts import Alerts
 from integration_app.operations.alerting.channels import channels
 from integration_app.operations.alerting.problems import standing, to_look_at
@@ -34,16 +33,15 @@ def list_(want_json: bool) -> None:
 
 
 @alert.command()
+@json_option
 def test() -> None:
     """Send a test to ALERT_URLS and ALERT_WEBHOOK_URL."""
     with services() as found:
         where = channels(found.settings, found.clock)
         if not where:
-            click.echo("nowhere to send it: set ALERT_URLS or ALERT_WEBHOOK_URL", err=True)
-            sys.exit(2)
+            fail("nowhere to send it: set ALERT_URLS or ALERT_WEBHOOK_URL", USAGE)
         failed = Alerts(found, where).test()
-    for sentence in failed:
-        click.echo(sentence, err=True)
     if failed:
-        sys.exit(FAILED)
-    click.echo(f"sent to {' and '.join(channel.name for channel in where)}")
+        fail("\n".join(failed))
+    names = [channel.name for channel in where]
+    say(f"sent to {' and '.join(names)}", sent=names)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from integration_app.bootstrap import Services
+from integration_app.cli.groups import Sections
 from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, fail, services
 from integration_app.errors import DoorError, VendorError
 from integration_app.model import InboundMessage
@@ -23,7 +24,7 @@ _OLDEST = DEDUPE_TTL - timedelta(days=1)
 """What came in earlier may have been forgotten here, and would be taken for new."""
 
 
-class WithProviders(click.Group):
+class WithProviders(Sections):
     """Commands by the names of providers, made when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -40,7 +41,9 @@ def _with_a_list() -> list[str]:
 
 def _group(name: str) -> click.Group:
     title = registry.specs()[name].provider.title
-    group = click.Group(name, help=f"Ask the provider itself ({title}).")
+    group = click.Group(
+        name, help=f"Ask the provider itself ({title}).", short_help="Ask the provider what a webhook lost."
+    )
 
     @group.command()
     @click.option("--since", required=True, help="A date or time (UTC), or how long ago: 2h, 3d.")

@@ -9,7 +9,18 @@ from typing import Any
 import click
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, operator, services, table
+from integration_app.cli.output import (
+    NOT_FOUND,
+    acting,
+    as_json,
+    count,
+    fail,
+    json_option,
+    operator,
+    say,
+    services,
+    table,
+)
 from integration_app.model import Delivery, Settled
 from integration_app.pipeline.upkeep.replay import DEFAULT_RATE, Cost, Selection
 
@@ -56,27 +67,35 @@ def show(delivery_id: str, want_json: bool) -> None:
 @dead_letters.command("replay")
 @click.argument("delivery_ids", nargs=-1, required=True)
 @click.option("--without-a-look", "blind", is_flag=True, help="Do not read Omi first; what it holds is doubled.")
+@json_option
 def replay_these(delivery_ids: tuple[str, ...], blind: bool) -> None:
     """Send the named ones again at once. Omi is read first."""
     with acting() as found:
+        again = {}
         for delivery_id in delivery_ids:
             moved = found.replays.one(delivery_id, by=_by("dead-letters replay"), blind=blind)
             if not moved:
                 fail(f"no dead letter {delivery_id}", NOT_FOUND)
-            click.echo(f"{delivery_id}: {moved} messages wait again", err=True)
+            again[delivery_id] = moved
+    say(
+        f"{count(sum(again.values()), 'message')} in {count(len(again), 'delivery', 'deliveries')} wait again",
+        waiting=again,
+    )
 
 
 @dead_letters.command()
 @click.argument("delivery_ids", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 def drop(delivery_ids: tuple[str, ...], yes: bool) -> None:
     """Drop the named ones and their text, for good."""
     if not yes:
-        click.confirm(f"drop {len(delivery_ids)} dead letters for good?", abort=True, err=True)
+        click.confirm(f"drop {count(len(delivery_ids), 'dead letter')} for good?", abort=True, err=True)
     with acting() as found:
         for delivery_id in delivery_ids:
             if not found.replays.drop(delivery_id, by=_by("dead-letters drop")):
                 fail(f"no dead letter {delivery_id}", NOT_FOUND)
+    say(f"{count(len(delivery_ids), 'dead letter')} dropped", dropped=delivery_ids)
 
 
 @click.group(invoke_without_command=True)
@@ -144,13 +163,14 @@ def status(replay_id: str, want_json: bool) -> None:
 
 @replay.command()
 @click.argument("replay_id")
+@json_option
 def cancel(replay_id: str) -> None:
     """Stop a replay; what it has not sent again stays parked."""
     with acting() as found:
         if not found.replays.cancel(replay_id):
             fail(f"no running replay {replay_id}", NOT_FOUND)
         row = found.replays.status(replay_id)
-    click.echo(f"cancelled after {row.done if row else 0}", err=True)
+    say(f"cancelled after {row.done if row else 0}", replay=replay_id, done=row.done if row else 0)
 
 
 def _list(want_json: bool) -> None:
@@ -187,7 +207,8 @@ def _row(found: Services, delivery: Delivery, parked_at: datetime) -> dict[str, 
 def _sentence(cost: Cost, rate: float) -> str:
     calls = ", ".join(f"{count} {kind}" for kind, count in sorted(cost.calls.items())) or "none"
     lines = [
-        f"{cost.dead_letters} dead letters with {cost.messages} messages of {cost.uids} users",
+        f"{count(cost.dead_letters, 'dead letter')} with {count(cost.messages, 'message')} "
+        f"of {count(cost.uids, 'user')}",
         f"at most these calls to Omi: {calls}; put back within {cost.minutes:g} min at {rate:g} a minute",
     ]
     if cost.unsure:

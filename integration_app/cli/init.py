@@ -13,7 +13,7 @@ from environs import ValidationError
 from werkzeug.security import generate_password_hash
 
 from integration_app import setting_values as check
-from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, services
+from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, json_option, say, services
 from integration_app.cli.providers import what_to_paste
 from integration_app.providers import registry
 from integration_app.providers.base import ProviderSpec
@@ -32,6 +32,7 @@ _PAGES = {
 @click.command()
 @click.option("--new", is_flag=True, help="Ask and write .env, whatever the environment holds.")
 @click.option("--compose", is_flag=True, help="Likewise, for compose.yaml: with a Valkey beside it.")
+@json_option
 def init(new: bool, compose: bool) -> None:
     """Set this deployment up.
 
@@ -46,7 +47,7 @@ def init(new: bool, compose: bool) -> None:
         return
     with services() as found:
         made = found.identity.init(now=found.clock())
-    click.echo("this Redis is ours now" if made else "this Redis was ours already", err=True)
+    say("this Redis is ours now" if made else "this Redis was ours already", made=bool(made))
 
 
 def _ask_and_write(*, for_compose: bool) -> None:

@@ -8,7 +8,7 @@ import click
 import phonenumbers
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, count, fail, json_option, say, services, table
 from integration_app.logs import masked
 from integration_app.model import Installation
 
@@ -79,18 +79,20 @@ def installations(want_json: bool) -> None:
 @click.option("--uid", required=True)
 @click.option("--phone", required=True, help="The phone whose texts this uid shall not get any more.")
 @click.option("--region", default="US", show_default=True)
+@json_option
 def unlink(uid: str, phone: str, region: str) -> None:
     """Take a phone away from a uid. What has already arrived is still delivered."""
     number = _e164(phone, region)
     with acting() as found:
         if not found.installations.unlink_phone(uid, number):
             fail(f"{masked(number)} is not linked to {uid}", NOT_FOUND)
-        click.echo(f"{masked(number)} is not linked to {uid} any more", err=True)
+        say(f"{masked(number)} is not linked to {uid} any more", uid=uid, unlinked=masked(number))
 
 
 @click.command()
 @click.option("--uid", help="Open this uid's gates: its limit was raised, or the user is back.")
 @click.option("--everybody", is_flag=True, help="Open the gates for everybody: what was wrong has been mended.")
+@json_option
 def resume(uid: str | None, everybody: bool) -> None:
     """Open gates now instead of waiting for their time, and look at what waits behind them."""
     if not uid and not everybody:
@@ -107,10 +109,10 @@ def resume(uid: str | None, everybody: bool) -> None:
         waiting = {name: size for name in uids if (size := found.outbox.size(name))}
         for name in waiting:
             found.due.set(name, found.clock())
-        click.echo(f"{sum(waiting.values())} waiting for {len(waiting)} uids; looked at now", err=True)
-        for gate in found.gates.of_all().values():
-            if gate.until > found.clock():
-                click.echo(f"everybody still waits until {gate.until:%H:%M:%S} UTC: {gate.why}", err=True)
+        closed = [gate for gate in found.gates.of_all().values() if gate.until > found.clock()]
+    words = [f"{count(sum(waiting.values()), 'message')} of {count(len(waiting), 'user')} looked at now"]
+    words += [f"everybody still waits until {gate.until:%H:%M:%S} UTC: {gate.why}" for gate in closed]
+    say("\n".join(words), waiting=waiting, gates={gate.why: gate.until.isoformat() for gate in closed})
 
 
 def _row(found: Services, installation: Installation) -> dict[str, Any]:

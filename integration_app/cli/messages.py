@@ -73,12 +73,16 @@ def show(message_id: str, want_json: bool) -> None:
 @messages.command("text")
 @click.argument("message_id")
 @click.option("--whole", is_flag=True, help="With the mail that it answers, which is not delivered.")
-def text_of(message_id: str, whole: bool) -> None:
+@click.option("--json", "want_json", is_flag=True)
+def text_of(message_id: str, whole: bool, want_json: bool) -> None:
     """Print what one message says. That is written into its story and into the log."""
     with acting() as found:
         text = operations.text_of(found, message_id, by="operator (command line)", whole=whole)
     if text is None:
         fail(f"no text of {message_id} (any more)", NOT_FOUND)
+    if want_json:
+        as_json({"id": message_id, "text": text})
+        return
     click.echo(text.encode("utf-8", "replace"))
 
 

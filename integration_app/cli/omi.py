@@ -5,12 +5,9 @@ With OMI_DEVELOPER_KEY for oneself, else with the app's key for the user given w
 
 from __future__ import annotations
 
-import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,83 +15,31 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from integration_app import logs
-from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, fail, table, use_local_stack
+from integration_app.cli.omi_account import account, in_words, whose
+from integration_app.cli.output import (
+    USAGE,
+    as_json,
+    fail,
+    json_option,
+    say,
+    table,
+    wants_json,
+)
 from integration_app.omi import (
-    DeveloperClient,
-    IntegrationsClient,
     NewActionItem,
     NewConversation,
     NewDeveloperMemory,
     NewMemories,
     NewMemory,
     NewTextConversation,
-    OmiError,
-    RateLimited,
-    retrying,
 )
 from integration_app.transfer import exporting, importing, readers
-from integration_app.transfer.items import UnreadableFile
 from integration_app.transfer.ledger import Ledger
-from integration_app.transfer.places import AppUser, Oneself, Place
 from integration_app.transfer.readers.threads import SPANS
 
 LEDGER = Path(".omi-import.sqlite")
 MANY = 240
 """Conversations that take more than a day at ten an hour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose data: through either API."""
-
-    developer: DeveloperClient | None = None
-    integrations: IntegrationsClient | None = None
-    uid: str = ""
-
-    def place(self) -> Place:
-        if self.developer:
-            return Oneself(self.developer)
-        assert self.integrations is not None  # noqa: S101 - one of the two
-        return AppUser(self.integrations, self.uid)
-
-    def items(self, kind: str, **filters: Any) -> Iterator[Any]:
-        if self.developer:
-            names = {"conversations": "iter_conversations", "memories": "iter_memories"}
-            filters |= {"include_transcript": True} if kind == "conversations" else {}
-            return iter(getattr(self.developer, names.get(kind, "iter_action_items"))(**filters))
-        names = {"conversations": "iter_conversations", "memories": "iter_memories", "action_items": "iter_tasks"}
-        return iter(getattr(self.integrations, names[kind])(self.uid, **filters))
-
-
-def whose(command: Any) -> Any:
-    return click.option("--uid", envvar="OMI_UID", help="The user, where the app's key is used.")(command)
-
-
-@contextmanager
-def account(uid: str | None) -> Iterator[Account]:
-    """Omi as the environment says; its refusals end the command with a sentence."""
-    use_local_stack()
-    logs.configure("text", "warning")
-    base = os.environ.get("OMI_BASE_URL", "https://api.omi.me")
-    key = os.environ.get("OMI_DEVELOPER_KEY")
-    try:
-        if key and not uid:
-            with DeveloperClient(key, base_url=base) as developer:
-                yield Account(developer=retrying(developer, on_wait=_waiting))
-        elif uid and os.environ.get("OMI_APP_ID") and os.environ.get("OMI_API_KEY"):
-            with IntegrationsClient(os.environ["OMI_APP_ID"], os.environ["OMI_API_KEY"], base_url=base) as client:
-                yield Account(integrations=retrying(client, on_wait=_waiting), uid=uid)
-        else:
-            fail("set OMI_DEVELOPER_KEY for yourself, or OMI_APP_ID and OMI_API_KEY and give --uid", USAGE)
-    except OmiError as error:
-        fail(f"Omi: {error}", TRY_LATER if isinstance(error, RateLimited) else FAILED)
-    except (ValueError, UnreadableFile) as error:
-        fail(str(error), USAGE)
-
-
-def _waiting(seconds: float, error: OmiError) -> None:
-    click.echo(f"\n{error.reason}: trying again in {_span(seconds)}", err=True)
 
 
 @click.group()
@@ -131,6 +76,7 @@ action_items = _section("action-items", "action_items", ("due_at", "completed", 
 @click.argument("text")
 @click.option("--source", default="other_text", show_default=True)
 @click.option("--spec", default="note", show_default=True)
+@json_option
 def create_conversation(uid: str | None, text: str, source: str, spec: str) -> None:
     """A conversation from TEXT (- reads standard input)."""
     said = sys.stdin.read() if text == "-" else text
@@ -139,37 +85,46 @@ def create_conversation(uid: str | None, text: str, source: str, spec: str) -> N
             made = found.developer.create_conversation(
                 NewTextConversation(text=said, text_source=source, text_source_spec=spec)
             )
-            click.echo(made.id)
+            _made(made.id)
         elif found.integrations:
             found.integrations.create_conversation(
                 found.uid, NewConversation(text=said, text_source=source, text_source_spec=spec)
             )
-            click.echo("accepted (this API names no id)", err=True)
+            _made(None)
 
 
 @memories.command("create")
 @whose
 @click.argument("content")
 @click.option("--tag", "tags", multiple=True)
+@json_option
 def create_memory(uid: str | None, content: str, tags: tuple[str, ...]) -> None:
     """A memory with CONTENT."""
     with account(uid) as found:
         if found.developer:
-            click.echo(found.developer.create_memory(NewDeveloperMemory(content, tags=tags)).id)
+            _made(found.developer.create_memory(NewDeveloperMemory(content, tags=tags)).id)
         elif found.integrations:
             found.integrations.create_memories(found.uid, NewMemories(memories=(NewMemory(content, tags),)))
-            click.echo("accepted (this API names no id)", err=True)
+            _made(None)
 
 
 @action_items.command("create")
 @click.argument("description")
 @click.option("--due", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="UTC.")
+@json_option
 def create_action_item(description: str, due: datetime | None) -> None:
     """An action item. Needs OMI_DEVELOPER_KEY: the app's API has none to create."""
     with account(None) as found:
         if found.developer:
             when = due.replace(tzinfo=UTC) if due else None
-            click.echo(found.developer.create_action_item(NewActionItem(description, due_at=when)).id)
+            _made(found.developer.create_action_item(NewActionItem(description, due_at=when)).id)
+
+
+def _made(item_id: str | None) -> None:
+    if item_id and not wants_json():
+        click.echo(item_id)
+    else:
+        say("accepted (this API names no id)", id=item_id)
 
 
 @omi.command("import")
@@ -258,7 +213,7 @@ def _tell(made: importing.Plan) -> None:
     calls = sum(made.calls.values())
     click.echo(f"new: {_counts(made.counts)}; {made.duplicates} duplicates", err=True)
     if calls:
-        click.echo(f"{calls} calls; at Omi's documented limits that takes {_span(made.hours * 3600)}", err=True)
+        click.echo(f"{calls} calls; at Omi's documented limits that takes {in_words(made.hours * 3600)}", err=True)
     if made.counts.get("conversations", 0) > MANY:
         click.echo("(--per month makes fewer conversations of many texts)", err=True)
 
@@ -275,12 +230,6 @@ def _progress(total: int) -> Iterator[Any]:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "nothing"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _short(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ _IDS = (
     "everybody", "whole",
 )  # fmt: skip
 """Of a command's options: what says which; phones and words never do."""
+_NARROWEST = 8
 SETTINGS_FILE = Path(".env")
 _TELLING = ("OMI_APP_ID", "OMI_API_KEY", "OMI_DEVELOPER_KEY", "REDIS_URL", "PUBLIC_BASE_URL")
 STACK_FILE = Path(".dev") / "stack.json"
@@ -111,17 +113,54 @@ def use_local_stack() -> None:
         data = Path(os.environ.get("DATA_FOLDER") or "data")
         if not os.environ.get("REDIS_URL") and data.is_dir():
             os.environ["REDIS_URL"] = embedded_url(data)  # of `omi-inbox run`
-        click.echo("(settings of a file)", err=True)
+        _remark("settings of a file")
         return
     stack = local_stack()
     if stack:
         os.environ.update(stack["env"])
-        click.echo(f"(settings of the local stack, {STACK_FILE})", err=True)
+        _remark(f"settings of the local stack, {STACK_FILE}")
+
+
+def _remark(words: str) -> None:
+    """For a person at a terminal alone."""
+    if sys.stderr.isatty():
+        click.echo(f"({words})", err=True)
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    if wants_json():
+        as_json({"error": sentence})
     click.echo(sentence, err=True)
     sys.exit(code)
+
+
+def _note_json(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    context.meta["json"] = wanted
+
+
+def wants_json() -> bool:
+    """Whether this command was given `--json` by `json_option`."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get("json"))
+
+
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_note_json, help="Say what was done as JSON."
+)
+"""For a command that acts, and says so with `say`."""
+
+
+def say(words: str, **facts: Any) -> None:
+    """What was done: a sentence on standard error, or with `--json` its facts on standard output."""
+    if wants_json():
+        as_json(facts)
+    else:
+        click.echo(words, err=True)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def as_json(value: Any) -> None:
@@ -130,12 +169,25 @@ def as_json(value: Any) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as they need to be; an empty table says so on standard error."""
+    """Columns as wide as they need to be; at a terminal the widest give way. An empty one says so on standard error."""
     if not rows:
         click.echo("nothing", err=True)
         return
     cells = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    if sys.stdout.isatty():
+        _fit(widths, shutil.get_terminal_size().columns)
     for number, row in enumerate(cells):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        line = "  ".join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def _fit(widths: list[int], room: int) -> None:
+    """Make the widest columns narrower, the ids in the first one last, until all of it fits."""
+    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths[1:], default=0) > _NARROWEST:
+        widest = max(range(1, len(widths)), key=lambda column: widths[column])
+        widths[widest] -= 1
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail
+from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option
 from integration_app.model import Kind
 
 _IMPORT_AS = {"unset": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
@@ -39,6 +39,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
     default=None,
     help="Mailing lists and automatic mails are wanted too.",
 )
+@json_option
 def prefer(
     uid: str,
     import_as: str | None,

@@ -7,19 +7,28 @@ import os
 import click
 from environs import Env
 
-from integration_app.cli.output import NOT_FOUND, fail, table, use_local_stack
+from integration_app.cli.output import NOT_FOUND, as_json, fail, table, use_local_stack
 from integration_app.providers import registry
 
 PLACEHOLDER = "https://inbox.example.com"
 
 
 @click.group(invoke_without_command=True)
+@click.option("--json", "want_json", is_flag=True)
 @click.pass_context
-def providers(context: click.Context) -> None:
+def providers(context: click.Context, want_json: bool) -> None:
     """List the providers: on or off, and the URL of each."""
     if context.invoked_subcommand:
         return
     base = _base()
+    if want_json:
+        as_json(
+            [
+                {"name": name, "state": _state(name), "url": f"{base}/webhooks/{name}", "settings": spec.settings}
+                for name, spec in registry.specs().items()
+            ]
+        )
+        return
     table(
         ("provider", "state", "url", "settings (* is set)"),
         [
@@ -31,11 +40,16 @@ def providers(context: click.Context) -> None:
 
 @providers.command()
 @click.argument("name")
-def show(name: str) -> None:
+@click.option("--json", "want_json", is_flag=True)
+def show(name: str, want_json: bool) -> None:
     """Where to click and what to paste, with your own URL filled in."""
     if name not in registry.specs():
         fail(f"no provider {name}; there are: {', '.join(registry.specs())}", NOT_FOUND)
-    click.echo(what_to_paste(name, _base()))
+    said = what_to_paste(name, _base())
+    if want_json:
+        as_json({"name": name, "url": f"{_base()}/webhooks/{name}", "text": said})
+        return
+    click.echo(said)
 
 
 def what_to_paste(name: str, base: str, credentials: str = "user:password") -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, services, table
+from integration_app.cli.output import NOT_FOUND, acting, as_json, fail, json_option, say, services, table
 from integration_app.logs import masked
 from integration_app.model import Received
 
@@ -60,20 +60,22 @@ def _minute(iso: str) -> str:
 @quarantine.command()
 @click.argument("message_id")
 @click.option("--uid", required=True)
+@json_option
 def release(message_id: str, uid: str) -> None:
     """Deliver a held message after all."""
     with acting() as found:
         if not found.quarantine.release(message_id, uid, by="operator", now=found.clock()):
             fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
-        click.echo(f"{message_id} goes to {uid}", err=True)
+        say(f"{message_id} goes to {uid}", message=message_id, uid=uid, state="waiting")
 
 
 @quarantine.command()
 @click.argument("message_id")
 @click.option("--uid", required=True)
+@json_option
 def drop(message_id: str, uid: str) -> None:
     """Never deliver a held message."""
     with acting() as found:
         if not found.quarantine.drop(message_id, uid, why="operator", now=found.clock()):
             fail(f"{message_id} is not held for {uid} (any more)", NOT_FOUND)
-        click.echo(f"{message_id} will not go to {uid}", err=True)
+        say(f"{message_id} will not go to {uid}", message=message_id, uid=uid, state="dropped")

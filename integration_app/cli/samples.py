@@ -11,7 +11,7 @@ import click
 import requests
 
 from integration_app.bootstrap import Services
-from integration_app.cli.output import FAILED, TRY_LATER, USAGE, clock, fail, services, use_local_stack
+from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, clock, fail, services, use_local_stack
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome, OutgoingRequest, SampleMessage, Sender
 
@@ -29,7 +29,10 @@ def names() -> list[str]:
 @click.option("--phone", help="Sender's phone; default the first linked one.")
 @click.option("--inbox", help="Private inbox address; default the first installation's.")
 @click.option("--text", help="Other words than the sample's.")
-def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str | None, text: str | None) -> None:
+@click.option("--json", "want_json", is_flag=True)
+def send_sample(
+    name: str | None, url: str | None, phone: str | None, inbox: str | None, text: str | None, want_json: bool
+) -> None:
     """Send a signed sample: <provider>-<sample>, or the first one of <provider>. Without NAME: list them.
 
     Exit code 1 unless it was taken in: several vendors are answered 200 for what is thrown away, too.
@@ -37,7 +40,7 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
     use_local_stack()
     known = names()
     if not name:
-        click.echo("\n".join(known))
+        as_json(known) if want_json else click.echo("\n".join(known))
         return
     name = name if name in known else next((full for full in known if full.startswith(f"{name}-")), name)
     if name not in known:
@@ -57,7 +60,10 @@ def send_sample(name: str | None, url: str | None, phone: str | None, inbox: str
     except requests.RequestException as error:
         fail(f"{base} does not answer ({type(error).__name__})", TRY_LATER)
     outcome = answer.headers.get("X-Outcome", "the answer does not say what became of it")
-    click.echo(f"{answer.status_code} {answer.reason}: {outcome}")
+    if want_json:
+        as_json({"status": answer.status_code, "outcome": outcome})
+    else:
+        click.echo(f"{answer.status_code} {answer.reason}: {outcome}")
     if outcome not in TAKEN_IN:
         fail("not taken in", FAILED)
     click.echo("see it: omi-inbox messages", err=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from integration_app.cli.output import FAILED, acting, fail
+from integration_app.cli.output import FAILED, acting, fail, json_option, say
 
 
 @click.command()
+@json_option
 def migrate() -> None:
     """Bring the data of an earlier release up to this one. Safe to repeat; the first worker does it too."""
     with acting() as found:
@@ -16,9 +17,7 @@ def migrate() -> None:
         is_ours = found.identity.is_ours()
     if not is_ours:
         fail("this Redis is empty, or another one: omi-inbox init makes it ours", FAILED)
-    for what in done:
-        click.echo(f"done: {what}", err=True)
-    click.echo(f"schema {schema}", err=True)
+    say("\n".join([*(f"done: {what}" for what in done), f"schema {schema}"]), done=done, schema=schema)
 
 
 @click.group()
@@ -27,20 +26,22 @@ def keys() -> None:
 
 
 @keys.command()
+@json_option
 def rotate() -> None:
     """Seal everything under the first of DATA_KEYS. Safe beside workers, and to repeat; then the others can go."""
     with acting() as found:
         if not found.settings.data_keys:
             fail("DATA_KEYS is not set: openssl rand -hex 32 makes one", FAILED)
         done = found.rotation.run()
-    click.echo(f"sealed anew: {', '.join(f'{count} {what}' for what, count in sorted(done.items()))}", err=True)
+    say(f"sealed anew: {', '.join(f'{count} {what}' for what, count in sorted(done.items()))}", sealed=done)
 
 
 @click.command()
+@json_option
 def restored() -> None:
     """Say that Redis was restored from a copy: what waits in it is looked up in Omi before it is sent."""
     with acting() as found:
         epoch = found.identity.new_epoch(now=found.clock())
     if epoch is None:
         fail("this Redis is empty, or another one: omi-inbox init makes it ours", FAILED)
-    click.echo(f"epoch {epoch}: what was accepted before is looked up in Omi before it is sent", err=True)
+    say(f"epoch {epoch}: what was accepted before is looked up in Omi before it is sent", epoch=epoch)

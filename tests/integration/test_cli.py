@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from click import Command, Context, Group
 from redis import Redis
 
 from integration_app import __version__
 from integration_app.bootstrap import Services
+from integration_app.cli import main
+from integration_app.cli.groups import SECTIONS
+from integration_app.cli.output import _fit
 from integration_app.model import GateScope
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import link, refusal, run_to_rest, text
@@ -197,5 +203,82 @@ def test_samples_are_listed_and_unknown_ones_refused(cli: Cli) -> None:
     assert cli("send-sample", "no-such").exit_code == 2
 
 
-def test_the_version(cli: Cli) -> None:
-    assert cli("--version").stdout.strip().endswith(__version__)
+def test_the_version_names_what_messages_go_through(cli: Cli) -> None:
+    said = cli("--version").stdout
+    assert re.fullmatch(
+        rf"omi-inbox {re.escape(__version__)} \(Python 3[\d.]+, redis \S+, rq \S+, gunicorn \S+\)\n", said
+    )
+
+
+def test_every_command_has_its_place_and_one_line_in_the_help(cli: Cli) -> None:
+    said = cli("--help")
+    named = {name for names in SECTIONS.values() for name in names}
+    assert named <= set(main.list_commands(Context(main)))
+    assert named >= set(main.commands), "a new command goes into a section"
+    for line in said.stdout.splitlines():
+        assert len(line) <= 80
+        assert not line.endswith("...") or line.startswith("Usage")
+
+
+def commands(command: Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+    if not isinstance(command, Group):
+        yield path, command
+        return
+    if command.invoke_without_command:
+        yield path, command
+    for name in command.list_commands(Context(command)):
+        found = command.get_command(Context(command), name)
+        assert found is not None
+        yield from commands(found, (*path, name))
+
+
+def test_every_command_that_answers_speaks_json() -> None:
+    runs = {"run", "dev", "demo", "sandbox", "tail", "operator-password"}  # until Ctrl-C, or for a person
+    without = [
+        " ".join(path)
+        for path, command in commands(main)
+        if path[0] not in runs and not any("--json" in option.opts for option in command.params)
+    ]
+    assert without == []
+
+
+def test_what_was_done_is_told_as_json_and_so_is_what_was_not(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli
+) -> None:
+    link(services, "u")
+    text(services, "one")
+    assert json.loads(cli("resume", "--uid", "u", "--json").stdout) == {"waiting": {"u": 1}, "gates": {}}
+    missing = cli("unlink", "--uid", "u", "--phone", "+15550009876", "--json")
+    assert missing.exit_code == 3
+    assert "is not linked" in json.loads(missing.stdout)["error"]
+    assert cli("resume", "--uid", "u").stderr.startswith("1 message of 1 user looked at now")
+
+
+def test_tail_follows_what_happens(
+    services: Services, sandbox: SandboxControl, clock: Clock, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    old = text(services, "long ago")
+    new: list[str] = []
+
+    def meanwhile(_: float) -> None:
+        if new:
+            raise KeyboardInterrupt
+        new.append(text(services, "my private words"))
+        run_to_rest(services, clock)
+
+    monkeypatch.setattr("integration_app.cli.tail.time.sleep", meanwhile)
+    said = cli("tail", "--last", "0", "--json")
+    rows = [json.loads(line) for line in said.stdout.splitlines()]
+    events = [row["event"] for row in rows if row["message"] == new[0]]
+    assert events == ["received", "begun", "settled"]
+    assert not any(row["message"] == old and row["event"] == "received" for row in rows), "it is older"
+    assert "private words" not in said.stdout
+
+
+def test_a_table_fits_the_terminal_and_keeps_its_ids() -> None:
+    widths = [24, 10, 200, 60]
+    _fit(widths, 80)
+    assert sum(widths) + 6 <= 80
+    assert widths[:2] == [24, 10]

@@ -73,7 +73,7 @@ def test_a_dry_run_counts_and_changes_nothing(
     cost = json.loads(cli("replay", "--dry-run", "--json").stdout)
     assert (cost["dead_letters"], cost["messages"], cost["uids"]) == (5, 5, 1)
     assert cost["calls"] == {"conversation": 5}
-    assert cli("replay", "--dry-run").stdout.startswith("5 dead letters with 5 messages of 1 users")
+    assert cli("replay", "--dry-run").stdout.startswith("5 dead letters with 5 messages of 1 user\n")
     assert len(services.dead_letters.list()) == 5
 
 
