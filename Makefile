@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs lock clean proof packages simulate mutations mail-score bench bench-quick
+.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs docs-site lock clean proof packages simulate mutations mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -21,7 +21,7 @@ test: $(VENV)/.dev ## Run all tests
 test-any-day: $(VENV)/.dev ## The tests in which dates matter, on other days, in other time zones and locales
 	$(BIN)/python -m tests.any_day
 
-check: lint types contracts audit test ## Style, types, import contracts, tests
+check: lint types contracts docs-site audit test ## Style, types, import contracts, tests
 
 mail-score: $(VENV)/.dev ## How well history is cut, beside the libraries, on the half that nobody looked at
 	$(BIN)/python -m tests.mail_score
@@ -63,6 +63,9 @@ sbom: $(VENV)/.dev ## What the image holds, as CycloneDX, and its licences
 
 docs: $(VENV)/.local ## Write the generated parts of docs/ anew
 	$(BIN)/python -m tests.write_docs
+
+docs-site: $(VENV)/.dev ## Build the documents as a site in build/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
 packages: $(VENV)/.dev ## Build the client and the sandbox as distributions of their own
 	$(BIN)/python -m packages.build

@@ -30,9 +30,9 @@ from integration_app.omi import (
 from integration_app.pipeline.delivery.policy import Situation, decide, read_back_failed
 from integration_app.pipeline.rules import Rules
 from tests.conftest import REPO
-from tests.write_docs import coverage_page, providers_page
+from tests.write_docs import GENERATED, providers_page
 
-PAGES = sorted([REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("*.md")])
+PAGES = sorted([REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").rglob("*.md")])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RULES = Rules()
 
@@ -107,8 +107,15 @@ def test_the_providers_page_shows_every_setup() -> None:
     assert page == providers_page(page), "run `make docs`"
 
 
-def test_the_coverage_page_is_up_to_date() -> None:
-    assert REPO.joinpath("docs", "coverage.md").read_text(encoding="utf-8") == coverage_page(), "run `make docs`"
+@pytest.mark.parametrize("name", sorted(GENERATED))
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    assert REPO.joinpath("docs", name).read_text(encoding="utf-8") == GENERATED[name](), "run `make docs`"
+
+
+def test_every_page_is_in_the_sites_list() -> None:
+    listed = (REPO / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [path.relative_to(REPO / "docs").as_posix() for path in (REPO / "docs").rglob("*.md")]
+    assert [page for page in pages if f": {page}" not in listed] == []
 
 
 def policy_table() -> dict[str, tuple[str, str]]:

@@ -96,7 +96,108 @@ def _route(row: dict[str, Any]) -> str:
     return f"{row['request']['method']} {row['request']['path']}"
 
 
+def settings_page() -> str:
+    """`docs/reference/settings.md`: `.env.example` as tables, section by section."""
+    lines = [
+        "# Settings", "",
+        "From the environment, or from `.env` in the folder where a command is run. Any NAME may be given as `NAME_FILE`: the value is",
+        "then the content of that file. What is marked **must** has no default. Written by `make docs` from `.env.example`.",
+    ]  # fmt: skip
+    said: list[str] = []
+    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+        setting = re.fullmatch(r"(# )?([A-Z][A-Z0-9_]+)=(.*)", line)
+        if section := re.fullmatch(r"# --- (.*)", line):
+            title, _, more = section[1].partition(": ")
+            lines += [
+                "",
+                f"## {title[:1].upper()}{title[1:]}",
+                "",
+                *([f"{more[:1].upper()}{more[1:]}", ""] if more else []),
+            ]
+            lines += ["| setting | default | what |", "| --- | --- | --- |"]
+            said = []
+        elif setting:
+            is_optional, name, value = setting.groups()
+            default = (f"`{value}`" if value else "") if is_optional else "**must**"
+            lines.append(f"| `{name}` | {default} | {_cell(' '.join(said))} |")
+            said = []
+        elif line.startswith("# ") and len(lines) > 4:
+            said.append(line.removeprefix("# "))
+        elif not line:
+            said = []
+    return "\n".join(lines) + "\n"
+
+
+def _cell(words: str) -> str:
+    return words.replace("|", "\\|").replace("<", "&lt;")
+
+
+def operator_api_page() -> str:
+    """`docs/reference/operator-api.md`: from its own document."""
+    from integration_app.web.operator_api import openapi
+
+    lines = [
+        "# Operator API", "",
+        "What the operator's pages do, as JSON: on when `OPERATOR_API_TOKEN` is set, behind `Authorization: Bearer TOKEN`. The document itself",
+        "(OpenAPI 3.1) is at `/operator/api/openapi.json`. Bodies that are not of their form are answered 400, with what is wrong in which",
+        "field. Written by `make docs`.", "", "| call | what | query | body |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    document = openapi()
+    for path, methods in document["paths"].items():
+        for method, found in methods.items():
+            query = " ".join(f"`{row['name']}`" for row in found["parameters"] if row["in"] == "query")
+            lines.append(f"| `{method.upper()} {path}` | {found['summary']} | {query} | {_body(document, found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _body(document: dict[str, Any], operation: dict[str, Any]) -> str:
+    if "requestBody" not in operation:
+        return ""
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    name = schema["$ref"].rpartition("/")[2]
+    rows = document["components"]["schemas"][name]["properties"]
+    return ", ".join(f"`{field}` {row['type']}" for field, row in rows.items())
+
+
+def metrics_page() -> str:
+    """`docs/reference/metrics.md`: every figure of `/metrics`."""
+    source = (ROOT / "integration_app" / "operations" / "metrics.py").read_text(encoding="utf-8")
+    gauges = re.findall(r'_gauge\("(\w+)", "([^"]+)"', source)
+    families = re.findall(
+        r'(Counter|Gauge)MetricFamily\(\s*f"\{_PREFIX\}_(\w+)",\s*"([^"]+)"(?:,\s*labels=\(([^)]*)\))?', source
+    )
+    histograms = re.findall(r'"\w+": \("(\w+)", "([^"]+)", \w+\)', source)
+    rows = [(f"omi_inbox_{name}", "gauge", "", words) for name, words in gauges]
+    for kind, name, words, labels in families:
+        named = " ".join(f"`{label}`" for label in re.findall(r'"(\w+)"', labels))
+        rows.append((f"omi_inbox_{name}" + ("_total" if kind == "Counter" else ""), kind.lower(), named, words))
+    rows += [(f"omi_inbox_{name}", "histogram", "", words) for name, words in histograms]
+    lines = [
+        "# Metrics", "",
+        "At `/metrics` when `METRICS_TOKENS` is set, in Prometheus' text form, behind `Authorization: Bearer TOKEN`. The same from every process: figures",
+        "are kept in Redis. No label names a user. Merged messages are `messages_total` less `deliveries_total`, both with `state=\"done\"`. Alert rules:",
+        "[`deploy/prometheus/alerts.yml`](../../deploy/prometheus/alerts.yml), a dashboard: [`deploy/grafana`](../../deploy/grafana/omi-inbox.json).",
+        "Written by `make docs`.", "", "| name | kind | labels | what |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    return (
+        "\n".join(
+            [*lines, *(f"| `{name}` | {kind} | {labels} | {words} |" for name, kind, labels, words in sorted(rows))]
+        )
+        + "\n"
+    )
+
+
+GENERATED = {
+    "coverage.md": coverage_page,
+    "reference/settings.md": settings_page,
+    "reference/operator-api.md": operator_api_page,
+    "reference/metrics.md": metrics_page,
+}
+"""Pages that are written whole."""
+
+
 if __name__ == "__main__":
-    (DOCS / "coverage.md").write_text(coverage_page(), encoding="utf-8")
+    for name, made in GENERATED.items():
+        (DOCS / name).write_text(made(), encoding="utf-8")
     page = DOCS / "providers.md"
     page.write_text(providers_page(page.read_text(encoding="utf-8")), encoding="utf-8")
