@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs docs-site lock clean proof packages simulate mutations mail-score bench bench-quick
+.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs docs-site lock clean proof packages release-check simulate mutations mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -74,6 +74,9 @@ lock: $(VENV)/.dev ## Write the lock files anew from pyproject.toml
 	$(LOCK) --extra alerts --extra local --extra otel --extra sentry pyproject.toml -o requirements.lock
 	$(LOCK) --extra local pyproject.toml -o requirements-local.lock
 	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
+
+release-check: $(VENV)/.dev ## Build what would be published, install it in a clean environment, run its demo
+	$(BIN)/python -m tests.release_check
 
 clean: ## Remove what was installed and made here
 	rm -rf $(VENV) .dev .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

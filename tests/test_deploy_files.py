@@ -86,6 +86,11 @@ def test_the_entrypoint_reads_settings_from_a_file(tmp_path: Path) -> None:
     assert said == "https://a b.example.com\n"
 
 
+def test_the_workflow_follows_its_schema() -> None:
+    workflow = REPO / ".github" / "workflows" / "ci.yml"
+    run(BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow)
+
+
 # --- images
 
 

@@ -16,14 +16,14 @@ from tests.conftest import REPO, Clock
 from tests.integration.helpers import PHONE, link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
 
-WHEEL = REPO / "tests" / "data" / "omi_inbox-0.2.0-py3-none-any.whl"
+WHEEL = REPO / "tests" / "data" / "omi_inbox-0.3.0-py3-none-any.whl"
 
 ACCEPT = """
 import sys
 from datetime import datetime, timedelta, UTC
 from integration_app import bootstrap, __version__
 from integration_app.model import Content, InboundMessage, Kind, Preferences, Route
-assert __version__ == "0.2.0", __version__
+assert __version__ == "0.3.0", __version__
 now = datetime.fromisoformat(sys.argv[1])
 services = bootstrap.build(clock=lambda: now)
 services.installations.add("u", now=now)
@@ -38,7 +38,7 @@ DRAIN = """
 import sys
 from datetime import datetime
 from integration_app import bootstrap, __version__
-assert __version__ == "0.2.0", __version__
+assert __version__ == "0.3.0", __version__
 now = datetime.fromisoformat(sys.argv[1])
 bootstrap.build(clock=lambda: now).drain.run("u")
 """
