@@ -23,6 +23,7 @@ class Package:
     module: str
     about: str
     dependencies: tuple[str, ...]
+    page: str
     more: str = ""
 
 
@@ -33,6 +34,7 @@ PACKAGES = (
         "omi_app_client",
         "A typed client for Omi's integrations and Developer APIs",
         ("marshmallow>=4.0,<5", "requests>=2.32,<3"),
+        "client.md",
     ),
     Package(
         "omi-sandbox",
@@ -40,6 +42,7 @@ PACKAGES = (
         "omi_sandbox",
         "Omi's APIs on localhost, with faults on demand and a pytest fixture",
         ("flask>=3.1,<4",),
+        "sandbox.md",
         '[project.scripts]\nomi-sandbox = "omi_sandbox.__main__:main"\n\n'
         '[project.entry-points.pytest11]\nomi_sandbox = "omi_sandbox.pytest_plugin"\n',
     ),
@@ -58,6 +61,7 @@ def build(package: Package, out: Path) -> Path:
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace(f"integration_app.{package.folder}", package.module), encoding="utf-8")
         shutil.copy(REPO / "LICENSE", folder)
+        shutil.copy(REPO / "docs" / package.page, folder / "README.md")
         (folder / "pyproject.toml").write_text(_project(package), encoding="utf-8")
         subprocess.run(  # noqa: S603 - pip, and our own folder
             [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(folder)], check=True
@@ -75,6 +79,7 @@ build-backend = "setuptools.build_meta"
 name = "{package.name}"
 version = "{version}"
 description = "{package.about}"
+readme = "README.md"
 license = "MIT"
 license-files = ["LICENSE"]
 requires-python = ">=3.11"
