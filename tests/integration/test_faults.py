@@ -477,7 +477,7 @@ def test_risks_are_named_with_their_cure(services: Services, redis: Redis, clock
     assert problems(services) == ""
     redis.config_set("appendfsync", "everysec")
     try:
-        assert "Set appendfsync always" in problems(services)
+        assert "→ set appendfsync always" in problems(services)
     finally:
         redis.config_set("appendfsync", "always")
     used = int(redis.info("memory")["used_memory"])
