@@ -51,7 +51,11 @@ class Metrics:
         late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
         yield _gauge("oldest_overdue_seconds", "How late the outbox is that waits longest.", late)
         yield _gauge("slots_busy", "Outboxes that a worker holds.", found.due.busy())
-        yield _gauge("workers", "Worker processes of the last minute.", found.health.workers(since=now - WORKER_SEEN))
+        yield _gauge(
+            "workers",
+            "Worker processes that gave a sign of life lately.",
+            found.health.workers(since=now - WORKER_SEEN),
+        )
         yield _gauge("installations", "Users.", len(waiting))
         yield _gauge("dead_letters", "Parked deliveries.", found.dead_letters.size())
         yield _gauge("quarantined", "Mails that are held.", found.quarantine.size())

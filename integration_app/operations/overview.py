@@ -10,7 +10,8 @@ from integration_app.bootstrap import Services
 from integration_app.model import Gate
 from integration_app.pipeline.estimate import Estimate
 
-WORKER_SEEN = timedelta(minutes=1)
+WORKER_SEEN = timedelta(seconds=45)
+"""A worker that gave no sign of life for longer is gone."""
 HOUR, DAY = 12, 288
 """Five-minute slots."""
 

@@ -97,7 +97,7 @@ def names(metered: Services, sandbox: SandboxControl, clock: Clock) -> set[str]:
     sandbox.fault("error_before", route="create_conversation", times=1)
     text(metered, "one")
     run_to_rest(metered, clock)
-    return {name for name, _ in scraped(metered)[1]} | {"omi_inbox_gate_closed"}
+    return {name for name, _ in scraped(metered)[1]} | {"omi_inbox_gate_closed", "omi_inbox_waiting_by_cause"}
 
 
 def test_alert_rules_name_figures_that_exist_and_say_what_to_do(names: set[str]) -> None:

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 from integration_app.bootstrap import Services
 from integration_app.model import Reason
+from integration_app.operations.overview import WORKER_SEEN
 from integration_app.operations.providers import cure
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome
 
-WORKER_SILENT = timedelta(seconds=45)
 LATE = timedelta(seconds=30)
 FAILED_LATELY = timedelta(minutes=10)
 REFUSED_LATELY = timedelta(minutes=15)
@@ -69,7 +69,7 @@ def standing(found: Services) -> Standing:
     now = found.clock()
     oldest = found.due.oldest()
     written, ours = found.health.write_and_read_back(), found.identity.is_ours()
-    workers = found.health.workers(since=now - WORKER_SILENT)
+    workers = found.health.workers(since=now - WORKER_SEEN)
     late = max(timedelta(0), now - oldest) if oldest else timedelta(0)
     problems: list[Problem] = []
     if not ours:
@@ -82,7 +82,7 @@ def standing(found: Services) -> Standing:
         words = f"drains of {len(failing)} users failed in the last ten minutes"
         problems.append(Problem("drains", words, "the workers' logs say why"))
     if not workers:
-        words = f"no worker was seen in the last {WORKER_SILENT.total_seconds():.0f} seconds"
+        words = f"no worker was seen in the last {WORKER_SEEN.total_seconds():.0f} seconds"
         problems.append(Problem("no worker", words, "start one: messages are taken in and wait", urgent=True))
     problems += _gates(found, now)
     if not written:
