@@ -14,6 +14,10 @@ _BULLET = re.compile(r"- ")
 _pages: list[tuple[str, str, str]] = []
 
 
+def on_pre_build(config: Any) -> None:
+    _pages.clear()
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """A link out of docs/ leads to the repository."""
 

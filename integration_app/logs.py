@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -78,7 +79,8 @@ def crash(where: str, error: BaseException) -> str:
     """Log a crash and name it: its type and place, never its text, which may repeat a message."""
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
     place = frames[-1] if frames else "?"
-    for told in _on_crash:
-        told(where, error)
     get(__name__).error("crash", where=where, error=type(error).__name__, at=frames)
+    for told in _on_crash:
+        with suppress(Exception):  # it is in the log
+            told(where, error)
     return f"crash in {where}: {type(error).__name__} at {place}"

@@ -6,6 +6,7 @@ people wrote.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from integration_app import logs
@@ -45,6 +46,12 @@ def configure(dsn: str | None, version: str) -> None:
         before_send=bare,
     )
     logs.on_crash(lambda where, error: _told(sentry_sdk, where, error))
+
+
+def flush() -> None:
+    """Send what is still here, before the process ends."""
+    if sdk := sys.modules.get("sentry_sdk"):
+        sdk.flush(timeout=3)
 
 
 def bare(event: Any, hint: Any = None) -> Any:

@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,14 @@ log = logs.get(__name__)
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _LINKS_MAX = 100
 _tracer: Tracer | None = None
-_ids: Any = None
+_provider: Any = None
+_ids: ContextVar[tuple[int, int] | None] = ContextVar("ids", default=None)
+"""Of the span that is begun: only the webhook's are not random."""
 
 
 def configure(process: str, version: str) -> None:
     """Begin to trace, where an endpoint is set. `process`: web or worker."""
-    global _tracer, _ids
+    global _tracer, _provider
     if not any(os.environ.get(name) for name in _ENDPOINTS):
         return
     try:
@@ -45,38 +48,44 @@ def configure(process: str, version: str) -> None:
         return
 
     class Ids(RandomIdGenerator):
-        """Random ones, except for the span of a webhook."""
-
-        given: tuple[int, int] | None = None
-
         def generate_trace_id(self) -> int:
-            return self.given[0] if self.given else super().generate_trace_id()
+            given = _ids.get()
+            return given[0] if given else super().generate_trace_id()
 
         def generate_span_id(self) -> int:
-            return self.given[1] if self.given else super().generate_span_id()
+            given = _ids.get()
+            return given[1] if given else super().generate_span_id()
 
-    _ids = Ids()
     resource = Resource.create({"service.namespace": "omi-inbox", "service.version": version} | _service(process))
-    provider = TracerProvider(resource=resource, id_generator=_ids)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    _tracer = provider.get_tracer("omi-inbox", version)
+    _provider = TracerProvider(resource=resource, id_generator=Ids())
+    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _tracer = _provider.get_tracer("omi-inbox", version)
 
 
-def is_on() -> bool:
-    return _tracer is not None
+def flush() -> None:
+    """Send what is still here, before the process ends."""
+    if _provider is not None:
+        _provider.force_flush(3000)
 
 
 def accepted(message_id: str, provider: str, outcome: str, began: datetime, ended: datetime) -> None:
     """The webhook that brought a message; the root of its trace."""
     if _tracer is None or not message_id:
         return
+    try:
+        _accepted(_tracer, message_id, provider, outcome, began, ended)
+    except Exception as error:  # noqa: BLE001 - the message is stored: nothing may make its vendor send it again
+        log.warning("not traced", error=type(error).__name__)
+
+
+def _accepted(tracer: Tracer, message_id: str, provider: str, outcome: str, began: datetime, ended: datetime) -> None:
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanKind
 
     root = _root(message_id)
-    _ids.given = root.trace_id, root.span_id
+    token = _ids.set((root.trace_id, root.span_id))
     try:
-        span = _tracer.start_span(
+        span = tracer.start_span(
             f"send {provider}",
             context=Context(),
             kind=SpanKind.PRODUCER,
@@ -92,7 +101,7 @@ def accepted(message_id: str, provider: str, outcome: str, began: datetime, ende
             },
         )
     finally:
-        _ids.given = None
+        _ids.reset(token)
     span.end(_nanos(ended))
 
 
@@ -148,7 +157,9 @@ def _root(message_id: str) -> SpanContext:
 
     made = hashlib.sha256(message_id.encode()).digest()
     trace, span = int.from_bytes(made[:16]), int.from_bytes(made[16:24])
-    return SpanContext(trace or 1, span or 1, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    taken = _provider.sampler.should_sample(None, trace, "root").decision.is_sampled()  # as it decided for the webhook
+    flags = TraceFlags(TraceFlags.SAMPLED if taken else TraceFlags.DEFAULT)
+    return SpanContext(trace or 1, span or 1, is_remote=True, trace_flags=flags)
 
 
 def _nanos(moment: datetime) -> int:

@@ -29,6 +29,11 @@ GRACE = 170
 """Seconds that a worker may need to finish: a call to Omi takes up to 160."""
 
 
+def test_the_first_deployment_on_render_can_go_live_before_the_store_is_ours() -> None:
+    (web,) = [row for row in read("render.yaml")["services"] if row["type"] == "web"]
+    assert web["healthCheckPath"] == "/livez"
+
+
 def run(*words: str | Path, **more: Any) -> str:
     done = subprocess.run(
         [str(word) for word in words], capture_output=True, text=True, timeout=60, check=False, **more
@@ -77,18 +82,29 @@ def test_composes_services_run_what_there_is_and_have_time_to_end(compose: dict[
     assert "environment" not in services["worker"], "settings come as a file"
 
 
-def test_the_entrypoint_reads_settings_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "settings").write_text("PUBLIC_BASE_URL='https://a b.example.com'\n")
-    said = run(
-        "/bin/sh", REPO / "docker-entrypoint.sh", "/bin/sh", "-c", 'echo "$PUBLIC_BASE_URL"',
-        env={"PATH": "/usr/bin:/bin", "SETTINGS": str(tmp_path / "settings")},
-    )  # fmt: skip
-    assert said == "https://a b.example.com\n"
-
-
 def test_the_workflow_follows_its_schema() -> None:
     workflow = REPO / ".github" / "workflows" / "ci.yml"
     run(BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow)
+
+
+def entrypoint(settings: Path, *words: str) -> str:
+    env = {"PATH": f"{BIN}:/usr/bin:/bin", "SETTINGS": str(settings), "DATA_FOLDER": str(settings.parent / "nowhere")}
+    return run("/bin/sh", REPO / "docker-entrypoint.sh", *words, env=env)
+
+
+def test_every_example_of_a_setting_reaches_the_process_as_it_is_written(tmp_path: Path) -> None:
+    example = (REPO / ".env.example").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=(\S.*)$", example, re.MULTILINE))
+    rows |= {"ALERT_URLS": "ntfys://host/topic?priority=high&tags=x", "OMI_APP_ID": "$(touch never)`x`;"}
+    (settings := tmp_path / "settings").write_text("".join(f"{name}={value}\n" for name, value in rows.items()))
+    code = "import os, json; print(json.dumps(dict(os.environ)))"
+    found = json.loads(entrypoint(settings, sys.executable, "-c", code))
+    assert {name: found.get(name) for name in rows} == rows
+    assert len(rows) > 30
+
+
+def test_roots_container_without_a_volume_of_its_own_runs_all_the_same(tmp_path: Path) -> None:
+    assert entrypoint(tmp_path / "none", "/bin/sh", "-c", "echo here").strip() == "here"
 
 
 # --- images
@@ -110,6 +126,9 @@ def test_units_are_understood_by_systemd(name: str, tmp_path: Path) -> None:
     text = (REPO / "deploy" / "systemd" / f"{name}.service").read_text()
     (unit := tmp_path / f"{name}.service").write_text(text.replace("/opt/omi-inbox/bin", str(BIN)))
     assert run(needed("systemd-analyze"), "verify", unit).strip() == ""
+    (command,) = re.findall(r"^ExecStart=/opt/omi-inbox/bin/(.*)", text, re.MULTILINE)
+    line = PROCESSES.get(name.removeprefix("omi-inbox-"), "omi-inbox run")
+    assert command == line.replace('"', "").replace(" --slots ${WORKER_SLOTS:-64}", "")
 
 
 @pytest.mark.parametrize("path", sorted(path.name for path in (REPO / "deploy" / "kubernetes").glob("*.yaml")))
@@ -127,10 +146,12 @@ def test_kubernetes_takes_the_manifests(path: str) -> None:
 
 def test_kustomize_names_files_that_are_there() -> None:
     folder = REPO / "deploy" / "kubernetes"
-    named = {*read("deploy/kubernetes/kustomization.yaml")["resources"], "keda.yaml", "kustomization.yaml"}
+    by_hand = {"keda.yaml", "init.yaml", "kustomization.yaml"}  # a job cannot be applied twice, and must not be
+    named = {*read("deploy/kubernetes/kustomization.yaml")["resources"], *by_hand}
     assert named == {path.name for path in folder.glob("*.yaml")}
     (image,) = read("deploy/kubernetes/kustomization.yaml")["images"]
     assert image["newTag"] == __version__
+    assert f":{__version__} " in (folder / "init.yaml").read_text()
 
 
 def test_keda_scales_by_figures_that_we_expose() -> None:

@@ -38,7 +38,14 @@ TWICE_SECONDS = 1.0
 
 
 @click.command()
-@click.option("--slots", default=64, show_default=True, type=click.IntRange(1, 1000), help="Jobs at a time.")
+@click.option(
+    "--slots",
+    default=64,
+    show_default=True,
+    envvar="WORKER_SLOTS",
+    type=click.IntRange(1, 1000),
+    help="Jobs at a time.",
+)
 @click.option(
     "--grace",
     type=click.FloatRange(0),
@@ -90,6 +97,8 @@ def run(services: Services, slots: int, grace: float) -> None:
             time.sleep(RESTART_SECONDS)
     maintenance.join()
     log.info("stopped")
+    tracing.flush()
+    reporting.flush()
     sys.stderr.flush()
     os._exit(0)  # a slot whose call outlasts the grace period must not hold the process
 

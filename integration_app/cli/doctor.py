@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from integration_app import bootstrap, logs
 from integration_app.cli.output import FAILED, as_json, clock, use_local_stack
-from integration_app.errors import SettingsError
+from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.operations.checks import Check, every, from_nothing
 from integration_app.operations.live import live
 from integration_app.operations.online import online
@@ -48,5 +48,7 @@ def _all(want_online: bool, live_uid: str | None) -> Iterator[Check]:
             yield from online(found)
         if live_uid:
             yield from live(found, live_uid)
+    except StoreUnfit as error:
+        yield Check("at rest", False, f"{error} → list that key too, behind the new one")
     except (RedisError, OSError) as error:
         yield Check("redis", False, f"cannot be reached ({type(error).__name__}) → see REDIS_URL")

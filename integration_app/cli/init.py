@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import secrets
 import sys
@@ -13,7 +14,7 @@ from environs import ValidationError
 from werkzeug.security import generate_password_hash
 
 from integration_app import setting_values as check
-from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, json_option, say, services
+from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, json_option, operator, say, services
 from integration_app.cli.providers import what_to_paste
 from integration_app.providers import registry
 from integration_app.providers.base import ProviderSpec
@@ -53,6 +54,8 @@ def init(new: bool, compose: bool) -> None:
 def _ask_and_write(*, for_compose: bool) -> None:
     if SETTINGS_FILE.exists():
         fail(f"{SETTINGS_FILE} is here already: move it away first", USAGE)
+    if not os.access(SETTINGS_FILE.parent, os.W_OK):
+        fail(f"this folder cannot be written by {operator()}: {SETTINGS_FILE} has no place here", USAGE)
     click.echo("A few questions; everything can be changed in .env afterwards.\n", err=True)
     values, password = _of_omi(), secrets.token_urlsafe(12)
     values["PUBLIC_BASE_URL"] = _ask("Public address (https://…)", check=check.base_url).rstrip("/")
@@ -85,7 +88,8 @@ def _of_omi() -> dict[str, str]:
 def _of_redis(*, for_compose: bool) -> dict[str, str]:
     if for_compose:
         made = secrets.token_hex(24)
-        return {"VALKEY_PASSWORD": made, "REDIS_URL": f"redis://:{made}@valkey:6379/0"}
+        whose = {"INBOX_UID": str(os.getuid()), "INBOX_GID": str(os.getgid())}  # who may read this file
+        return {"VALKEY_PASSWORD": made, "REDIS_URL": f"redis://:{made}@valkey:6379/0"} | whose
     url = _ask("Redis URL (empty: omi-inbox run brings its own)", default="", check=_redis)
     return {"REDIS_URL": url} if url else {}
 

@@ -33,7 +33,7 @@ _IDS = (
 """Of a command's options: what says which; phones and words never do."""
 _NARROWEST = 8
 SETTINGS_FILE = Path(".env")
-_TELLING = ("OMI_APP_ID", "OMI_API_KEY", "OMI_DEVELOPER_KEY", "REDIS_URL", "PUBLIC_BASE_URL")
+_TELLING = ("OMI_APP_ID", "OMI_API_KEY", "OMI_DEVELOPER_KEY")
 STACK_FILE = Path(".dev") / "stack.json"
 
 
@@ -88,7 +88,7 @@ def local_stack() -> dict[str, Any] | None:
 
 
 def has_settings() -> bool:
-    """Whether the environment names this deployment."""
+    """Whether the environment holds this deployment's settings: it names an app, or a person."""
     return any(name.removesuffix("_FILE") in _TELLING for name in os.environ)
 
 
@@ -107,18 +107,24 @@ def read_settings_file() -> bool:
 
 def use_local_stack() -> None:
     """Take the settings of `.env`, or of the local stack, when the environment has none."""
-    if has_settings():
-        return
-    if read_settings_file():
-        data = Path(os.environ.get("DATA_FOLDER") or "data")
-        if not os.environ.get("REDIS_URL") and data.is_dir():
-            os.environ["REDIS_URL"] = embedded_url(data)  # of `omi-inbox run`
-        _remark("settings of a file")
+    had = has_settings()
+    from_file = read_settings_file()
+    if had or from_file:
+        _use_embedded()
+        if from_file:
+            _remark("settings of a file")
         return
     stack = local_stack()
     if stack:
         os.environ.update(stack["env"])
         _remark(f"settings of the local stack, {STACK_FILE}")
+
+
+def _use_embedded() -> None:
+    """Where no Redis is named: that of `omi-inbox run`, if there is one."""
+    data = Path(os.environ.get("DATA_FOLDER") or "data")
+    if not (os.environ.get("REDIS_URL") or os.environ.get("REDIS_URL_FILE")) and (data / "valkey").is_dir():
+        os.environ["REDIS_URL"] = embedded_url(data)
 
 
 def _remark(words: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from integration_app import bootstrap, logs
-from integration_app.cli.output import USAGE, fail, read_settings_file
+from integration_app.cli.output import USAGE, fail, has_settings, read_settings_file
 from integration_app.errors import SettingsError
 from integration_app.local.run import Run, RunError
 
@@ -33,10 +33,14 @@ def run(data: Path) -> None:
     os.environ.setdefault("DATA_FOLDER", str(data))
     try:
         made = Run(data, os.environ)
-        os.environ["REDIS_URL"] = made.redis_url
+        if made.redis_url:
+            os.environ["REDIS_URL"] = made.redis_url
         settings, providers = bootstrap.read_settings()
-    except (RunError, SettingsError) as error:
-        fail(f"{error}\n→ omi-inbox init asks for what is needed, and writes .env", USAGE)
+    except RunError as error:
+        fail(str(error), USAGE)
+    except SettingsError as error:
+        hint = "" if has_settings() else "\n→ omi-inbox init asks for what is needed, and writes .env"
+        fail(f"{error}{hint}", USAGE)
     logs.configure(settings.log_format, settings.log_level)
     kept = f"kept in {data.resolve()}" if made.is_embedded else "kept in the Redis at REDIS_URL"
     doors = ", ".join(providers) or "none: omi-inbox providers says what each needs"

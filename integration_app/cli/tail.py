@@ -15,7 +15,7 @@ from integration_app.cli.output import services
 from integration_app.model import Story
 from integration_app.operations.events import sentences
 
-_LOOKED_AT = 500
+_LOOKED_AT = 100
 """The newest messages: what happens to older ones is seen with `messages show`."""
 
 
@@ -26,10 +26,8 @@ _LOOKED_AT = 500
 @click.option("--json", "want_json", is_flag=True, help="One line of JSON for each event.")
 def tail(uid: str | None, last: int, every: float, want_json: bool) -> None:
     """Follow what happens to messages, until Ctrl-C. Never their text."""
-    told: dict[str, int] = {}
     with services() as found:
-        before = [story.id for story in _stories(found, uid)]
-        told = dict.fromkeys(before[last:], 1_000_000)  # what is older is not told
+        told = {story.id: len(story.events) for story in _stories(found, uid)[last:]}  # what was before is not told
         try:
             while True:
                 for story, event in _news(found, uid, told):

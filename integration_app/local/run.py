@@ -1,11 +1,13 @@
 """Web, worker and an embedded Valkey as one: for a small server, or a platform that runs one process.
 
-What dies is started again. SIGTERM stops web and worker together, then Valkey; a second one does not wait for calls
-that are in flight.
+What dies is started again. SIGTERM stops the worker, then web, then Valkey; a second one does not wait for calls that
+are in flight. When it is killed itself, the others end too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -18,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import IO
+from urllib.parse import quote
 
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from integration_app.local import valkey
 from integration_app.local.stack import PROCESSES
@@ -31,6 +34,8 @@ log = get("run")
 
 READY_SECONDS = 60.0
 """Valkey reads what it has kept first."""
+LOCK_SECONDS = 5.0
+TWICE_SECONDS = 1.0
 PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Before what died is started again; from the beginning after it has lived for `STEADY_SECONDS`."""
 STEADY_SECONDS = 60.0
@@ -45,6 +50,7 @@ class RunError(Exception):
 @dataclass(slots=True)
 class _Child:
     command: list[str]
+    pass_fds: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     died: int = 0
@@ -56,10 +62,10 @@ class Run:
 
     def __init__(self, data: Path, env: Mapping[str, str]) -> None:
         self.data = data
-        self.is_embedded = not env.get("REDIS_URL")
+        self.is_embedded = not (env.get("REDIS_URL") or env.get("REDIS_URL_FILE"))
         self._env = dict(env)
         self._children: dict[str, _Child] = {}
-        self._signals = 0
+        self._signals, self._signalled = 0, 0.0
         self._lock: IO[str] | None = None
         if self.is_embedded:
             self._env["REDIS_URL"] = embedded_url(data)
@@ -67,13 +73,15 @@ class Run:
         self._env |= {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}  # no package of the folder's own
 
     @property
-    def redis_url(self) -> str:
-        return self._env["REDIS_URL"]
+    def redis_url(self) -> str | None:
+        """The embedded Valkey's."""
+        return self._env["REDIS_URL"] if self.is_embedded else None
 
     def forever(self) -> int:
         """Until a signal; the exit code. Raises `RunError`."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._on_signal)
         try:
             if self.is_embedded:
                 self._start_valkey()
@@ -87,44 +95,61 @@ class Run:
     # --- Valkey ---------------------------------------------------------------------------------------------
 
     def _start_valkey(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = (self.data / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{self.data} is in use by another `omi-inbox run`") from None
-        folder, socket = self.data / "valkey", valkey.socket_of(self.data)
-        is_new = not folder.exists()
-        folder.mkdir(exist_ok=True, mode=0o700)
-        options = valkey.durable(folder) | {
-            "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "maxmemory": str(valkey.memory_limit()),
-            "loglevel": "warning",
-        }  # fmt: skip
         try:
             binary = valkey.server_path(valkey.EMBEDDED)
         except valkey.ServerMissingError as error:
             raise RunError(f"{error}; or set REDIS_URL") from None
-        self._children["valkey"] = child = _Child(valkey.command(binary, options))
+        folder, socket, ours = self.data / "valkey", valkey.socket_of(self.data), self.data / "ours"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = self._locked()
+        except OSError as error:
+            raise RunError(f"{self.data} cannot be written: {error.strerror}") from None
+        options = valkey.durable(folder) | {
+            "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "maxmemory": str(valkey.memory_limit()),
+            "loglevel": "warning",
+        }  # fmt: skip
+        # the lock is Valkey's too: it lasts as long as either of us may write
+        self._children["valkey"] = child = _Child(valkey.command(binary, options), (self._lock.fileno(),))
         self._start("valkey", child)
-        self._wait_for_valkey(child)
-        if is_new:
-            with connect(self._env["REDIS_URL"], decode=True) as client:
-                Identity(client).init(now=datetime.now(UTC))
-            log.warning("a new store", folder=str(folder))
+        if not self._valkey_answers(child) or ours.exists():
+            return
+        with connect(self._env["REDIS_URL"], decode=True) as client:
+            Identity(client).init(now=datetime.now(UTC))
+        ours.touch()  # once for this folder: a store that is emptied later is noticed
+        log.warning("a new store", folder=str(folder))
 
-    def _wait_for_valkey(self, child: _Child) -> None:
+    def _locked(self) -> IO[str]:
+        """This folder's lock; the one who had it may be about to end."""
+        file, deadline = (self.data / "lock").open("w"), time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    file.close()
+                    raise RunError(f"{self.data} is in use by another `omi-inbox run`") from None
+                time.sleep(0.1)
+            else:
+                return file
+
+    def _valkey_answers(self, child: _Child) -> bool:
+        """Whether it does, once it has read what it has kept; False after a signal to stop. Raises `RunError`."""
         deadline = time.monotonic() + READY_SECONDS
         with connect(self._env["REDIS_URL"], decode=True) as client:
-            while time.monotonic() < deadline and not self._signals:
+            while not self._signals:
                 try:
                     if client.ping():
-                        return
+                        return True
+                except BusyLoadingError:
+                    deadline = time.monotonic() + READY_SECONDS
                 except (RedisError, OSError):
                     pass
-                if child.process is not None and child.process.poll() is not None:
-                    break
+                ended = child.process is not None and child.process.poll() is not None
+                if ended or time.monotonic() > deadline:
+                    raise RunError(f"the embedded Valkey does not start; its files are in {self.data / 'valkey'}")
                 time.sleep(0.05)
-        raise RunError(f"the embedded Valkey does not start; its files are in {self.data / 'valkey'}")
+        return False
 
     # --- processes ------------------------------------------------------------------------------------------
 
@@ -135,6 +160,8 @@ class Run:
             stdin=subprocess.DEVNULL,
             env=self._env,
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
+            pass_fds=child.pass_fds,
+            preexec_fn=_end_with_us,
         )
 
     def _watch(self) -> int:
@@ -160,23 +187,23 @@ class Run:
         return 0
 
     def _stop(self) -> None:
-        serving = {name: child for name, child in self._children.items() if name != "valkey"}
-        for child in serving.values():
+        """The worker first, which may take as long as a call to Omi: messages are taken in meanwhile."""
+        for name in reversed(self._children):
+            child = self._children[name]
             _signal(child, signal.SIGTERM)
-        while any(child.process is not None and child.process.poll() is None for child in serving.values()):
-            if self._signals > 1:
-                for child in serving.values():
+            while child.process is not None and child.process.poll() is None:
+                if self._signals > 1 and name != "valkey":
                     _signal(child, signal.SIGKILL)
-            time.sleep(0.1)
-        for child in self._children.values():
-            _signal(child, signal.SIGTERM)
-            if child.process is not None:
-                child.process.wait()
+                time.sleep(0.05)
         if self._lock is not None:
             self._lock.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        """Two within a second are one: a closing terminal tells the shell and the process."""
+        now = time.monotonic()
+        if not self._signals or now - self._signalled > TWICE_SECONDS:
+            self._signals += 1
+        self._signalled = now
 
 
 def embedded_url(data: Path) -> str:
@@ -184,7 +211,13 @@ def embedded_url(data: Path) -> str:
     path = str(valkey.socket_of(data))
     if len(path.encode()) > valkey.SOCKET_PATH_MAX:
         raise RunError(f"{data.resolve()} is too long a path for a socket: choose a shorter one with --data")
-    return f"unix://{path}"
+    return f"unix://{quote(path)}"
+
+
+def _end_with_us() -> None:
+    """In the child, on Linux: SIGTERM when the parent is gone, however it went."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _signal(child: _Child, number: signal.Signals) -> None:

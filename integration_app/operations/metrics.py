@@ -6,7 +6,7 @@ https://prometheus.io/docs/practices/naming/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 
 from prometheus_client.core import (
@@ -21,6 +21,8 @@ from integration_app.model import BUCKETS, DOOR_BUCKETS
 from integration_app.operations.overview import WORKER_SEEN, causes_of
 
 _PREFIX = "omi_inbox"
+_LOOKED_AT = 200
+_LOOKED_EVERY = timedelta(minutes=1)
 _HISTOGRAMS = {
     "door": ("door_seconds", "How long requests at our doors took.", DOOR_BUCKETS),
     "call": ("omi_call_seconds", "How long calls to Omi that it took lasted.", BUCKETS),
@@ -33,12 +35,19 @@ class Metrics:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._looked: tuple[datetime, tuple[dict[str, int], int]] | None = None
 
     def collect(self) -> Iterator[Metric]:
         counters = self._services.health.counters()
         yield from _counters(counters)
         yield from _histograms(counters)
         yield from self._gauges()
+
+    def _of_users(self, uids: list[str], now: datetime) -> tuple[dict[str, int], int]:
+        """Why messages wait, and users without quota: a look at each of many, so once a minute at the most."""
+        if self._looked is None or not timedelta(0) <= now - self._looked[0] < _LOOKED_EVERY:
+            self._looked = now, _looked_at(self._services, uids)
+        return self._looked[1]
 
     def _gauges(self) -> Iterator[Metric]:
         found, now = self._services, self._services.clock()
@@ -65,10 +74,11 @@ class Metrics:
         reasons = GaugeMetricFamily(
             f"{_PREFIX}_waiting_by_cause", "Messages of the first 200 users who wait, by why.", labels=("reason",)
         )
-        uids = [uid for uid, size in waiting.items() if size]
-        for reason, count in causes_of(found, uids, lambda estimate: estimate.reason.key).items():
+        causes, used_up = self._of_users([uid for uid, size in waiting.items() if size], now)
+        for reason, count in causes.items():
             reasons.add_metric((reason,), count)
         yield reasons
+        yield _gauge("users_without_quota", "Of 200 users who wait: those without calls left this hour.", used_up)
         closed = GaugeMetricFamily(
             f"{_PREFIX}_gate_closed", "Whether everybody waits, and why.", labels=("gate", "reason")
         )
@@ -76,7 +86,16 @@ class Metrics:
             closed.add_metric((name, gate.reason.key), float(gate.until > now))
         yield closed
         lag = max(timedelta(0), now - (found.health.swept_at() or now))
-        yield _gauge("retention_lag_seconds", "Since retention was last looked after.", lag.total_seconds())
+        yield _gauge("retention_lag_seconds", "Seconds since retention last ran.", lag.total_seconds())
+
+
+def _looked_at(found: Services, uids: list[str]) -> tuple[dict[str, int], int]:
+    causes = causes_of(found, uids, lambda estimate: estimate.reason.key)
+    return causes, sum(_is_used_up(found, uid) for uid in uids[:_LOOKED_AT])
+
+
+def _is_used_up(found: Services, uid: str) -> bool:
+    return any(quota.limit is not None and quota.used >= quota.limit for quota in found.quotas.of(uid).values())
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:

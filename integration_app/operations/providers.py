@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import requests
+from environs import FileAwareEnv
 
 from integration_app.bootstrap import Services
 from integration_app.operations.overview import DAY
 from integration_app.providers import registry
-from integration_app.providers.base import Outcome
+from integration_app.providers.base import Outcome, ProviderSpec
 
 
 def providers(services: Services) -> list[dict[str, Any]]:
@@ -37,7 +37,8 @@ def refusals(services: Services, name: str) -> list[dict[str, str]]:
     """The last ones of a day: when, why, and what to do."""
     rows = services.refusals.latest(name, now=services.clock())
     return [
-        {"at": row.at.isoformat(), "outcome": row.outcome, "why": row.why, "cure": cure(services, name, row.outcome)}
+        {"at": row.at.isoformat(), "outcome": row.outcome, "why": row.why, "shape": row.shape}
+        | {"cure": cure(services, name, row.outcome)}
         for row in rows
     ]
 
@@ -60,6 +61,12 @@ def cure(services: Services, name: str, outcome: str) -> str:
             return f"larger than {spec.provider.max_body_bytes // 1_000_000} MB: have the provider send less"
 
 
+def environment(spec: ProviderSpec) -> dict[str, str]:
+    """What a provider's sender reads, also where it is given as a file."""
+    env, names = FileAwareEnv(), (*spec.settings, *spec.local_settings)
+    return {name: value for name in names if (value := env.str(name, None))}
+
+
 def send_test(services: Services, name: str, uid: str) -> str:
     """Send a message signed as the vendor signs, through the public door, for one user. Says what came of it."""
     spec, installation = registry.specs().get(name), services.installations.get(uid)
@@ -67,7 +74,7 @@ def send_test(services: Services, name: str, uid: str) -> str:
         return "this provider is off"
     if installation is None:
         return "no such user"
-    sender = spec.sender(os.environ)
+    sender = spec.sender(environment(spec))
     sample = next(iter(sender.samples().values()))
     if "{phone}" in sample.sender and not installation.phones:
         return "this user has no phone"

@@ -30,7 +30,11 @@ class DoorTimes:
                 return
             counts, self._counts = self._counts, Counter()
             self._flushed = time.monotonic()
+        threading.Thread(target=self._add, args=(counts,), daemon=True).start()  # no answer waits for it
+
+    def _add(self, counts: Counter[str]) -> None:
         try:
             self._health.add(counts)
         except (RedisError, OSError):
-            return  # figures for people: no answer waits for them
+            with self._lock:
+                self._counts += counts

@@ -1,7 +1,8 @@
 """gunicorn's settings, the same in development, in the Procfile and in the image.
 
 gevent, because a slow caller then costs next to nothing: five hundred that drip their heads hold up nobody, and each
-head has `keepalive` seconds in all. With threads (`WEB_WORKER_CLASS=gthread`) twelve close the door. A worker a core.
+head has `keepalive` seconds in all. With threads (`WEB_WORKER_CLASS=gthread`) twelve close the door. A worker for each
+core, four at the most.
 """
 
 import os
@@ -14,7 +15,7 @@ from integration_app.web.draining import when_ready  # noqa: F401 - gunicorn loo
 
 bind = f"{os.environ.get('WEB_HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 8000}"  # noqa: S104 - a container's port
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-workers = int(os.environ.get("WEB_CONCURRENCY") or cores)
+workers = int(os.environ.get("WEB_CONCURRENCY") or min(cores, 4))  # a container sees all cores of its host
 threads = int(os.environ.get("WEB_THREADS") or 8)
 worker_class = os.environ.get("WEB_WORKER_CLASS") or "gevent"
 worker_connections = 2000
@@ -27,6 +28,14 @@ accesslog = None  # paths carry uids later on; the app logs what matters
 loglevel = "error"  # its warnings repeat what a caller sent
 control_socket_disable = True
 _USAGE = 2
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """What is still to be told leaves with the process."""
+    from integration_app import reporting, tracing
+
+    tracing.flush()
+    reporting.flush()
 
 
 def on_starting(server: Any) -> None:

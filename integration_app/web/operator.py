@@ -15,6 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
 from integration_app.operations.alerting.alerts import Alerts
 from integration_app.operations.alerting.channels import channels
+from integration_app.operations.alerting.problems import standing, to_look_at
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
 from integration_app.web import auditing, passwords, security
@@ -37,7 +38,12 @@ def logout(services: Services) -> AnyResponse:
 
 @page()
 def overview(services: Services) -> str:
-    return render_template("operator/overview.html", **operations.overview(services), bars=bars)
+    found, told = [*standing(services).problems, *to_look_at(services)], services.alerting.told()
+    problems = [
+        {"what": row.what, "cure": row.cure, "since": f"{told[row.key].since:%d %b %H:%M}" if row.key in told else ""}
+        for row in found
+    ]
+    return render_template("operator/overview.html", **operations.overview(services), problems=problems, bars=bars)
 
 
 @page()

@@ -26,6 +26,7 @@ from integration_app.errors import (
 from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
 from integration_app.store.ingest import Receipt
 from integration_app.store.refusals import Refusal
+from integration_app.text.clean import one_line
 from integration_app.web.door_times import DoorTimes
 from integration_app.web.request_timeout import Busy, within_limits
 
@@ -161,9 +162,22 @@ def _count(provider: Provider, services: Services, outcome: Outcome) -> None:
 
 def _note(services: Services, name: str, outcome: Outcome, why: str) -> None:
     try:
-        services.refusals.note(name, Refusal(services.clock(), outcome.value, why))
+        services.refusals.note(name, Refusal(services.clock(), outcome.value, why, _shape()))
     except (RedisError, OSError):
         log.warning("not noted", provider=name)
+
+
+def _shape() -> str:
+    """What a refused request looked like: a vendor or a scanner, and which header is missing."""
+    names = sorted({name.lower() for name in request.headers.keys()})  # noqa: SIM118 - not a dict
+    parts = (
+        request.method,
+        request.mimetype or "no type",
+        f"{request.content_length or 0} bytes",
+        f"by {one_line(request.user_agent.string, 80) or 'no program'}",
+        f"headers {', '.join(names[:40])}",
+    )
+    return "; ".join(parts)
 
 
 def _response(reply: Reply, outcome: Outcome) -> Response:

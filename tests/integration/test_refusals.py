@@ -35,6 +35,9 @@ def test_a_wrong_signature_is_told_with_its_cause_and_cure(
     assert rows[0]["outcome"] == "bad signature"
     assert "https://inbox.example.com/webhooks/twilio" in rows[0]["cure"]
     assert "private words" not in str(rows)
+    assert rows[0]["shape"].startswith("POST; application/x-www-form-urlencoded; 18 bytes; by Werkzeug")
+    assert "x-twilio-signature" in rows[0]["shape"], "the names of headers, not their values"
+    assert "=x" not in rows[0]["shape"]
     page = signed_in(app).get("/operator/providers").text
     assert "Refused lately: 6" in page
     assert "TWILIO_ACCOUNT_SID" in page

@@ -48,7 +48,7 @@ def test_readyz_says_when_everybody_waits(services: Services, clock: Clock) -> N
     services.gates.close(GateScope.ALL, "u", None, refusal(until, "Omi refused our API key"), now=clock())
     problems = create_app(services).test_client().get("/readyz").get_json()["problems"]
     assert problems == [
-        "everybody waits until 08:01:00 UTC: Omi refused our API key → it opens by itself; omi-inbox resume --everybody opens it now"
+        "everybody waits until 08:01:00 UTC: Omi refused our API key → omi-inbox resume --everybody opens it now, before its time"
     ]
 
 

@@ -92,7 +92,7 @@ def test_the_public_address_leads_here_or_not(
         ({"sms_url": "HOOK#rc=3", "sms_method": "POST"}, True, "is sent here"),
         ({"sms_url": "HOOK", "sms_method": "GET"}, False, "by GET"),
         ({"sms_url": "https://elsewhere.example/sms", "sms_method": "POST"}, False, "go elsewhere"),
-        ({"sms_url": "", "sms_method": "POST"}, False, "nothing, or an application"),
+        ({"sms_url": "", "sms_method": "POST"}, False, "no webhook is set"),
         (None, False, "no number of this account"),
     ],
 )

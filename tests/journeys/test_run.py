@@ -124,6 +124,39 @@ def test_from_an_empty_folder_to_a_text_in_omi_and_through_every_death(server: S
         server.command("run")
 
 
+def test_when_it_is_killed_itself_nothing_goes_on_without_it(server: Server) -> None:
+    (server.folder / ".env").write_text(
+        f"OMI_APP_ID=a\nOMI_API_KEY=sk_a\nPUBLIC_BASE_URL={server.url}\nSECRET_KEY={'k' * 32}\n"
+    )
+    server.start()
+    children = server.children()
+    assert set(children) == {"valkey", "web", "worker"}
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    server.until(lambda: not any(_is_alive(pid) for pid in children.values()))
+    server.start()
+    assert json.loads(server.command("messages", "--json")) == []
+
+
+def test_a_first_start_that_failed_does_not_leave_a_store_that_takes_nothing(server: Server) -> None:
+    (server.folder / "data" / "valkey").mkdir(parents=True)
+    settings = {
+        "OMI_APP_ID": "a", "OMI_API_KEY": "sk_a", "PUBLIC_BASE_URL": server.url, "SECRET_KEY": "k" * 32,
+    }  # fmt: skip
+    server.env |= settings  # from the environment, as platforms give them
+    server.start()
+    assert requests.get(f"{server.url}/readyz", timeout=5).json()["status"] == "ok"
+    assert json.loads(server.command("messages", "--json")) == [], "commands find the embedded Valkey"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
 def test_settings_that_cannot_be_used_end_it_at_once_with_one_list(server: Server) -> None:
     done = subprocess.run(
         [COMMAND, "run"], cwd=server.folder, env=server.env, capture_output=True, text=True, timeout=60, check=False

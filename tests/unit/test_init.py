@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,31 @@ def test_what_is_here_already_is_not_overwritten() -> None:
     result = CliRunner().invoke(main, ["init", "--new"], input="app\n")
     assert result.exit_code == 2
     assert Path(".env").read_text() == "OMI_APP_ID=a\n"
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "PUBLIC_BASE_URL"])
+def test_a_setting_that_is_exported_by_chance_does_not_stop_the_questions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, HERE if name == "PUBLIC_BASE_URL" else REDIS)
+    assert asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "").exit_code == 0
+    assert Path(".env").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integration_app.cli.init.os.access", lambda *_: False)  # root may write everywhere
+    result = asked()
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output
+
+
+def test_commands_find_the_embedded_store_wherever_settings_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    from integration_app.cli.output import use_local_stack
+
+    Path("data/valkey").mkdir(parents=True)
+    monkeypatch.setenv("OMI_APP_ID", "app_1")
+    use_local_stack()
+    assert os.environ.pop("REDIS_URL").endswith("/data/valkey.sock")
+    monkeypatch.setenv("REDIS_URL_FILE", "/run/secrets/redis")
+    use_local_stack()
+    assert "REDIS_URL" not in os.environ

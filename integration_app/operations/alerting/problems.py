@@ -77,7 +77,9 @@ def standing(found: Services) -> Standing:
     problems += _redis(found)
     if late > LATE:
         words = f"the oldest due outbox is {late.total_seconds():.0f} s late"
-        problems.append(Problem("late", words, "omi-inbox outboxes; more workers or slots?", timedelta(seconds=30)))
+        problems.append(
+            Problem("late", words, "omi-inbox outboxes; more workers or slots?", timedelta(seconds=30), urgent=True)
+        )
     if failing := found.health.failed_since(now - FAILED_LATELY):
         words = f"drains of {len(failing)} users failed in the last ten minutes"
         problems.append(Problem("drains", words, "the workers' logs say why"))
@@ -103,9 +105,7 @@ def to_look_at(found: Services) -> Iterator[Problem]:
     swept = found.health.swept_at()
     if swept and now - swept > RETENTION_LATE:
         hours = (now - swept).total_seconds() / 3600
-        yield Problem(
-            "retention", f"retention was last looked after {hours:.0f} hours ago", "the workers' logs say why"
-        )
+        yield Problem("retention", f"retention last ran {hours:.0f} hours ago", "the workers' logs say why")
     for name in registry.specs():
         rows = [row for row in found.refusals.latest(name, now=now) if now - row.at < REFUSED_LATELY]
         bad = [row for row in rows if row.outcome in (Outcome.BAD_SIGNATURE, Outcome.MALFORMED)]
@@ -120,12 +120,12 @@ def _redis(found: Services) -> Iterator[Problem]:
     for sentence in (*facts.mistakes(), *risks):
         what, _, cure_ = sentence.partition(" → ")
         cause = re.sub(r"[^a-z-]+", " ", sentence.partition(":")[0].lower()).strip()  # without figures
-        yield Problem(f"redis {cause}", what, cure_, timedelta(minutes=1), _DAY)
+        yield Problem(f"redis {cause}", what, cure_, timedelta(minutes=1), _DAY, urgent="all is refused" in what)
 
 
 def _gates(found: Services, now: datetime) -> Iterator[Problem]:
     for name, gate in found.gates.of_all().items():
         if gate.until > now:
             words = f"everybody waits until {gate.until:%H:%M:%S} UTC: {gate.why}"
-            cure_ = _OF_GATES.get(gate.reason, "it opens by itself; omi-inbox resume --everybody opens it now")
-            yield Problem(f"gate {name} {gate.reason.key}", words, cure_, timedelta(seconds=30))
+            cure_ = _OF_GATES.get(gate.reason, "omi-inbox resume --everybody opens it now, before its time")
+            yield Problem(f"gate {name} {gate.reason.key}", words, cure_, timedelta(seconds=30), urgent=True)

@@ -46,7 +46,7 @@ def check_number(
     if calls == url:
         yield True, "a text to INBOX_PHONE is sent here"
     elif found.get("sms_application_sid") or not calls:
-        yield False, f"nothing, or an application, gets its texts → paste {url} as A message comes in"
+        yield False, f"no webhook is set, or an application gets its texts → paste {url} as A message comes in"
     else:
         yield False, f"its texts go elsewhere → paste {url} as A message comes in"
     if str(found.get("sms_method") or "POST").upper() != "POST":
