@@ -53,6 +53,14 @@ def alerts(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
+def about(env: FileAwareEnv) -> dict[str, Any]:
+    """Whom people write to."""
+    return {
+        "operator_name": env.str("OPERATOR_NAME", None),
+        "support_email": env.str("SUPPORT_EMAIL", None, validate=values_of.email),
+    }
+
+
 def limits(env: FileAwareEnv) -> dict[str, Any]:
     not_negative = check.Range(min=0)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from environs import ValidationError
@@ -23,6 +24,11 @@ def base_url(value: str) -> None:
         raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
     if parts.username or parts.password:
         raise ValidationError("must not carry credentials")
+
+
+def email(value: str) -> None:
+    if value and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+", value):
+        raise ValidationError("must be a mail address")
 
 
 def url(value: str) -> None:

@@ -51,6 +51,8 @@ class Settings:
     public_base_url: str
     inbox_domain: str | None
     inbox_phone: str | None
+    operator_name: str | None
+    support_email: str | None
     trusted_proxies: int
     trusted_proxy_networks: tuple[str, ...]
     login_codes_per_hour: int
@@ -174,7 +176,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
-    values |= groups.access(reader) | groups.alerts(env) | groups.limits(env)
+    values |= groups.access(reader) | groups.about(env) | groups.alerts(env) | groups.limits(env)
     values |= groups.kept(env) | groups.transcription(env)
     _cross_check(values, reader)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import request, session
 
@@ -63,10 +62,6 @@ def _preferences(services: Services, uid: str) -> None:
         session["problem"] = "senders"
     of_mail = {"senders": senders, "automatic": asked.get("automatic") == "yes"} if "senders" in asked else {}
     zone = asked.get("time_zone", "UTC")
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zone = "UTC"
     spoken = asked.get("language", "")
     _prefer(
         services,
@@ -75,7 +70,7 @@ def _preferences(services: Services, uid: str) -> None:
         language=spoken if spoken in labels.LANGUAGES else None,
         **of_mail,
         read_attachments=asked.get("read_attachments") == "yes",
-        time_zone=zone,
+        time_zone=zone if labels.is_zone(zone) else "UTC",
     )
 
 
@@ -146,6 +141,20 @@ ACTIONS: dict[str, Callable[[Services, str], None]] = {
     "sign-out": _sign_out,
     "sign-out-everywhere": _sign_out_everywhere,
 }
+
+
+DONE = {
+    "new-address": "address",
+    "unlink": "unlinked",
+    "confirm-phone": "confirmed",
+    "pause": "paused",
+    "preferences": "saved",
+    "release": "released",
+    "drop": "dropped",
+    "whole": "whole",
+    "end-session": "ended",
+}
+"""What the page says after an action; the words are in its template."""
 
 
 def _prefer(services: Services, uid: str, **changes: Any) -> None:

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from integration_app.model import RECORDED, Kind, MessageState, Preferences, Reason
+from integration_app.model import RECORDED, Content, Kind, MessageState, Preferences, PreparedText, Reason
 from integration_app.store.quota import Quota
+from integration_app.text.clean import one_line
 from integration_app.web.language import say as _
+
+TITLE_MAX = 70
+"""Characters of a message that stand for it in a list."""
+ICONS = {"sms": "💬", "whatsapp": "💬", "rcs": "💬", "call": "📞", "email": "✉️"}
 
 LANGUAGES = {
     "en": "English", "pt": "Português", "es": "Español", "fr": "Français", "de": "Deutsch", "it": "Italiano",
     "nl": "Nederlands", "pl": "Polski", "sv": "Svenska", "ru": "Русский", "uk": "Українська", "tr": "Türkçe",
     "hi": "हिन्दी", "ja": "日本語", "ko": "한국어", "zh": "中文",
 }  # fmt: skip
-_ZONES = (
-    "UTC", "Europe/London", "Europe/Lisbon", "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Europe/Rome",
-    "Europe/Amsterdam", "Europe/Warsaw", "Europe/Athens", "Europe/Kyiv", "Europe/Istanbul", "Africa/Cairo",
-    "Africa/Lagos", "Africa/Nairobi", "Africa/Johannesburg", "Asia/Jerusalem", "Asia/Dubai", "Asia/Karachi",
-    "Asia/Kolkata", "Asia/Dhaka", "Asia/Bangkok", "Asia/Singapore", "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Seoul",
-    "Asia/Tokyo", "Australia/Perth", "Australia/Sydney", "Pacific/Auckland", "America/Sao_Paulo",
-    "America/Argentina/Buenos_Aires", "America/Bogota", "America/Mexico_City", "America/New_York", "America/Chicago",
-    "America/Denver", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu",
-)  # fmt: skip
 
 
 def code_message(code: str) -> str:
@@ -32,7 +28,18 @@ def code_message(code: str) -> str:
 
 
 def zones(current: str) -> list[str]:
-    return [*_ZONES] if current in _ZONES else [current, *_ZONES]
+    """All that there are, by continent."""
+    names = {
+        name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix/", "right/"))
+    }
+    return ["UTC", *sorted(names | ({current} - {"UTC"}))]
+
+
+def is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -50,9 +57,24 @@ def row(story: Mapping[str, Any], uid: str, preferences: Preferences) -> dict[st
         "when": local(datetime.fromisoformat(story["received_at"]), preferences.time_zone),
         "sender": story["sender"],
         "channel": story["channel"],
+        "icon": ICONS.get(story["channel"], "📥"),
+        "at": story["received_at"],
         "state": mine["state"],
         "words": _("recorded, not forwarded") if mine["state"] == RECORDED else _state(mine, preferences),
     }
+
+
+def title(text: PreparedText | Content | None) -> str:
+    """A mail's subject, or the first words; "" when they are gone."""
+    if text is None:
+        return ""
+    if isinstance(text, PreparedText):
+        rows = dict(line.partition(": ")[::2] for line in (text.head or "").split("\n"))
+        said = rows.get("Subject") or text.text
+    else:
+        said = text.subject or text.text or ""
+    said = one_line(said, TITLE_MAX + 1)
+    return said if len(said) <= TITLE_MAX else f"{said[:TITLE_MAX].rstrip()}…"
 
 
 def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:

@@ -173,7 +173,7 @@ def begin(services: Services, uid: str) -> None:
 
 def end_here() -> None:
     """Take a user's part out of the cookie; an operator's stays."""
-    for name in ("uid", "key", "link", "problem", "asking", "csrf_token"):
+    for name in ("uid", "key", "link", "problem", "done", "asking", "csrf_token"):
         session.pop(name, None)
 
 

@@ -6,6 +6,7 @@ The uid in `/setup?uid=…` is a claim. Nothing is shown for it, and nothing cha
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from integration_app.web.security import asking, begin, caller, end_here, page, 
 
 log = logs.get(__name__)
 
-MESSAGES_SHOWN = 12
+MESSAGES_SHOWN, MESSAGES_MORE = 12, 100
 HISTORY_SHOWN = 2_000
 """Characters of a hidden history that the page shows."""
 
@@ -98,7 +99,9 @@ def verify(services: Services) -> str | AnyResponse:
         return to_start()
     if not services.auth.login_codes.take_code(uid, asking(), digits):
         return render_template("setup.html", uid=uid, step="type", problem="wrong code")
-    services.installations.add(uid, now=services.clock())
+    found = services.installations.add(uid, now=services.clock())
+    if found.preferences.time_zone == "UTC" and labels.is_zone(zone := request.form.get("zone", "")[:60]):
+        services.installations.prefer(uid, replace(found.preferences, time_zone=zone))  # of their browser
     services.resume(uid)  # Omi has just shown them a code: a user who had left is back
     begin(services, uid)
     return redirect(url_for("setup.me"), 303)
@@ -110,8 +113,8 @@ def me(services: Services) -> str | AnyResponse:
     installation = services.installations.get(uid) if uid else None
     if uid is None or installation is None:
         return to_start()
-    problem = session.pop("problem", None)
-    return render_template("me.html", problem=problem, **_everything(services, uid))
+    said = {"problem": session.pop("problem", None), "done": session.pop("done", None)}
+    return render_template("me.html", **said, **_everything(services, uid))
 
 
 @page()
@@ -126,6 +129,8 @@ def act(services: Services, action: str) -> str | AnyResponse:
         end_here()
         return render_template("erased.html", receipt=receipt)
     actions.ACTIONS.get(action, actions.nothing)(services, uid)
+    if action in actions.DONE and "problem" not in session:
+        session["done"] = actions.DONE[action]
     return redirect(url_for("setup.me") if session.get("uid") else url_for("setup.home"), 303)
 
 
@@ -167,7 +172,8 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     installation = services.installations.get(uid)
     assert installation is not None  # noqa: S101 - asked before
     preferences = installation.preferences
-    stories = services.timeline.latest(limit=MESSAGES_SHOWN, uid=uid)
+    more = request.args.get("more") == "yes"
+    stories = services.timeline.latest(limit=MESSAGES_MORE if more else MESSAGES_SHOWN, uid=uid)
     number, code = services.settings.inbox_phone, _link(services, uid)
     sms = f"sms:{number}?&body={code}" if number and code else None
     return {
@@ -189,6 +195,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "sms": sms,
         "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
         "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
+        "more": not more and len(stories) == MESSAGES_SHOWN,
         "quotas": labels.quotas(services.quotas.of(uid)),
         "waiting": services.outbox.size(uid),
         "refused": services.outbox.refused(uid, now=services.clock()),
@@ -213,8 +220,11 @@ def _whole(services: Services, message_id: str, uid: str) -> dict[str, Any]:
     history = text.history if isinstance(text, PreparedText) else ""
     shown = history[:HISTORY_SHOWN] + ("…" if len(history) > HISTORY_SHOWN else "")
     asked = any(isinstance(event, WholeAsked) and event.uid == uid for event in (story.events if story else ()))
-    hidden = {"history": shown, "hidden": history.count("\n") + 1, "whole": asked} if history else {}
+    hidden: dict[str, Any] = {}
+    if history:
+        hidden = {"history": shown, "hidden": history.count("\n") + 1, "whole": asked}
     made = services.inbox.made(message_id, uid)
+    hidden["title"] = labels.title(text)
     return hidden | ({"sender": story.message.sender} if story else {}) | ({"made": made} if made else {})
 
 

@@ -53,7 +53,7 @@ def test_from_omi_to_the_first_conversation_pause_and_erase(
     expect(page.get_by_text("Paused: what arrives waits")).to_be_visible()
     site.text("This one waits.", phone)
     expect(page.get_by_text("waiting: you have paused")).to_be_visible(timeout=10_000)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     site.until(lambda: len(site.sandbox.texts(uid)) == 2)
 
     with page.expect_download() as download:
@@ -76,7 +76,8 @@ def test_everything_works_without_javascript(site: Site, open_page: Opened) -> N
     page.reload()
     expect(page.get_by_text("+15550100003")).to_be_visible()
     before = page.locator(".big").first.inner_text()
-    page.get_by_role("button", name="New address").click()
+    page.get_by_text("New address …").click()
+    page.get_by_role("button", name="Make a new address").click()
     assert page.locator(".big").first.inner_text() != before
 
 
@@ -84,7 +85,8 @@ def test_a_new_address_works_at_once_and_the_old_one_still(site: Site, open_page
     page = open_page()
     site.sign_in(page, "mover")
     old = page.locator(".big").first.inner_text()
-    page.get_by_role("button", name="New address").click()
+    page.get_by_text("New address …").click()
+    page.get_by_role("button", name="Make a new address").click()
     assert page.locator(".big").first.inner_text() != old
     site.mail("mover", "ana@example.com", "to the new one")
     expect(page.get_by_text("email").first).to_be_visible(timeout=10_000)

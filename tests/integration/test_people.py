@@ -1080,3 +1080,67 @@ def test_where_no_mail_is_taken_in_the_page_speaks_of_phones_alone(
     kept = services.installations.get("u")
     assert kept is not None
     assert (kept.preferences.senders, kept.preferences.automatic) == (("ana@example.com",), True), "not shown, not lost"
+
+
+def test_a_message_is_told_apart_by_its_subject_or_first_words(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    services.installations.link_phone("u", PHONE)
+    text(services, "Dinner with Mara on Friday at seven, and bring the blue book that she lent you in May")
+    token = services.installations.tokens("u")[0]
+    text(
+        services, "See you there.", channel="email", route=Route.RECIPIENT, sender="ana@example.com",
+        recipients=(f"{token}@in.example.com",), content=Content(text="See you there.", subject="The <b>plan</b>"),
+    )  # fmt: skip
+    browser.get("/me")
+    assert "Dinner with Mara on Friday at seven, and bring the blue book that she…" in browser.page
+    run_to_rest(services, clock)
+    browser.get("/me")
+    assert "<b>The &lt;b&gt;plan&lt;/b&gt;</b>" in browser.page, "after it was prepared too, and escaped"
+
+
+def test_more_than_a_dozen_are_shown_when_asked_for(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    services.installations.link_phone("u", PHONE)
+    for number in range(15):
+        text(services, f"text number {number:02}")
+    assert browser.get("/me").text.count("text number") == 12
+    assert "/me?more=yes" in browser.page
+    assert browser.get("/me?more=yes").text.count("text number") == 15
+    assert "/me?more=yes" not in browser.page
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("Asia/Tokyo", "Asia/Tokyo"), ("Nowhere/Town", "UTC"), ("../../etc/passwd", "UTC"), ("", "UTC")]
+)
+def test_the_zone_is_the_browsers_until_it_is_chosen(
+    app: Flask, services: Services, sandbox: SandboxControl, sent: str, kept: str
+) -> None:
+    sandbox.enable("u")
+    browser = Browser(app, "192.0.2.1")
+    for zone, wanted in ((sent, kept), ("America/Bogota", kept if kept != "UTC" else "America/Bogota")):
+        browser.get("/setup?uid=u")
+        browser.post("/setup/code", uid="u")
+        browser.post("/setup/verify", uid="u", code=code_for(sandbox, "u"), zone=zone)
+        found = services.installations.get("u")
+        assert found is not None
+        assert found.preferences.time_zone == wanted
+        browser.get("/me")
+        browser.post("/me/sign-out")
+
+
+def test_each_change_says_that_it_was_made_once(app: Flask, services: Services, sandbox: SandboxControl) -> None:
+    browser = sign_in(app, sandbox, "u")
+    browser.post("/me/preferences", time_zone="Europe/Lisbon", senders="")
+    assert 'role="status">Saved.' in browser.page
+    assert 'role="status"' not in browser.get("/me").text
+    browser.post("/me/preferences", time_zone="Europe/Lisbon", senders="not an address")
+    assert 'role="status"' not in browser.page, "it was not"
+
+
+def test_the_pages_say_who_runs_it_and_where_to_write(build: Callable[..., Services]) -> None:
+    browser = Browser(create_app(build(OPERATOR_NAME="Ana's & Bob's", SUPPORT_EMAIL="help@example.com")), "192.0.2.1")
+    assert "Ana&#39;s &amp; Bob&#39;s runs this service." in browser.get("/privacy").text
+    assert 'href="mailto:help@example.com"' in browser.get("/support").text
+    assert "Back to the inbox" in browser.page

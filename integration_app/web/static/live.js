@@ -3,6 +3,7 @@
 const part = () => document.getElementById("live");
 // every form's token is another each time
 const said = (node) => node.innerHTML.replace(/name="csrf_token" value="[^"]*"/g, "");
+let shown = part() && said(part());
 async function refresh() {
   const chosen = getSelection();
   const busy = part()?.contains(document.activeElement) || (!chosen.isCollapsed && part()?.contains(chosen.anchorNode));
@@ -11,9 +12,23 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-    if (fresh && said(fresh) !== said(part())) part().replaceWith(fresh);
+    if (fresh && said(fresh) !== shown) { part().replaceWith(fresh); shown = said(fresh); }
+    times();
   } catch { /* offline, or being restarted */ }
 }
+// times as this reader counts them; the server's own words stay in the title
+const steps = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+function times() {
+  const words = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+  for (const node of document.querySelectorAll("time[data-ago]")) {
+    const seconds = (Date.parse(node.dateTime) - Date.now()) / 1000;
+    const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= size) || ["second", 60];
+    node.title = new Date(node.dateTime).toLocaleString(document.documentElement.lang);
+    node.textContent = unit === "second" ? words.format(0, "minute") : words.format(Math.round(seconds / size), unit);
+  }
+}
+times();
+for (const field of document.querySelectorAll("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 if (part()) setInterval(refresh, Number(part().dataset.every || 1500));
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
