@@ -96,6 +96,17 @@ def _route(row: dict[str, Any]) -> str:
     return f"{row['request']['method']} {row['request']['path']}"
 
 
+_EXAMPLES = {"INBOX_DOMAIN", "INBOX_PHONE", "ALERT_QUIET_HOURS", "SUPPORT_EMAIL", "TRANSCRIBE_URL"}
+"""Settings whose line in `.env.example` is no default."""
+_MUST = {
+    "OMI_APP_ID": "**must**, or `OMI_DEVELOPER_KEY`",
+    "OMI_API_KEY": "**must**, or `OMI_DEVELOPER_KEY`",
+    "REDIS_URL": "**must**; `omi-inbox run` brings its own",
+    "DATA_KEYS": "",
+    "TRUSTED_PROXIES": "1 for https, else 0",
+}
+
+
 def settings_page() -> str:
     """`docs/reference/settings.md`: `.env.example` as tables, section by section."""
     lines = [
@@ -107,7 +118,7 @@ def settings_page() -> str:
     for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
         setting = re.fullmatch(r"(# )?([A-Z][A-Z0-9_]+)=(.*)", line)
         if section := re.fullmatch(r"# --- (.*)", line):
-            title, _, more = section[1].partition(": ")
+            title, _, more = section[1].partition(": ") if "(" not in section[1] else (section[1], "", "")
             lines += [
                 "",
                 f"## {title[:1].upper()}{title[1:]}",
@@ -119,6 +130,7 @@ def settings_page() -> str:
         elif setting:
             is_optional, name, value = setting.groups()
             default = (f"`{value}`" if value else "") if is_optional else "**must**"
+            default = f"such as {default}" if name in _EXAMPLES else _MUST.get(name, default)
             lines.append(f"| `{name}` | {default} | {_cell(' '.join(said))} |")
             said = []
         elif line.startswith("# ") and len(lines) > 4:

@@ -10,7 +10,7 @@ import click
 from redis.exceptions import RedisError
 
 from integration_app import bootstrap, logs
-from integration_app.cli.output import FAILED, as_json, clock, use_local_stack
+from integration_app.cli.output import FAILED, as_json, clock, has_settings, use_local_stack
 from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.operations.checks import Check, every, from_nothing
 from integration_app.operations.live import live
@@ -19,7 +19,7 @@ from integration_app.operations.online import online
 
 @click.command()
 @click.option("--online", "want_online", is_flag=True, help="From outside too: address, certificate, MX, consoles.")
-@click.option("--live", "live_uid", metavar="UID", help="Send a test message through everything, for this user.")
+@click.option("--live", "live_uid", metavar="UID", help="Send a test message through everything to this user's Omi.")
 @click.option("--json", "want_json", is_flag=True, help="For programs.")
 def doctor(want_online: bool, live_uid: str | None, want_json: bool) -> None:
     """Check settings, Redis and Omi. Changes nothing but one probe key in Redis, unless --live is given."""
@@ -40,13 +40,17 @@ def _all(want_online: bool, live_uid: str | None) -> Iterator[Check]:
     try:
         found = bootstrap.build(clock=clock())
     except SettingsError:
+        if not has_settings():
+            words = "there are none: neither in the environment, nor in .env of this folder → omi-inbox init"
+            yield Check("settings", False, words)
+            return
         yield from from_nothing(clock())
         return
     yield from every(found)
     try:
         if want_online:
             yield from online(found)
-        if live_uid:
+        if live_uid is not None:
             yield from live(found, live_uid)
     except StoreUnfit as error:
         yield Check("at rest", False, f"{error} → list that key too, behind the new one")

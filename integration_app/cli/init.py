@@ -14,10 +14,22 @@ from environs import ValidationError
 from werkzeug.security import generate_password_hash
 
 from integration_app import setting_values as check
-from integration_app.cli.output import SETTINGS_FILE, USAGE, fail, has_settings, json_option, operator, say, services
+from integration_app.cli.output import (
+    SETTINGS_FILE,
+    USAGE,
+    fail,
+    has_settings,
+    json_option,
+    operator,
+    read_settings_file,
+    say,
+    services,
+)
 from integration_app.cli.providers import what_to_paste
+from integration_app.errors import SettingsError
 from integration_app.providers import registry
 from integration_app.providers.base import ProviderSpec
+from integration_app.settings import Reader
 
 TEXTS, MAIL, BOTH = "texts", "mail", "both"
 _PAGES = {
@@ -45,6 +57,10 @@ def init(new: bool, compose: bool) -> None:
     """
     if new or compose or not (has_settings() or SETTINGS_FILE.exists()):
         _ask_and_write(for_compose=compose)
+        return
+    read_settings_file()
+    if SETTINGS_FILE.exists() and not any(os.environ.get(name) for name in ("REDIS_URL", "REDIS_URL_FILE")):
+        say(f"set up already: omi-inbox run starts it; to begin anew, move {SETTINGS_FILE} away", made=False)
         return
     with services() as found:
         made = found.identity.init(now=found.clock())
@@ -105,8 +121,36 @@ def _channels() -> tuple[list[ProviderSpec], dict[str, str]]:
         values["INBOX_DOMAIN"] = _ask("Domain of private addresses (in.…)", check=_given(check.domain)).lower()
         specs.append(_provider("email", "Provider of its mail"))
     for spec in specs:
-        values |= {name: _ask(where, hidden=True) for name, where in spec.asked.items()} | spec.made()
+        values |= _of_provider(spec) | spec.made()
     return specs, values
+
+
+def _of_provider(spec: ProviderSpec) -> dict[str, str]:
+    """Its settings, asked for until the provider takes them."""
+    click.echo(f"{spec.provider.title}:", err=True)
+    while True:
+        values = {name: _ask(f"  {where}", hidden=True) for name, where in spec.asked.items()}
+        mistakes = _mistakes(spec, values)
+        if not mistakes:
+            return values
+        for name, what in mistakes.items():
+            click.echo(f"Error: {name} {what}", err=True)
+
+
+def _mistakes(spec: ProviderSpec, values: dict[str, str]) -> dict[str, str]:
+    """What the provider would refuse at start: setting → why."""
+    before = {name: os.environ.get(name) for name in values}
+    reader = Reader()
+    try:
+        os.environ.update(values)
+        spec.from_env(reader.env)
+        reader.close()
+    except SettingsError as error:
+        return {name: what[0] for name, what in error.mistakes.items() if name in values}
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+    return {}
 
 
 def _provider(channel: str, question: str) -> ProviderSpec:
@@ -125,11 +169,10 @@ def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: 
         click.echo("    omi-inbox init          once: this Redis is ours from now on")
     click.echo(f"    {start}")
     click.echo("    omi-inbox doctor        in another terminal: is everything right?\n")
-    click.echo(f"    Operator's pages: {base}/operator   password: {password}   (shown this once)")
     if "OMI_DEVELOPER_KEY" in values:
         ways = {"INBOX_PHONE": "--phone +15550001111", "INBOX_DOMAIN": "--email"}
         doors = " ".join(word for name, word in ways.items() if name in values)
-        click.echo(f"\n    omi-inbox link {doors}        which phone is yours; prints your private address")
+        click.echo(f"    omi-inbox link {doors}        what you send from there is yours")
     else:
         click.echo("\n# In Omi, in the form of your app\n")
         for field, path in _PAGES.items():
@@ -137,6 +180,8 @@ def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: 
     for spec in specs:
         pairs = [value for name, value in values.items() if name in spec.settings and ":" in value]
         click.echo(f"\n{what_to_paste(spec.name, base, *pairs[:1])}")
+    click.echo("\n# Operator's pages\n")
+    click.echo(f"    {base}/operator        password, shown this once: {password}")
 
 
 def _choose(question: str, choices: tuple[str, ...]) -> str:

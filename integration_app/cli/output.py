@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services
-from integration_app.errors import SettingsError
-from integration_app.local.run import embedded_url
+from integration_app.errors import SettingsError, StoreUnfit
+from integration_app.local.run import RunError, embedded_url
 from integration_app.model import Clock
 from integration_app.store.audit import Act
 
@@ -52,8 +52,12 @@ def services() -> Iterator[Services]:
         yield bootstrap.build(clock=clock())
     except SettingsError as error:
         fail(str(error), USAGE)
+    except StoreUnfit as error:  # sealed under a key that is not listed, for one
+        fail(str(error))
     except (RedisError, OSError) as error:
-        fail(f"Redis cannot be reached ({type(error).__name__}): see REDIS_URL", TRY_LATER)
+        is_embedded = os.environ.get("REDIS_URL", "").endswith("/valkey.sock")
+        what = "is omi-inbox run running in this folder?" if is_embedded else "see REDIS_URL"
+        fail(f"Redis cannot be reached ({type(error).__name__}): {what}", TRY_LATER)
 
 
 @contextmanager
@@ -101,7 +105,10 @@ def read_settings_file() -> bool:
     found = next((path for path in (SETTINGS_FILE, mounted) if path.is_file()), None)
     if has_settings() or found is None:
         return False
-    load_dotenv(found, interpolate=False)
+    try:
+        load_dotenv(found, interpolate=False)
+    except OSError as error:
+        fail(f"{found} cannot be read: {error.strerror}", USAGE)
     return True
 
 
@@ -110,7 +117,7 @@ def use_local_stack() -> None:
     had = has_settings()
     from_file = read_settings_file()
     if had or from_file:
-        _use_embedded()
+        _use_embedded(always=from_file)
         if from_file:
             _remark("settings of a file")
         return
@@ -120,11 +127,15 @@ def use_local_stack() -> None:
         _remark(f"settings of the local stack, {STACK_FILE}")
 
 
-def _use_embedded() -> None:
+def _use_embedded(*, always: bool) -> None:
     """Where no Redis is named: that of `omi-inbox run`, if there is one."""
     data = Path(os.environ.get("DATA_FOLDER") or "data")
-    if not (os.environ.get("REDIS_URL") or os.environ.get("REDIS_URL_FILE")) and (data / "valkey").is_dir():
+    if os.environ.get("REDIS_URL") or os.environ.get("REDIS_URL_FILE") or not (always or (data / "valkey").is_dir()):
+        return
+    try:
         os.environ["REDIS_URL"] = embedded_url(data)
+    except RunError as error:
+        fail(str(error), USAGE)
 
 
 def _remark(words: str) -> None:

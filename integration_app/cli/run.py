@@ -21,7 +21,7 @@ from integration_app.local.run import Run, RunError
     default=Path("data"),
     show_default=True,
     envvar="DATA_FOLDER",
-    help="Where the embedded Valkey keeps its files; not used when REDIS_URL is set.",
+    help="Where the embedded Valkey keeps its files, without REDIS_URL; other commands look into DATA_FOLDER for it.",
 )
 def run(data: Path) -> None:
     """Run everything that a small server needs: web, worker and, without REDIS_URL, an embedded Valkey.
@@ -29,6 +29,7 @@ def run(data: Path) -> None:
     Settings come from the environment, or from .env in this folder (omi-inbox init writes one). What dies is started
     again. Ctrl-C or SIGTERM stops all of it, after the calls that are in flight.
     """
+    given = set(os.environ)
     read_settings_file()
     os.environ.setdefault("DATA_FOLDER", str(data))
     try:
@@ -44,6 +45,8 @@ def run(data: Path) -> None:
     logs.configure(settings.log_format, settings.log_level)
     kept = f"kept in {data.resolve()}" if made.is_embedded else "kept in the Redis at REDIS_URL"
     doors = ", ".join(providers) or "none: omi-inbox providers says what each needs"
+    if sys.stderr.isatty() and made.is_embedded and data != Path("data") and "DATA_FOLDER" not in given:
+        click.echo(f"other commands find it with DATA_FOLDER={data}", err=True)
     if sys.stderr.isatty():
         click.echo(
             f"Omi Inbox at {settings.public_base_url}, listening on port {settings.port}\n"

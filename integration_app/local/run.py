@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -85,12 +86,25 @@ class Run:
         try:
             if self.is_embedded:
                 self._start_valkey()
+            self._check_port()
             for name, line in PROCESSES.items():
                 self._children[name] = child = _Child(["/bin/sh", "-c", f"exec {line}"])
                 self._start(name, child)
             return self._watch()
         finally:
             self._stop()
+
+    def _check_port(self) -> None:
+        """gunicorn would go on trying."""
+        host, port = self._env.get("WEB_HOST") or "0.0.0.0", int(self._env.get("PORT") or 8000)  # noqa: S104
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise RunError(
+                    f"port {port} at {host} cannot be had ({error.strerror}) → set PORT, or end who has it"
+                ) from None
 
     # --- Valkey ---------------------------------------------------------------------------------------------
 
@@ -99,15 +113,15 @@ class Run:
             binary = valkey.server_path(valkey.EMBEDDED)
         except valkey.ServerMissingError as error:
             raise RunError(f"{error}; or set REDIS_URL") from None
-        folder, socket, ours = self.data / "valkey", valkey.socket_of(self.data), self.data / "ours"
+        folder, ours = self.data / "valkey", self.data / "ours"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = self._locked()
         except OSError as error:
             raise RunError(f"{self.data} cannot be written: {error.strerror}") from None
         options = valkey.durable(folder) | {
-            "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "maxmemory": str(valkey.memory_limit()),
-            "loglevel": "warning",
+            "port": "0", "unixsocket": str(valkey.socket_of(self.data)), "unixsocketperm": "700",
+            "maxmemory": str(valkey.memory_limit()), "loglevel": "warning",
         }  # fmt: skip
         # the lock is Valkey's too: it lasts as long as either of us may write
         self._children["valkey"] = child = _Child(valkey.command(binary, options), (self._lock.fileno(),))
@@ -190,6 +204,9 @@ class Run:
         """The worker first, which may take as long as a call to Omi: messages are taken in meanwhile."""
         for name in reversed(self._children):
             child = self._children[name]
+            if name == "valkey" and child.process is not None and child.process.poll() is None:
+                with contextlib.suppress(RedisError, OSError), connect(self._env["REDIS_URL"], decode=True) as client:
+                    Identity(client).closing()
             _signal(child, signal.SIGTERM)
             while child.process is not None and child.process.poll() is None:
                 if self._signals > 1 and name != "valkey":

@@ -45,7 +45,8 @@ def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
         found = bootstrap.build(clock=clock)
     except SettingsError as error:
         for name, what in error.mistakes.items():
-            yield Check(name, False, f"{'; '.join(what)} → set it; .env.example says what it is")
+            cure = "set it" if "is not set" in what else "correct it"
+            yield Check(name, False, f"{'; '.join(what)} → {cure}")
         return
     yield from every(found)
 

@@ -31,7 +31,11 @@ def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep)
         return
     chosen = _door(found, installation)
     if chosen is None:
-        words = "no provider that is on reaches this user → link a phone, or set INBOX_DOMAIN"
+        words = "no provider that is on reaches this user alone → link a phone of their own, or set INBOX_DOMAIN"
+        yield Check("canary", False, words)
+        return
+    if found.outbox.size(uid):
+        words = "messages wait for this user, and the canary would join them → try again when they are in Omi"
         yield Check("canary", False, words)
         return
     began, words = found.clock(), WORDS.format(nonce=secrets.randbelow(10**9))
@@ -41,7 +45,10 @@ def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep)
         return
     story = _until_settled(found, uid, words, began, sleep)
     if story is None:
+        left = found.installations.get(uid)
         words = f"not in Omi after {WAIT.total_seconds():.0f} s → omi-inbox messages says where it stands"
+        if left and left.left_at:
+            words = "Omi says that this user has not enabled the app → enable it in the Omi app"
         yield Check("canary to Omi", False, words)
         return
     yield from _told(found, uid, story, words)
@@ -50,17 +57,23 @@ def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep)
 def _door(found: Services, installation: Installation) -> ProviderSpec | None:
     """By text where a phone is linked, else by mail."""
     specs = [registry.specs()[name] for name in found.providers]
-    for channel, is_reached in (("sms", installation.phones), ("email", found.settings.inbox_domain)):
+    for channel, is_reached in (("sms", _own_phone(found, installation)), ("email", found.settings.inbox_domain)):
         for spec in specs:
             if is_reached and channel in spec.channels and spec.sender and not spec.is_example:
                 return spec
     return None
 
 
+def _own_phone(found: Services, installation: Installation) -> str | None:
+    """One that serves nobody else, who would get the canary too."""
+    uid = installation.uid
+    return next((phone for phone in installation.phones if found.installations.with_phone(phone) == [uid]), None)
+
+
 def _send(found: Services, spec: ProviderSpec, installation: Installation, words: str) -> Check:
     assert spec.sender is not None  # noqa: S101 - asked before
     base = found.settings.public_base_url
-    by_phone = "sms" in spec.channels
+    phone = _own_phone(found, installation) if "sms" in spec.channels else None
     try:
         sender = spec.sender(environment(spec))
     except KeyError as error:  # a key that the vendor keeps to itself
@@ -69,7 +82,7 @@ def _send(found: Services, spec: ProviderSpec, installation: Installation, words
     address = found.settings.inbox_address(installation.inbox_token) or ""
     message = replace(
         sample,
-        sender=installation.phones[0] if by_phone else _trusted(installation) or sample.sender,
+        sender=phone or _trusted(installation) or sample.sender,
         to=sample.to.replace("{inbox}", address),
         text=words,
         html=None,
@@ -100,6 +113,9 @@ def _until_settled(
     found: Services, uid: str, words: str, since: datetime, sleep: Callable[[float], None]
 ) -> Story | None:
     while found.clock() < since + WAIT:
+        left = found.installations.get(uid)
+        if left and left.left_at:
+            return None
         for story in found.inbox.of(uid, 20):
             settled = story.states.get(uid) in (MessageState.DONE, MessageState.PARKED, MessageState.QUARANTINED)
             if settled and words in _text(found, story):

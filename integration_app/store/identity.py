@@ -34,6 +34,12 @@ class Identity:
         server = str(self._redis.info("server").get("run_id", ""))
         return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now), server=server))
 
+    def closing(self) -> None:
+        """Nobody writes any more, and this server, which keeps every write, is about to stop. The next one has them
+        all: nothing has to be looked up.
+        """
+        self._redis.hdel(keys.STORE, "server")
+
     def epoch(self) -> int:
         """0 where the store is not ours."""
         return int(self._redis.hget(keys.STORE, "epoch") or 0)

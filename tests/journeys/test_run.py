@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from redis import Redis
 
 from integration_app.local.stack import Stack, free_port, known_names
+from integration_app.store import keys
 from tests.journeys.conftest import FAST
 from tests.sandbox_control import SandboxControl
 
@@ -68,6 +71,10 @@ class Server:
         names = {"valkey": "valkey", "gunicorn": "web", "workers": "worker"}
         return {name: int(pid) for pid, said in rows for word, name in names.items() if word in said}
 
+    def epoch(self) -> str:
+        with Redis(unix_socket_path=str(self.folder / "data" / "valkey.sock"), decode_responses=True) as redis:
+            return str(redis.hget(keys.STORE, "epoch"))
+
     def until(self, look: Callable[[], object], seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while True:
@@ -116,8 +123,10 @@ def test_from_an_empty_folder_to_a_text_in_omi_and_through_every_death(server: S
     server.command("send-sample", a_text)
     server.until(lambda: len(sandbox.texts(UID)) == 2)
 
+    epoch = server.epoch()
     assert server.stop() == 0
     server.start()
+    assert server.epoch() == epoch, "a clean stop loses no write: what waits need not be looked up in Omi"
     rows = json.loads(server.command("messages", "--json"))
     assert [row["state"] for row in rows] == ["done", "done"], "what was kept outlives a restart"
     with pytest.raises(AssertionError, match="in use by another"):
@@ -165,6 +174,15 @@ def test_settings_that_cannot_be_used_end_it_at_once_with_one_list(server: Serve
     assert "OMI_API_KEY: is not set" in done.stderr
     assert "omi-inbox init" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_ends_it_at_once(server: Server) -> None:
+    server.env |= {"OMI_APP_ID": "a", "OMI_API_KEY": "sk_a", "PUBLIC_BASE_URL": server.url, "SECRET_KEY": "k" * 32}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(server.env["PORT"])))
+        taken.listen()
+        with pytest.raises(AssertionError, match=r"cannot be had .* set PORT"):
+            server.command("run")
 
 
 def test_gunicorn_tells_wrong_settings_once_and_before_it_forks(server: Server) -> None:

@@ -125,3 +125,21 @@ def test_commands_find_the_embedded_store_wherever_settings_come_from(monkeypatc
     monkeypatch.setenv("REDIS_URL_FILE", "/run/secrets/redis")
     use_local_stack()
     assert "REDIS_URL" not in os.environ
+
+
+def test_what_the_provider_would_refuse_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, good = vendor("sms")
+    answers = [*APP, HERE, "texts", "+15550009999", *(value[:3] for value in good), *good, ""]
+    result = asked(*answers)
+    assert result.exit_code == 0, result.output
+    assert "at least 16 characters" in result.output
+    written(monkeypatch)
+
+
+def test_run_a_second_time_it_says_that_all_is_set_up() -> None:
+    assert asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "").exit_code == 0
+    for name in ("OMI_APP_ID", "OMI_API_KEY", "PUBLIC_BASE_URL"):
+        os.environ.pop(name, None)
+    again = asked()
+    assert again.exit_code == 0
+    assert "set up already" in again.output
