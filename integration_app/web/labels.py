@@ -14,7 +14,7 @@ from integration_app.web.language import say as _
 
 TITLE_MAX = 70
 """Characters of a message that stand for it in a list."""
-ICONS = {"sms": "💬", "whatsapp": "💬", "rcs": "💬", "call": "📞", "email": "✉️"}
+ICONS = {"sms": "text", "whatsapp": "text", "rcs": "text", "call": "call", "email": "mail"}
 
 LANGUAGES = {
     "en": "English", "pt": "Português", "es": "Español", "fr": "Français", "de": "Deutsch", "it": "Italiano",
@@ -57,7 +57,7 @@ def row(story: Mapping[str, Any], uid: str, preferences: Preferences) -> dict[st
         "when": local(datetime.fromisoformat(story["received_at"]), preferences.time_zone),
         "sender": story["sender"],
         "channel": story["channel"],
-        "icon": ICONS.get(story["channel"], "📥"),
+        "icon": ICONS.get(story["channel"], "other"),
         "at": story["received_at"],
         "state": mine["state"],
         "words": _("recorded, not forwarded") if mine["state"] == RECORDED else _state(mine, preferences),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -19,6 +20,7 @@ from integration_app.operations.alerting.problems import standing, to_look_at
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
 from integration_app.web import auditing, passwords, security
+from integration_app.web.charts import Chart, chart
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import OPERATOR_IDLE, OPERATOR_LONGEST, device, page
 
@@ -43,7 +45,18 @@ def overview(services: Services) -> str:
         {"what": row.what, "cure": row.cure, "since": f"{told[row.key].since:%d %b %H:%M}" if row.key in told else ""}
         for row in found
     ]
-    return render_template("operator/overview.html", **operations.overview(services), problems=problems, bars=bars)
+    stands = operations.overview(services)
+    return render_template("operator/overview.html", **stands, problems=problems, charts=_charts(stands, services))
+
+
+def _charts(stands: dict[str, Any], services: Services) -> dict[str, Chart]:
+    rates, now, each = stands["rates"], services.clock(), timedelta(minutes=5)
+    hour = {"accepted": rates["accepted_hour"], "delivered": rates["delivered_hour"]}
+    day = {"accepted": rates["accepted_day"], "delivered": rates["delivered_day"], "failed": rates["failed_day"]}
+    return {
+        "Last hour": chart(hour, each=each, until=now),
+        "Last day": chart(day, each=each, until=now, joined=12),
+    }
 
 
 @page()
@@ -258,14 +271,3 @@ def _end() -> None:
     """Take the operator's part out of the cookie; a user's stays."""
     for name in ("operator_seen", "operator_since", "operator_key", "said", "csrf_token"):
         session.pop(name, None)
-
-
-def bars(values: list[int], *, height: int = 60, width: int = 600) -> dict[str, Any]:
-    """A small chart: rectangles of an SVG, and what they say in words."""
-    most, step = max([*values, 1]), width / max(1, len(values))
-    rows = [
-        {"x": round(number * step, 1), "w": round(step * 0.8, 1), "h": round(value / most * height, 1), "n": value}
-        for number, value in enumerate(values)
-    ]
-    said = f"{sum(values)} in all, {most if sum(values) else 0} at the most in five minutes"
-    return {"rows": rows, "height": height, "width": width, "words": said}

@@ -210,8 +210,9 @@ def test_what_is_on_the_overview(app: Flask, services: Services, clock: Clock) -
     services.health.beat("w1", now=clock())
     text(services, "Hello")
     page = signed_in(app).get("/operator").text
-    assert re.search(r'<div class="number">1</div><div class="soft">waiting</div>', page)
-    assert re.search(r'<div class="number">1</div><div class="soft">workers alive</div>', page)
+    assert re.search(r'<div class="number">1</div>\s*<a href="/operator/outboxes">waiting</a>', page)
+    assert re.search(r'<div class="number">1</div>\s*<a href="/operator/health">workers</a>', page)
+    assert "<title>Overview · Omi Inbox</title>" in page
     assert "waiting for more" in page
 
 

@@ -100,7 +100,7 @@ def to_look_at(found: Services) -> Iterator[Problem]:
     """What stands still for some only, and needs an operator all the same."""
     now = found.clock()
     if parked := found.dead_letters.size():
-        words = f"{parked} deliveries are parked"
+        words = f"{parked} {'delivery is' if parked == 1 else 'deliveries are'} parked"
         yield Problem("parked", words, "omi-inbox dead-letters says why; replay or drop them", again=_DAY)
     swept = found.health.swept_at()
     if swept and now - swept > RETENTION_LATE:
