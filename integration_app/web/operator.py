@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
@@ -77,8 +77,34 @@ def message(services: Services, message_id: str) -> str | tuple[str, int]:
     story = services.timeline.show(message_id)
     if story is None:
         return render_template("operator/gone.html"), 404
-    told = [(event["at"], sentences(read_event(event))) for event in story["events"]]
-    return render_template("operator/message.html", story=story, told=told, text=text)
+    return render_template(
+        "operator/message.html", story=story, told=_told(story), parked=_parked(services, story), text=text
+    )
+
+
+def _told(story: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """When, how long after the one before, and what happened."""
+    rows, before = [], None
+    for event in story["events"]:
+        at = datetime.fromisoformat(event["at"])
+        rows.append(
+            (event["at"], _after((at - before).total_seconds()) if before else "", sentences(read_event(event)))
+        )
+        before = at
+    return rows
+
+
+def _after(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"+{seconds / size:.1f} {unit}"
+    return f"+{max(0.0, seconds):.2f} s"
+
+
+def _parked(services: Services, story: dict[str, Any]) -> list[str]:
+    """Its deliveries that are dead letters now."""
+    named = dict.fromkeys(event["delivery"] for event in story["events"] if event.get("delivery"))
+    return [name for name in named if services.dead_letters.parked_at(name) is not None]
 
 
 @page()

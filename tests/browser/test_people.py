@@ -135,7 +135,7 @@ def test_the_operators_way_from_an_alarm_to_a_replay(site: Site, open_page: Open
     page.get_by_role("link", name="Dead letters", exact=True).click()
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Send again").click()
-    expect(page.get_by_text("1 dead letters with 1 messages of 1 users")).to_be_visible()
+    expect(page.get_by_text("1 dead letter with 1 message of 1 user")).to_be_visible()
     page.get_by_role("button", name="Yes, send them again").click()
     expect(page.get_by_text("finished").or_(page.get_by_text("done")).first).to_be_visible(timeout=15_000)
     site.until(lambda: site.sandbox.texts(uid) == ["Me: Nobody should read this by chance."])
