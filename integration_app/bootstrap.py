@@ -56,6 +56,7 @@ from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest, Limits
 from integration_app.store.installations import Installations
 from integration_app.store.migrations import Migrations
+from integration_app.store.notices import Notices
 from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
@@ -92,6 +93,7 @@ class Stores:
     audit: Audit
     refusals: Refusals
     alerting: Alerting
+    notices: Notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,9 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         secret=settings.secret_key[0],
         clock=clock,
     )
-    phones = Phones(installations=stores.installations, shared=stores.shared_phones, omi=omi, clock=clock)
+    phones = Phones(
+        installations=stores.installations, shared=stores.shared_phones, notices=stores.notices, omi=omi, clock=clock
+    )
     return Services(
         settings=settings,
         providers=providers,
@@ -300,6 +304,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         audit=Audit(redis),
         refusals=Refusals(redis),
         alerting=Alerting(redis),
+        notices=Notices(redis),
     )
 
 
@@ -322,6 +327,7 @@ def _drain(stores: Stores, omi: Destination, reader: AttachmentReader, rules: Ru
         health=stores.health,
         limiter=stores.limiter,
         quotas=stores.quotas,
+        notices=stores.notices,
         clock=clock,
     )
     sending = Sending(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option
-from integration_app.model import Kind
+from integration_app.model import Kind, Tell
 
 _IMPORT_AS = {"unset": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
@@ -33,6 +33,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
     default=None,
     help="Whether the words of attachments go along, or only their names.",
 )
+@click.option("--tell", type=click.Choice([each.value for each in Tell]), help="What they are shown in Omi.")
 @click.option(
     "--automatic-mail/--no-automatic-mail",
     "automatic",
@@ -49,6 +50,7 @@ def prefer(
     keep_history: tuple[str, ...],
     read_attachments: bool | None,
     automatic: bool | None,
+    tell: str | None,
 ) -> None:
     """Set how one user wants it; without options, show it."""
     if allow and allow_everybody:
@@ -70,6 +72,7 @@ def prefer(
             "senders": tuple(sender.lower() for sender in allow) if allow or allow_everybody else ...,
             "keep_history": kept if keep_history else ...,
             "read_attachments": ... if read_attachments is None else read_attachments,
+            "tell": ... if tell is None else Tell(tell),
             "automatic": ... if automatic is None else automatic,
         }
         asked = {name: value for name, value in changes.items() if value is not ...}

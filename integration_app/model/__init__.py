@@ -77,6 +77,9 @@ from integration_app.model.installations import (
 from integration_app.model.installations import (
     Preferences as Preferences,
 )
+from integration_app.model.installations import (
+    Tell as Tell,
+)
 from integration_app.model.lifecycle import (
     RECORDED as RECORDED,
 )

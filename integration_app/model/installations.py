@@ -16,6 +16,14 @@ class InstallationState(StrEnum):
     LEFT = "left"
 
 
+class Tell(StrEnum):
+    """What a user is shown in Omi: nothing, what could not be delivered, or what has arrived too."""
+
+    NOTHING = "nothing"
+    PROBLEMS = "problems"
+    ARRIVALS = "arrivals"
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """How one user wants it. `import_as` None: a message decides by what it says.
@@ -24,7 +32,7 @@ class Preferences:
     no proof; empty is everybody who knows the private address. `automatic`: mailing lists and automatic mails are
     wanted too. `paused`: messages wait, since `paused_at`. `time_zone` as in "Europe/Lisbon". `keep_history`: senders,
     and @domains, whose mails are delivered with the mail that they answer. `read_attachments`: their words go along,
-    not only their names.
+    not only their names. `tell`: what they are shown in Omi.
     """
 
     import_as: Kind | None = None
@@ -36,6 +44,7 @@ class Preferences:
     time_zone: str = "UTC"
     keep_history: tuple[str, ...] = ()
     read_attachments: bool = True
+    tell: Tell = Tell.NOTHING
 
 
 NO_PREFERENCES = Preferences()

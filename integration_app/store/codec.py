@@ -26,6 +26,7 @@ from integration_app.model import (
     Preferences,
     PreparedText,
     Route,
+    Tell,
     Verdict,
 )
 from integration_app.store import vault
@@ -161,6 +162,7 @@ def load_preferences(raw: str | None) -> Preferences:
             "senders": tuple(values["senders"]),
             "paused_at": moment(values.get("paused_at")),
             "keep_history": tuple(values.get("keep_history", ())),
+            "tell": Tell(values.get("tell", Tell.NOTHING)),
         }
     return Preferences(**_known(Preferences, values))
 

@@ -35,7 +35,8 @@ oi:rewrite                 something was erased: the append-only file is to be w
 oi:rewritten · oi:recounted  that was done lately; expire · oi:swept: when retention was last looked after
 oi:refused:<provider>      the last requests that a door refused; expires
 oi:alerts                  hash: a cause → what operators were told of it · oi:turn:<what>: it is done; expires
-oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told
+oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told ·
+oi:noticed:<uid>:<words>    they were lately; expires
 oi:load:<uid>              bytes waiting and held, messages refused
 oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
@@ -228,6 +229,10 @@ def inbox(token: str) -> str:
 
 def turn(what: str) -> str:
     return f"{PREFIX}turn:{what}"
+
+
+def noticed(uid: str, words: str) -> str:
+    return f"{PREFIX}noticed:{uid}:{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
 def nonce(value: str) -> str:

@@ -1,9 +1,7 @@
-"""Phones that serve several uids: links that wait for a confirmation, and what their owners are to be told."""
+"""Phones that serve several uids: links that wait for a confirmation."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import datetime
 
 from redis import Redis
@@ -47,16 +45,6 @@ class SharedPhones:
                 self._redis.zadd(keys.PROVISIONAL, {fresh: score})
                 done += int(self._redis.zrem(keys.PROVISIONAL, str(row)))
         return done
-
-    def tell(self, uids: Sequence[str], words: str) -> None:
-        """Have this shown in the users' Omi by the next worker; a door makes no calls."""
-        if uids:
-            self._redis.rpush(keys.NOTICES, *(json.dumps([uid, words]) for uid in uids))
-
-    def told(self) -> tuple[str, str] | None:
-        """The next uid and words to show, once."""
-        row = self._redis.lpop(keys.NOTICES)
-        return tuple(json.loads(str(row))) if row else None
 
 
 def _one(number: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import request, session
 
 from integration_app.bootstrap import Services
-from integration_app.model import Kind
+from integration_app.model import Kind, Tell
 from integration_app.operations.messages import deliver_whole
 from integration_app.web import labels
 from integration_app.web.security import end_here
@@ -70,6 +70,7 @@ def _preferences(services: Services, uid: str) -> None:
         language=spoken if spoken in labels.LANGUAGES else None,
         **of_mail,
         read_attachments=asked.get("read_attachments") == "yes",
+        tell=Tell(told) if (told := asked.get("tell", "")) in set(Tell) else Tell.NOTHING,
         time_zone=zone if labels.is_zone(zone) else "UTC",
     )
 

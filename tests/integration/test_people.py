@@ -1144,3 +1144,39 @@ def test_the_pages_say_who_runs_it_and_where_to_write(build: Callable[..., Servi
     assert "Ana&#39;s &amp; Bob&#39;s runs this service." in browser.get("/privacy").text
     assert 'href="mailto:help@example.com"' in browser.get("/support").text
     assert "Back to the inbox" in browser.page
+
+
+def shown(sandbox: SandboxControl, uid: str) -> list[str]:
+    return [row["message"] for row in sandbox._get("/notifications", uid=uid)["notifications"]]
+
+
+@pytest.mark.parametrize(("wants", "arrived", "failed"), [("nothing", 0, 0), ("problems", 0, 1), ("arrivals", 1, 1)])
+def test_what_has_arrived_or_not_is_shown_in_omi_as_the_user_wants_it(
+    app: Flask, services: Services, sandbox: SandboxControl, clock: Clock, wants: str, arrived: int, failed: int
+) -> None:
+    browser = sign_in(app, sandbox, "u")
+    browser.get("/me")
+    browser.post("/me/preferences", time_zone="UTC", tell=wants)
+    services.installations.link_phone("u", PHONE)
+    for words in ("one", "two"):
+        text(services, words)
+        run_to_rest(services, clock)
+    services.phones.tell()
+    assert len([words for words in shown(sandbox, "u") if words == "What you sent is in your Omi."]) == arrived
+    sandbox.app(actions=["create_conversation"])
+    for words in ("three", "four"):
+        sandbox.fault("error_before")
+        text(services, words)
+        run_to_rest(services, clock)
+    services.phones.tell()
+    told = [words for words in shown(sandbox, "u") if "could not be delivered" in words]
+    assert len(told) == failed, "once an hour: Omi shows nine"
+    assert not any("three" in words for words in told)
+
+
+def test_what_an_earlier_release_kept_of_preferences_is_read(services: Services) -> None:
+    services.installations.add("u", now=services.clock())
+    services.installations.prefer("u", Preferences(language="pt"))
+    found = services.installations.get("u")
+    assert found is not None
+    assert found.preferences.tell == "nothing"

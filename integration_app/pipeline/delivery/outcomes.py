@@ -6,7 +6,7 @@ Gates and installation come first, the record last: a crash in between repeats t
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integration_app import logs
 from integration_app.model import (
@@ -27,6 +27,7 @@ from integration_app.model import (
     Reconcile,
     Retry,
     Settled,
+    Tell,
     bucket,
     why,
 )
@@ -43,10 +44,16 @@ from integration_app.store.deliveries import NO_SIDE_EFFECTS, Deliveries, SideEf
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.installations import Installations
+from integration_app.store.notices import Notices
 from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
 
 log = logs.get(__name__)
+
+NOT_DELIVERED = "Something that you sent could not be delivered to your Omi. Your inbox's page says what."
+ARRIVED = "What you sent is in your Omi."
+PROBLEMS_EVERY, ARRIVALS_EVERY = timedelta(hours=1), timedelta(minutes=10)
+"""Omi shows nine notifications an hour, and codes for signing in are among them."""
 
 
 class Outcomes:
@@ -59,6 +66,7 @@ class Outcomes:
         health: Health,
         limiter: RateLimiter,
         quotas: Quotas,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self._deliveries = deliveries
@@ -67,6 +75,7 @@ class Outcomes:
         self._health = health
         self._limiter = limiter
         self._quotas = quotas
+        self._notices = notices
         self._clock = clock
 
     def heard(self, run: DrainPass, error: OmiError | None, uid: str, *, wrote: bool) -> None:
@@ -187,6 +196,7 @@ class Outcomes:
             settles=not attempt.read_back,
             effects=effects,
         )
+        self._tell(run, state)
         log.info(
             "delivery",
             state=state.value,
@@ -198,6 +208,14 @@ class Outcomes:
             status=attempt.status,
             seconds=attempt.seconds,
         )
+
+    def _tell(self, run: DrainPass, state: DeliveryState) -> None:
+        """What the user wants to be shown. The outcome is recorded: no fault in this may undo it."""
+        wants = run.installation.preferences.tell if run.installation else Tell.NOTHING
+        if state is DeliveryState.PARKED and wants is not Tell.NOTHING:
+            self._notices.tell_once(run.lease.uid, NOT_DELIVERED, each=PROBLEMS_EVERY)
+        elif state is DeliveryState.DONE and wants is Tell.ARRIVALS:
+            self._notices.tell_once(run.lease.uid, ARRIVED, each=ARRIVALS_EVERY)
 
     def _succeeded(self, run: DrainPass, delivery: Delivery) -> None:
         names = gate_names(delivery.lane.kind)

@@ -14,6 +14,7 @@ from integration_app.model import Clock
 from integration_app.omi import OmiError
 from integration_app.pipeline.delivery.destinations import Destination
 from integration_app.store.installations import Installations
+from integration_app.store.notices import Notices
 from integration_app.store.shared_phones import SharedPhones
 
 log = logs.get(__name__)
@@ -27,9 +28,18 @@ _UNLINKED = "Your phone {phone} is not linked to your Omi Inbox any more: it was
 
 
 class Phones:
-    def __init__(self, *, installations: Installations, shared: SharedPhones, omi: Destination, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        installations: Installations,
+        shared: SharedPhones,
+        notices: Notices,
+        omi: Destination,
+        clock: Clock,
+    ) -> None:
         self._installations = installations
         self._shared = shared
+        self._notices = notices
         self._omi = omi
         self._clock = clock
 
@@ -42,7 +52,7 @@ class Phones:
             self._shared.settle(number, uid)  # what was to end for the sake of an owner who has gone
         elif uid not in owners:
             self._shared.provisional(number, uid, self._clock() + CONFIRM_WITHIN)
-            self._shared.tell(others, _LINKED.format(phone=_short(number)))
+            self._notices.tell(others, _LINKED.format(phone=_short(number)))
 
     def owners(self, number: str) -> list[str]:
         """The uids whose links of this phone stay."""
@@ -79,7 +89,7 @@ class Phones:
         linked = list(self._installations.with_phone(number))
         for uid in linked:
             self._end(uid, number)
-        self._shared.tell([uid for uid in linked if uid != by], _UNLINKED.format(phone=_short(number)))
+        self._notices.tell([uid for uid in linked if uid != by], _UNLINKED.format(phone=_short(number)))
         return len(linked)
 
     def step(self) -> None:
@@ -89,7 +99,7 @@ class Phones:
 
     def tell(self) -> None:
         """Show what is to be told, one after the other; each is a call to Omi, so it has a thread of its own."""
-        while told := self._shared.told():
+        while told := self._notices.next():
             with suppress(OmiError):  # the page says it too
                 self._omi.notify(*told)
 
