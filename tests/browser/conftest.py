@@ -75,7 +75,7 @@ class Site:
 
     def link(self, page: Page, phone: str) -> None:
         page.get_by_role("button", name="Link a phone").click()
-        self.text(page.locator("#live .big").inner_text(), phone)
+        self.text(page.locator("[aria-labelledby=phone] .big").inner_text(), phone)
         page.get_by_text(phone).wait_for(timeout=5000)
 
     def sign_in_operator(self, page: Page) -> None:

@@ -40,7 +40,7 @@ def test_a_users_pages(site: Site, open_page: Callable[..., Page], size: dict[st
     page.get_by_role("button", name="Link a phone").click()
     look_over(page, f"{site.stack.web_url}/me")
     phone = f"+1555010{LOOKS.index((size, scheme)):04d}"
-    site.text(page.locator("#live .big").inner_text(), phone)
+    site.text(page.locator("[aria-labelledby=phone] .big").inner_text(), phone)
     page.get_by_text(phone).wait_for()
     site.mail(uid, "ana@example.com", "A mail to look at.")
     page.get_by_text("email").first.wait_for()

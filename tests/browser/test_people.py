@@ -72,7 +72,7 @@ def test_everything_works_without_javascript(site: Site, open_page: Opened) -> N
     page = open_page(java_script_enabled=False)
     site.sign_in(page, "no-script")
     page.get_by_role("button", name="Link a phone").click()
-    site.text(page.locator("#live .big").inner_text(), "+15550100003")
+    site.text(page.locator("[aria-labelledby=phone] .big").inner_text(), "+15550100003")
     page.reload()
     expect(page.get_by_text("+15550100003")).to_be_visible()
     before = page.locator(".big").first.inner_text()
