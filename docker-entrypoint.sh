@@ -12,6 +12,6 @@ if [ "$(id -u)" = 0 ] && id inbox >/dev/null 2>&1 && chown inbox "${DATA_FOLDER:
 fi
 settings=${SETTINGS:-/run/secrets/settings}
 if [ -r "$settings" ]; then # read by whoever we are now
-    set -- dotenv -f "$settings" run --no-override -- "$@"
+    set -- python -P -m integration_app.local.with_settings "$settings" "$@"
 fi
 exec "$@"

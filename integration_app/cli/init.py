@@ -68,7 +68,7 @@ def init(new: bool, compose: bool) -> None:
 
 
 def _ask_and_write(*, for_compose: bool) -> None:
-    if SETTINGS_FILE.exists():
+    if os.path.lexists(SETTINGS_FILE):
         fail(f"{SETTINGS_FILE} is here already: move it away first", USAGE)
     if not os.access(SETTINGS_FILE.parent, os.W_OK):
         fail(f"this folder cannot be written by {operator()}: {SETTINGS_FILE} has no place here", USAGE)
@@ -84,11 +84,20 @@ def _ask_and_write(*, for_compose: bool) -> None:
         "DATA_KEYS": secrets.token_hex(32),
         "OPERATOR_PASSWORD_HASH": base64.urlsafe_b64encode(hashed).decode(),
     }
-    SETTINGS_FILE.touch(mode=0o600)
     lines = [f"{name}={_quoted(value)}\n" for name, value in values.items()]
-    SETTINGS_FILE.write_text("".join(lines), encoding="utf-8")
+    _write("".join(lines))
     click.echo(f"\n{SETTINGS_FILE} is written, readable by you alone. Keep a copy of it in a safe place.", err=True)
     _say_what_next(values, specs, password, "docker compose up -d" if for_compose else "omi-inbox run")
+
+
+def _write(text: str) -> None:
+    """A file that nobody else has made meanwhile, and nobody else may read."""
+    try:
+        made = os.open(SETTINGS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        fail(f"{SETTINGS_FILE} cannot be made: {error.strerror}", USAGE)
+    with os.fdopen(made, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _of_omi() -> dict[str, str]:

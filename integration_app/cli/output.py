@@ -109,6 +109,8 @@ def read_settings_file() -> bool:
         load_dotenv(found, interpolate=False)
     except OSError as error:
         fail(f"{found} cannot be read: {error.strerror}", USAGE)
+    except ValueError:
+        fail(f"{found} cannot be read: it is not UTF-8, or holds a NUL", USAGE)
     return True
 
 

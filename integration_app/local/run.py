@@ -26,7 +26,7 @@ from urllib.parse import quote
 from redis.exceptions import BusyLoadingError, RedisError
 
 from integration_app.local import valkey
-from integration_app.local.stack import PROCESSES
+from integration_app.local.stack import PROCESSES, ROOT
 from integration_app.logs import get
 from integration_app.store.connections import connect
 from integration_app.store.identity import Identity
@@ -70,8 +70,12 @@ class Run:
         self._lock: IO[str] | None = None
         if self.is_embedded:
             self._env["REDIS_URL"] = embedded_url(data)
+        # gunicorn puts the folder it runs in before everything: no package of this one may stand in for ours
+        self._env |= {
+            n: str(Path(v).resolve()) for n, v in env.items() if v and (n.endswith("_FILE") or n == "DATA_FOLDER")
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{self._env.get('PATH', '')}"
-        self._env |= {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}  # no package of the folder's own
+        self._env |= {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
     @property
     def redis_url(self) -> str | None:
@@ -115,7 +119,8 @@ class Run:
             raise RunError(f"{error}; or set REDIS_URL") from None
         folder, ours = self.data / "valkey", self.data / "ours"
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
             self._lock = self._locked()
         except OSError as error:
             raise RunError(f"{self.data} cannot be written: {error.strerror}") from None
@@ -130,12 +135,14 @@ class Run:
             return
         with connect(self._env["REDIS_URL"], decode=True) as client:
             Identity(client).init(now=datetime.now(UTC))
-        ours.touch()  # once for this folder: a store that is emptied later is noticed
+        ours.touch(mode=0o600)  # once for this folder: a store that is emptied later is noticed
         log.warning("a new store", folder=str(folder))
 
     def _locked(self) -> IO[str]:
         """This folder's lock; the one who had it may be about to end."""
-        file, deadline = (self.data / "lock").open("w"), time.monotonic() + LOCK_SECONDS
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW  # a link may lead to any file
+        file = os.fdopen(os.open(self.data / "lock", flags, 0o600), "r+")
+        deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,6 +180,7 @@ class Run:
             child.command,
             stdin=subprocess.DEVNULL,
             env=self._env,
+            cwd=ROOT,
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
             pass_fds=child.pass_fds,
             preexec_fn=_end_with_us,

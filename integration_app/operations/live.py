@@ -34,6 +34,9 @@ def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep)
         words = "no provider that is on reaches this user alone → link a phone of their own, or set INBOX_DOMAIN"
         yield Check("canary", False, words)
         return
+    if installation.preferences.paused:
+        yield Check("canary", False, "this user has paused, so it would wait → another user, or have them resume")
+        return
     if found.outbox.size(uid):
         words = "messages wait for this user, and the canary would join them → try again when they are in Omi"
         yield Check("canary", False, words)
@@ -117,7 +120,7 @@ def _until_settled(
         if left and left.left_at:
             return None
         for story in found.inbox.of(uid, 20):
-            settled = story.states.get(uid) in (MessageState.DONE, MessageState.PARKED, MessageState.QUARANTINED)
+            settled = story.states.get(uid) not in (None, MessageState.WAITING, MessageState.SENDING)
             if settled and words in _text(found, story):
                 return story
         sleep(0.5)
@@ -144,14 +147,14 @@ def _told(found: Services, uid: str, story: Story, words: str) -> Iterator[Check
     began = time.monotonic()
     start = story.message.received_at - timedelta(minutes=5)
     try:
-        held = list(found.omi.held(uid, Kind.CONVERSATION, start))
+        held = list(found.omi.held(uid, Kind(done[-1].kind) if done else Kind.CONVERSATION, start))
     except OmiError as error:
         yield Check("canary read back", False, f"{error.reason} → the app needs the action read conversations")
         return
     seconds = time.monotonic() - began
     if any(words in (row.text or "") for row in held):
         yield Check("canary read back", True, f"found in Omi in {seconds:.2f} s", seconds=seconds)
-    elif any(row.text is None for row in held):  # the Developer API lists none
+    elif any(row.text is None for row in held):  # of memories, and in the Developer API, there is none
         yield Check("canary read back", True, f"Omi has one of that time ({seconds:.2f} s)", seconds=seconds)
     else:
         yield Check("canary read back", False, "not in Omi, which said that it took it → ask Omi", seconds=seconds)

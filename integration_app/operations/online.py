@@ -43,8 +43,8 @@ def online(found: Services) -> Iterator[Check]:
 
 def _reaches(found: Services) -> Check:
     """A nonce that only a web process on this Redis knows."""
-    nonce, base = secrets.token_hex(16), found.settings.public_base_url
-    found.health.leave(nonce)
+    nonce, proof, base = secrets.token_hex(16), secrets.token_hex(16), found.settings.public_base_url
+    found.health.leave(nonce, proof)
     began = found.clock()
     try:
         answer = requests.get(f"{base}/livez/{nonce}", timeout=TIMEOUT, allow_redirects=False)
@@ -54,7 +54,7 @@ def _reaches(found: Services) -> Check:
         words = f"{base} does not answer ({type(error).__name__}) → is web running, DNS set, the port open?"
         return Check("public address", False, words)
     seconds = (found.clock() - began).total_seconds()
-    if answer.status_code != 204:
+    if answer.text != proof:
         words = f"{base} answers {answer.status_code}: something else, or on another Redis → PUBLIC_BASE_URL, the proxy"
         return Check("public address", False, words)
     return Check("public address", True, f"{base} leads here", seconds=seconds)
@@ -83,16 +83,18 @@ def _mail(found: Services) -> Check:
     wanted = " or ".join(host for hosts in on.values() for host in hosts)
     try:
         answer = dns.resolver.resolve(domain, "MX", lifetime=TIMEOUT)
-        hosts = sorted(str(row.exchange).rstrip(".").lower() for row in answer)
+        rows = sorted((row.preference, str(row.exchange).rstrip(".").lower()) for row in answer)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         words = f"{domain} has no MX record, so no mail arrives → point it to {wanted or 'your provider'}"
         return Check("mail", False, words)
     except dns.exception.DNSException as error:
         return Check("mail", False, f"DNS does not answer for {domain} ({type(error).__name__})", warns=True)
-    if any(host.endswith(known) for host in hosts for known in wanted.split(" or ") if known):
+    hosts = [host for _, host in rows]
+    known = [host for names in on.values() for host in names]
+    if all(any(f".{host}".endswith(f".{name}") for name in known) for host in hosts):
         return Check("mail", True, f"{domain} → {', '.join(hosts)}")
     hint = f" → {wanted}" if wanted else ""
-    words = f"{domain} goes to {', '.join(hosts)}, which is none of the providers that are on{hint}"
+    words = f"{domain} goes to {', '.join(hosts)}, and not all of that is a provider that is on{hint}"
     return Check("mail", False, words, warns=True)
 
 

@@ -113,12 +113,13 @@ class Health:
         pipe.get(keys.PROBE)
         return bool(pipe.execute()[1] == value)
 
-    def leave(self, nonce: str) -> None:
+    def leave(self, nonce: str, proof: str) -> None:
         """For a web process that shares this Redis to know."""
-        self._redis.set(keys.nonce(nonce), 1, ex=60)
+        self._redis.set(keys.nonce(nonce), proof, ex=60)
 
-    def knows(self, nonce: str) -> bool:
-        return bool(self._redis.exists(keys.nonce(nonce)))
+    def left(self, nonce: str) -> str:
+        """The proof that was left for it; "" for none."""
+        return str(self._redis.get(keys.nonce(nonce)) or "")
 
     def beat(self, worker: str, *, now: datetime) -> None:
         """A worker process is alive."""

@@ -38,7 +38,10 @@ def install(blueprint: Blueprint, services: Services, by: str, *, reads: tuple[s
 
 def _about() -> dict[str, str]:
     found = {name: str(value) for name, value in (request.view_args or {}).items()}
-    body = request.get_json(silent=True) if request.is_json else None
+    try:
+        body = request.get_json(silent=True) if request.is_json else None
+    except RecursionError:
+        body = None
     given = body if isinstance(body, dict) else {}
     for name in _IDS:
         values = request.form.getlist(name) or ([given[name]] if name in given else [])

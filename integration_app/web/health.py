@@ -39,9 +39,9 @@ def blueprint(services: Services) -> Blueprint:
 
     @pages.get("/livez/<nonce>")
     def here(nonce: str) -> tuple[str, int]:
-        """Whether doctor, on the same Redis, has just made it up: then the address that was asked leads here."""
-        known = re.fullmatch(r"[0-9a-f]{32}", nonce) and services.health.knows(nonce)
-        return "", 204 if known else 404
+        """What doctor, on the same Redis, has just left for it: then the address that was asked leads here."""
+        proof = services.health.left(nonce) if re.fullmatch(r"[0-9a-f]{32}", nonce) else ""
+        return proof, 200 if proof else 404
 
     if tokens := services.settings.metrics_tokens:
         registry = CollectorRegistry()

@@ -10,7 +10,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, abort, jsonify, make_response, request
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound
 
 from integration_app import __version__, operations
@@ -28,7 +28,7 @@ class Chosen(Schema):
     """Dead letters, and how they are sent again."""
 
     class Meta:
-        unknown = EXCLUDE
+        unknown = RAISE
 
     ids = fields.List(
         fields.Str(validate=validate.Length(max=200)), required=True, validate=validate.Length(max=10_000)
@@ -39,7 +39,7 @@ class Chosen(Schema):
 
 class OfUser(Schema):
     class Meta:
-        unknown = EXCLUDE
+        unknown = RAISE
 
     uid = fields.Str(required=True, validate=validate.Length(max=200))
 
@@ -159,8 +159,8 @@ def test(services: Services, name: str) -> Response:
 
 
 def audit(services: Services) -> Response:
-    limit = request.args.get("limit", "200")
-    rows = services.audit.latest(min(int(limit), 10_000) if limit.isascii() and limit.isdigit() else 200)
+    limit = request.args.get("limit", 200, type=int)
+    rows = services.audit.latest(min(max(limit, 1), 10_000))
     return jsonify(audit=[asdict(row) | {"at": row.at.isoformat()} for row in rows])
 
 
@@ -230,7 +230,10 @@ def blueprint(services: Services, tokens: Sequence[str]) -> Blueprint:
 
 def _given(schema: type[Schema]) -> dict[str, Any]:
     """The body as the schema reads it; what is not of its form is answered 400, with what is wrong in which field."""
-    given = request.get_json(silent=True)
+    try:
+        given = request.get_json(silent=True)
+    except RecursionError:
+        given = None
     try:
         found: dict[str, Any] = schema().load(given if isinstance(given, dict) else {})
     except ValidationError as error:

@@ -99,8 +99,9 @@ def verify(services: Services) -> str | AnyResponse:
         return to_start()
     if not services.auth.login_codes.take_code(uid, asking(), digits):
         return render_template("setup.html", uid=uid, step="type", problem="wrong code")
+    is_new = services.installations.get(uid) is None
     found = services.installations.add(uid, now=services.clock())
-    if found.preferences.time_zone == "UTC" and labels.is_zone(zone := request.form.get("zone", "")[:60]):
+    if is_new and labels.is_zone(zone := request.form.get("zone", "")[:60]):
         services.installations.prefer(uid, replace(found.preferences, time_zone=zone))  # of their browser
     services.resume(uid)  # Omi has just shown them a code: a user who had left is back
     begin(services, uid)
@@ -153,7 +154,7 @@ _ROUTES: tuple[Route, ...] = (
     Route("/setup", setup, limit="60/minute"),
     Route("/setup/code", send_code, ("POST",), limit="20/minute"),
     Route("/setup/verify", verify, ("POST",), limit="20/minute"),
-    Route("/me", me),
+    Route("/me", me, limit="240/minute"),  # a page that lies open asks forty times
     Route("/me/<action>", act, ("POST",), limit="60/minute"),
     Route("/me/export", export),
 )

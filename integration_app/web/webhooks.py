@@ -6,6 +6,7 @@ that a vendor's own proof needs.
 
 from __future__ import annotations
 
+import re
 import time
 
 from flask import Blueprint, Response, request
@@ -170,12 +171,13 @@ def _note(services: Services, name: str, outcome: Outcome, why: str) -> None:
 def _shape() -> str:
     """What a refused request looked like: a vendor or a scanner, and which header is missing."""
     names = sorted({name.lower() for name in request.headers.keys()})  # noqa: SIM118 - not a dict
+    program = re.match(r"[\w.-]{1,30}(/[\w.-]{1,15})?", request.user_agent.string)
     parts = (
         request.method,
-        request.mimetype or "no type",
+        one_line(request.mimetype, 60) or "no type",
         f"{request.content_length or 0} bytes",
-        f"by {one_line(request.user_agent.string, 80) or 'no program'}",
-        f"headers {', '.join(names[:40])}",
+        f"by {program[0] if program else 'no program'}",
+        f"headers {', '.join(name[:40] for name in names[:30])}",
     )
     return "; ".join(parts)
 

@@ -285,6 +285,7 @@ def test_the_api_does_what_the_pages_do(
 @pytest.mark.parametrize(
     ("body", "field"),
     [("", "ids"), ("[]", "ids"), ("{", "ids"), ('{"ids": 1}', "ids"), ('{"ids": [null, {}]}', "ids"),
+     ("[" * 50_000, "ids"), ('{"ids": [], "without_look": true}', "without_look"),
      ('{"ids": [], "rate": "x"}', "rate"), ('{"ids": [], "rate": NaN}', "rate"), ('{"ids": [], "rate": 0}', "rate")],
 )  # fmt: skip
 def test_a_body_of_another_form_is_answered_with_the_field(
@@ -491,3 +492,8 @@ def test_a_message_page_leads_to_its_user_and_sends_a_parked_one_again(app: Flas
     browser.get(f"/operator/messages/{found.message_ids[0]}")
     browser.post("/operator/dead-letters", id=found.id, what="replay")
     assert "1 dead letter with 1 message of 1 user" in " ".join(browser.page.split()), "what it costs is said first"
+
+
+@pytest.mark.parametrize("limit", ["9" * 4500, "-1", "x", "²"])
+def test_an_odd_limit_is_answered(app: Flask, services: Services, limit: str) -> None:
+    assert call(app, services, f"/audit?limit={limit}").status_code == 200

@@ -47,6 +47,17 @@ def test_a_wrong_signature_is_told_with_its_cause_and_cure(
     assert refused(services, "twilio") == []
 
 
+def test_the_shape_of_a_refused_request_holds_little_of_a_strangers_words(app: Flask, services: Services) -> None:
+    headers = {"User-Agent": "tok sk-live-123 +15550001111", "Content-Type": "a/" + "b" * 7000, "X-" + "y" * 300: "z"}
+    app.test_client().post("/webhooks/twilio", data=b"words", headers=headers)
+    shape = refused(services, "twilio")[0]["shape"]
+    assert "sk-live" not in shape
+    assert "1555" not in shape
+    assert "by tok;" in shape, "what follows is still there"
+    assert "user-agent" in shape
+    assert len(shape) < 300
+
+
 def test_a_provider_that_is_off_and_is_called_all_the_same(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, build: object, redis: Redis
 ) -> None:

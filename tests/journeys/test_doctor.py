@@ -69,6 +69,10 @@ def test_the_public_address_leads_here_or_not(
     assert found["omi reads conversations"]["ok"]
     assert found["omi reads memories"]["ok"]
 
+    with Receiver() as other:  # says yes to everything
+        monkeypatch.setenv("PUBLIC_BASE_URL", other.url)
+        assert "something else" in doctor("--online")["public address"]["detail"]
+
     monkeypatch.setenv("PUBLIC_BASE_URL", journey.stack.sandbox_url)
     zone["in.example.com"] = ["mx.elsewhere.example"]
     found = doctor("--online")

@@ -59,7 +59,12 @@ class Server:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(90)
+        except subprocess.TimeoutExpired:
+            left = self.children()
+            self.process.kill()  # the others end with it
+            raise AssertionError(f"still running: {left}\n{(self.folder / 'run.log').read_text()[-3000:]}") from None
 
     def children(self) -> dict[str, int]:
         """What runs under it: name → process id."""
@@ -157,6 +162,30 @@ def test_a_first_start_that_failed_does_not_leave_a_store_that_takes_nothing(ser
     server.start()
     assert requests.get(f"{server.url}/readyz", timeout=5).json()["status"] == "ok"
     assert json.loads(server.command("messages", "--json")) == [], "commands find the embedded Valkey"
+
+
+def test_packages_of_the_folder_it_runs_in_do_not_stand_in_for_ours(server: Server) -> None:
+    server.env |= {"OMI_APP_ID": "a", "OMI_API_KEY": "sk_a", "PUBLIC_BASE_URL": server.url}
+    (server.folder / "key").write_text("k" * 32)
+    server.env["SECRET_KEY_FILE"] = "key"  # beside us, wherever the processes run
+    mark = server.folder / "mark"
+    for name in ("gevent.py", "redis.py", "sitecustomize.py"):
+        (server.folder / name).write_text(f"open({str(mark)!r}, 'a').write({name!r})\n")
+    for name in ("integration_app", "workers"):
+        (server.folder / name).mkdir()
+        (server.folder / name / "__init__.py").write_text(f"open({str(mark)!r}, 'a').write({name!r})\n")
+    server.start()
+    assert not mark.exists()
+
+
+def test_a_lock_that_leads_elsewhere_is_refused(server: Server) -> None:
+    server.env |= {"OMI_APP_ID": "a", "OMI_API_KEY": "sk_a", "PUBLIC_BASE_URL": server.url, "SECRET_KEY": "k" * 32}
+    (elsewhere := server.folder / "important").write_text("words")
+    (server.folder / "data").mkdir()
+    (server.folder / "data" / "lock").symlink_to(elsewhere)
+    with pytest.raises(AssertionError, match="cannot be written"):
+        server.command("run")
+    assert elsewhere.read_text() == "words"
 
 
 def _is_alive(pid: int) -> bool:

@@ -143,3 +143,32 @@ def test_run_a_second_time_it_says_that_all_is_set_up() -> None:
     again = asked()
     assert again.exit_code == 0
     assert "set up already" in again.output
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_that_appears_meanwhile_gets_no_secrets(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from integration_app.cli import init
+
+    made = init._channels
+
+    def meanwhile() -> object:
+        if kind == "file":
+            Path(".env").touch(mode=0o666)
+        else:
+            Path(".env").symlink_to("elsewhere")
+        return made()
+
+    monkeypatch.setattr(init, "_channels", meanwhile)
+    result = asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "")
+    assert result.exit_code == 2
+    assert "cannot be made" in result.output
+    assert not Path("elsewhere").exists()
+    assert Path(".env").is_symlink() or Path(".env").read_text() == ""
+
+
+@pytest.mark.parametrize("raw", [b"OMI_APP_ID=a\nOPERATOR_NAME=Jos\xe9\n", b"OMI_APP_ID=a\0b\n"])
+def test_a_file_that_is_no_text_is_a_sentence(raw: bytes) -> None:
+    Path(".env").write_bytes(raw)
+    result = CliRunner().invoke(main, ["installations"])
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output
