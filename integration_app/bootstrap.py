@@ -174,7 +174,14 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     rules = _rules(settings)
     omi = _destination(settings, connections, read_timeout_max)
     has_tasks = omi.is_personal
-    estimates = Estimates(inbox=stores.inbox, outbox=stores.outbox, rules=rules, clock=clock, has_tasks=has_tasks)
+    estimates = Estimates(
+        inbox=stores.inbox,
+        outbox=stores.outbox,
+        rules=rules,
+        settle_pause=stores.deliveries.settle_pause,
+        clock=clock,
+        has_tasks=has_tasks,
+    )
     erasure = Erasure(
         inbox=stores.inbox,
         installations=stores.installations,

@@ -98,6 +98,10 @@ class Reason(Enum):
         "outcome unknown: Omi will be read before anything is sent again",
         "on its way: we are checking whether Omi has it",
     )
+    AFTER_GAP = (
+        "Redis was restarted or replaced: Omi is read first, for what it may hold already",
+        "on its way: we are checking whether Omi has it",
+    )
     BEYOND_SNAPSHOT = ("behind more messages than one snapshot holds", "on its way")
     FLEET_BUDGET = ("the fleet's budget of requests", "waiting for a free place until %(time)s")
     # held up, or tried again later

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integration_app.model import (
     Clock,
@@ -40,7 +40,17 @@ class Estimate:
 
 
 class Estimates:
-    def __init__(self, *, inbox: Inbox, outbox: Outbox, rules: Rules, clock: Clock, has_tasks: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        outbox: Outbox,
+        rules: Rules,
+        settle_pause: timedelta,
+        clock: Clock,
+        has_tasks: bool = False,
+    ) -> None:
+        self._settle_pause = settle_pause
         self._has_tasks = has_tasks
         self._inbox = inbox
         self._outbox = outbox
@@ -64,6 +74,8 @@ class Estimates:
                 times.append((gate, closed.reason, closed.detail))
             if seen.booked and seen.booked > now:
                 times.append((seen.booked, Reason.FLEET_BUDGET, ""))
+            if seen.epoch_at and any(0 < item.epoch < seen.epoch for item in group.messages):
+                times.append((seen.epoch_at + self._settle_pause, Reason.AFTER_GAP, ""))
             times.append((group.closes_at, Reason.WAITING_FOR_MORE, ""))
             at, reason, detail = max(times, key=lambda row: row[0])  # the first of equals: a gate is the better reason
             if at <= now:
