@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import math
 import os
 import signal
 import socket
@@ -35,6 +36,8 @@ log = get("run")
 
 READY_SECONDS = 60.0
 """Valkey reads what it has kept first."""
+STOP_SECONDS = {"worker": 170.0, "web": 25.0}
+"""What each has for what is in flight; Valkey as long as it needs."""
 LOCK_SECONDS = 5.0
 TWICE_SECONDS = 1.0
 PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
@@ -216,9 +219,13 @@ class Run:
                 with contextlib.suppress(RedisError, OSError), connect(self._env["REDIS_URL"], decode=True) as client:
                     Identity(client).closing()
             _signal(child, signal.SIGTERM)
+            latest = time.monotonic() + STOP_SECONDS.get(name, math.inf)
             while child.process is not None and child.process.poll() is None:
-                if self._signals > 1 and name != "valkey":
+                is_late = time.monotonic() > latest
+                if is_late or (self._signals > 1 and name != "valkey"):
+                    log.warning("killed", process=name, why="it did not stop in time" if is_late else "asked twice")
                     _signal(child, signal.SIGKILL)
+                    child.process.wait()
                 time.sleep(0.05)
         if self._lock is not None:
             self._lock.close()

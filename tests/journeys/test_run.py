@@ -188,6 +188,23 @@ def test_a_lock_that_leads_elsewhere_is_refused(server: Server) -> None:
     assert elsewhere.read_text() == "words"
 
 
+def test_a_web_that_hangs_does_not_keep_valkey_from_stopping_well(server: Server) -> None:
+    server.env |= {"OMI_APP_ID": "a", "OMI_API_KEY": "sk_a", "PUBLIC_BASE_URL": server.url, "SECRET_KEY": "k" * 32}
+    server.start()
+    epoch, children = server.epoch(), server.children()
+    os.kill(children["web"], signal.SIGSTOP)
+    assert server.stop() == 0
+    assert not any(_is_alive(pid) for pid in children.values())
+    server.until(lambda: _is_free(server.url))  # what the hanging one had started notices that it is gone
+    server.start()
+    assert server.epoch() == epoch
+
+
+def _is_free(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
 def _is_alive(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
