@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
 from integration_app.cli.output import FAILED, as_json, clock, has_settings, use_local_stack
 from integration_app.errors import SettingsError, StoreUnfit
-from integration_app.operations.checks import Check, every, from_nothing
+from integration_app.operations.checks import Check, every, of_settings
 from integration_app.operations.live import live
 from integration_app.operations.online import online
 
@@ -39,12 +39,12 @@ def doctor(want_online: bool, live_uid: str | None, want_json: bool) -> None:
 def _all(want_online: bool, live_uid: str | None) -> Iterator[Check]:
     try:
         found = bootstrap.build(clock=clock())
-    except SettingsError:
+    except SettingsError as error:
         if not has_settings():
             words = "there are none: neither in the environment, nor in .env of this folder → omi-inbox init"
             yield Check("settings", False, words)
             return
-        yield from from_nothing(clock())
+        yield from of_settings(error)
         return
     yield from every(found)
     try:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from environs import FileAwareEnv
 from redis.exceptions import RedisError
 
-from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError, StoreUnfit
-from integration_app.model import Clock, InstallationState
+from integration_app.model import InstallationState
 from integration_app.omi import AppMisconfigured, BadCredentials, OmiError
 from integration_app.operations import dangers
 from integration_app.operations.alerting.problems import Problem, standing, to_look_at
@@ -39,16 +38,11 @@ class Check:
         return "ok" if self.ok else "warn" if self.warns else "FAIL"
 
 
-def from_nothing(clock: Clock = bootstrap.system_clock) -> Iterator[Check]:
-    """Settings first: without them nothing else can be looked at."""
-    try:
-        found = bootstrap.build(clock=clock)
-    except SettingsError as error:
-        for name, what in error.mistakes.items():
-            cure = "set it" if "is not set" in what else "correct it"
-            yield Check(name, False, f"{'; '.join(what)} → {cure}")
-        return
-    yield from every(found)
+def of_settings(error: SettingsError) -> Iterator[Check]:
+    """A line for each setting that is wrong: without them nothing else can be looked at."""
+    for name, what in error.mistakes.items():
+        cure = "set it" if "is not set" in what else "correct it"
+        yield Check(name, False, f"{'; '.join(what)} → {cure}")
 
 
 def every(found: Services) -> Iterator[Check]:

@@ -78,7 +78,7 @@ def _redis(settings: Settings) -> Iterator[Danger]:
     if parts.scheme == "unix" or parts.hostname in _LOOPBACK or parts.hostname is None:
         return
     if not parts.password:
-        yield Danger("REDIS_URL", "has no password: whoever reaches that port reads all → requirepass, or an ACL user")
+        yield Danger("REDIS_URL", "has no password: its port opens everything → requirepass, or an ACL user")
     if parts.scheme == "redis":
         said = "is not encrypted: fine in a private network, else → rediss://"
         yield Danger("REDIS_URL", said, warns=True)

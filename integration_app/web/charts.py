@@ -1,4 +1,4 @@
-"""Charts of the operator's pages: what is drawn, and the same as a table for who does not see it. Pure."""
+"""Charts of the operator's pages: what is drawn, and the same as a table for readers who do not see it. Pure."""
 
 from __future__ import annotations
 
