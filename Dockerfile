@@ -1,5 +1,6 @@
 # One image for every process type: `docker run … IMAGE web`, `… worker`, `… omi-inbox run`.
-FROM python:3.13-slim AS build
+# The base by digest (all platforms of 3.13.15-slim-trixie): what was tried is what is built. Dependabot raises it.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY integration_app integration_app
@@ -9,7 +10,7 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --no-deps .
 
 # Omi on localhost for your own tests: docker build --target sandbox
-FROM python:3.13-slim AS sandbox
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS sandbox
 RUN pip install --no-cache-dir "flask>=3.1,<4" && useradd --system --uid 10001 --no-create-home sandbox
 WORKDIR /app
 COPY integration_app/__init__.py integration_app/__init__.py
@@ -18,7 +19,7 @@ USER 10001
 EXPOSE 8100
 ENTRYPOINT ["python", "-m", "integration_app.sandbox", "--host", "0.0.0.0"]
 
-FROM python:3.13-slim AS inbox
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS inbox
 RUN groupadd --system --gid 10001 inbox \
  && useradd --system --uid 10001 --gid 10001 --no-create-home inbox \
  && install -d -o inbox -m 700 /data

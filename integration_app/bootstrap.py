@@ -41,7 +41,7 @@ from integration_app.pipeline.upkeep.retention import Retention
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.settings import Reader, Settings
-from integration_app.store import vault
+from integration_app.store import accounts, vault
 from integration_app.store.alerting import Alerting
 from integration_app.store.audit import Audit
 from integration_app.store.auth import Auth
@@ -62,6 +62,7 @@ from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
 from integration_app.store.rate_limiter import RateLimiter
 from integration_app.store.refusals import Refusals
+from integration_app.store.renaming import Renaming
 from integration_app.store.repair import Repair
 from integration_app.store.replication import Replication
 from integration_app.store.rotation import Rotation
@@ -90,6 +91,7 @@ class Stores:
     repair: Repair
     migrations: Migrations
     rotation: Rotation
+    renaming: Renaming
     audit: Audit
     refusals: Refusals
     alerting: Alerting
@@ -128,6 +130,7 @@ class Services:
     identity: Identity
     migrations: Migrations
     rotation: Rotation
+    renaming: Renaming
     audit: Audit
     refusals: Refusals
     alerting: Alerting
@@ -171,6 +174,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     queue_connection = connect(settings.redis_url, decode=False, **how)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
     stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
+    accounts.use(accounts.Accounts(stores.identity.names_key))
     rules = _rules(settings)
     omi = _destination(settings, connections, read_timeout_max)
     has_tasks = omi.is_personal
@@ -252,6 +256,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         identity=stores.identity,
         migrations=stores.migrations,
         rotation=stores.rotation,
+        renaming=stores.renaming,
         audit=stores.audit,
         refusals=stores.refusals,
         alerting=stores.alerting,
@@ -308,6 +313,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         repair=Repair(redis),
         migrations=Migrations(redis),
         rotation=Rotation(redis),
+        renaming=Renaming(redis),
         audit=Audit(redis),
         refusals=Refusals(redis),
         alerting=Alerting(redis),

@@ -29,7 +29,8 @@ _OWN = ("created_at", "enqueued_at", "meta")
 class JobQueue:
     """`constants` are what scripts need to write RQ's keys.
 
-    The uid travels in the job's meta, which RQ keeps as plain JSON; the compressed call is then the same for all jobs.
+    The uid travels in the job's meta, which RQ keeps as plain JSON, as it is called in Redis; the compressed call is
+    then the same for all jobs.
     """
 
     def __init__(self, connection: Redis, job_timeout_seconds: float) -> None:
@@ -40,15 +41,15 @@ class JobQueue:
         self.call: bytes = model.to_dict()["data"]  # what every such job calls, as RQ keeps it
         self.constants = _constants(self.rq, model) | {"rq_call": _quoted(self.call)}
 
-    def job(self, uid: str) -> Job:
-        """Such a job as RQ itself would make it, not yet in the queue."""
+    def job(self, name: str) -> Job:
+        """Such a job as RQ itself would make it, not yet in the queue. `name`: what the uid is called in Redis."""
         job: Job = self.rq.create_job(
             DRAIN_JOB,
             timeout=self._timeout,
             result_ttl=0,
             failure_ttl=_FAILURE_TTL_SECONDS,
             description="drain",  # else RQ renders the call
-            meta={"uid": uid},
+            meta={"uid": name},
             status=JobStatus.QUEUED,
         )
         return job

@@ -18,6 +18,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli import main
 from integration_app.local.stack import Stack, known_names
 from integration_app.providers.registry import specs
+from integration_app.store import accounts
 from integration_app.store.connections import connect
 from integration_app.store.identity import Identity
 from tests.sandbox_control import SandboxControl
@@ -60,6 +61,7 @@ def redis(backing: Stack) -> Iterator[Redis]:
     with connect(backing.env["REDIS_URL"], decode=True) as client:
         client.flushall()
         Identity(client).init(now=datetime.now(UTC))
+        accounts.use(accounts.Accounts())  # what an earlier test used belongs to another store
         yield client
 
 

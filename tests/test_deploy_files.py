@@ -92,6 +92,15 @@ def entrypoint(settings: Path, *words: str) -> str:
     return run("/bin/sh", REPO / "docker-entrypoint.sh", *words, env=env)
 
 
+def test_what_others_made_is_named_by_digest() -> None:
+    bases = re.findall(r"^FROM (\S+)", (REPO / "Dockerfile").read_text(), re.M)
+    stages = set(re.findall(r"^FROM \S+ AS (\w+)", (REPO / "Dockerfile").read_text(), re.M))
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", base) for base in set(bases) - stages)
+    actions = re.findall(r"uses: (\S+)", (REPO / ".github/workflows/ci.yml").read_text())
+    assert actions
+    assert all(re.search(r"@[0-9a-f]{40}$", action) for action in actions)
+
+
 def test_every_example_of_a_setting_reaches_the_process_as_it_is_written(tmp_path: Path) -> None:
     example = (REPO / ".env.example").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=(\S.*)$", example, re.MULTILINE))

@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 
 from integration_app import logs
 from integration_app.bootstrap import Services
+from integration_app.store.accounts import uid_of
 from workers.rq_protocol import Batch, ClaimedJob, RqProtocol
 from workers.rq_worker import RqWorker
 
@@ -215,12 +216,12 @@ class ConcurrentWorker(RqWorker):
 
     def _run(self, claimed: ClaimedJob) -> bool:
         """Run one job. True when it ended well and is still to be acknowledged."""
-        uid = self._is_ours(claimed) and claimed.fields.get(b"meta")
-        if not uid:
+        meta = self._is_ours(claimed) and claimed.fields.get(b"meta")
+        if not meta:
             self.perform(claimed)
             return False
         try:
-            self._services.drain.run(json.loads(uid)["uid"])
+            self._services.drain.run(uid_of(json.loads(meta)["uid"]))
         except Exception as error:  # noqa: BLE001 - whatever it is, RQ's registry of failed jobs gets it
             log.warning("a drain failed", error=type(error).__name__)
             self.failed(*self.start(claimed), error)

@@ -6,6 +6,7 @@ from rq import get_current_job
 
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
+from integration_app.store.accounts import uid_of
 
 _services: list[Services] = []
 
@@ -22,4 +23,4 @@ def drain() -> None:
         raise RuntimeError("drain is called by an RQ worker")
     if not _services:
         use(bootstrap.build())  # RQ's own worker, which knows nothing of us
-    _services[0].drain.run(job.meta["uid"])
+    _services[0].drain.run(uid_of(job.meta["uid"]))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
 from integration_app.cli.output import FAILED, acting, fail, json_option, say
+
+_ALIVE = timedelta(seconds=60)
 
 
 @click.command()
@@ -34,6 +38,19 @@ def rotate() -> None:
             fail("DATA_KEYS is not set: openssl rand -hex 32 makes one", FAILED)
         done = found.rotation.run()
     say(f"sealed anew: {', '.join(f'{count} {what}' for what, count in sorted(done.items()))}", sealed=done)
+
+
+@keys.command()
+@json_option
+def uids() -> None:
+    """Seal the uids too, in a store that was begun without DATA_KEYS. Stop web and workers first; safe to repeat."""
+    with acting() as found:
+        if not found.settings.data_keys:
+            fail("DATA_KEYS is not set: openssl rand -hex 32 makes one", FAILED)
+        if running := found.health.workers(since=found.clock() - _ALIVE):
+            fail(f"{running} workers run: stop them and web, and wait a minute", FAILED)
+        done = found.renaming.run()
+    say(f"sealed: uids in {', '.join(f'{count} {what}' for what, count in sorted(done.items()))}", sealed=done)
 
 
 @click.command()

@@ -36,7 +36,7 @@ _FLOWED_TEXT_MAX = 300_000
 
 def parse(raw: bytes) -> Message | None:
     """A mail's structure; None for what cannot be taken apart in reasonable time."""
-    raw = _bounded(raw)
+    raw = _without_endless_lines(_bounded(raw))
     if len(_BOUNDARY.findall(raw)) > _BOUNDARIES_MAX:
         return None  # the parser compares every line with every boundary
     if len(_NESTED.findall(raw)) > _NESTED_MAX:
@@ -68,6 +68,20 @@ def _bounded(raw: bytes) -> bytes:
     if len(body) > _ONE_TEXT_MAX and (kind is None or kind[1].lower() == b"text"):
         body = body[:_ONE_TEXT_MAX]
     return raw if len(head) + len(body) == len(raw) else head + body
+
+
+def _without_endless_lines(raw: bytes) -> bytes:
+    """With a break wherever a line goes on for more than a text's length: the parser keeps a line in hand at four times
+    its size. Base64 does not mind the break, and of a text so much is never shown.
+    """
+    pieces, at = [], 0
+    while len(raw) - at > _ONE_TEXT_MAX:
+        end = raw.rfind(b"\n", at, at + _ONE_TEXT_MAX) + 1
+        pieces.append(raw[at : end or at + _ONE_TEXT_MAX])
+        if not end:
+            pieces.append(b"\n")
+        at = end or at + _ONE_TEXT_MAX
+    return b"".join([*pieces, raw[at:]]) if b"\n" in pieces else raw
 
 
 def _first_lines(raw: bytes, count: int) -> bytes:

@@ -121,7 +121,10 @@ def _sealed(found: Services) -> Check:
         return Check("at rest", False, f"{error} → list that key too, behind the new one")
     if behind:
         return Check("at rest", False, f"{behind} users are under an older key → omi-inbox keys rotate", warns=True)
-    return Check("at rest", True, "sealed under the first of DATA_KEYS")
+    if not found.identity.names_key("")[1] and found.installations.uids():
+        words = "uids are kept as they are: stop web and workers → omi-inbox keys uids"
+        return Check("at rest", False, words, warns=True)
+    return Check("at rest", True, "sealed under the first of DATA_KEYS, uids too")
 
 
 def _limits(found: Services) -> str:

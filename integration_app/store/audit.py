@@ -10,7 +10,9 @@ from datetime import datetime
 from redis import Redis
 
 from integration_app.store import keys
+from integration_app.store.vault import current
 
+KIND = "audit"
 _KEPT = 10_000
 
 
@@ -30,10 +32,10 @@ class Audit:
 
     def note(self, act: Act) -> None:
         pipe = self._redis.pipeline(transaction=True)
-        pipe.lpush(keys.AUDIT, json.dumps(asdict(act) | {"at": act.at.isoformat()}))
+        pipe.lpush(keys.AUDIT, current().seal(KIND, json.dumps(asdict(act) | {"at": act.at.isoformat()})))
         pipe.ltrim(keys.AUDIT, 0, _KEPT - 1)
         pipe.execute()
 
     def latest(self, limit: int = 200) -> Sequence[Act]:
-        rows = (json.loads(row) for row in self._redis.lrange(keys.AUDIT, 0, limit - 1))
+        rows = (json.loads(current().open(KIND, str(row))) for row in self._redis.lrange(keys.AUDIT, 0, limit - 1))
         return [Act(datetime.fromisoformat(row["at"]), row["by"], row["what"], row["about"]) for row in rows]

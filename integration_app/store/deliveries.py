@@ -12,6 +12,7 @@ from redis import Redis
 from integration_app.errors import LeaseLost
 from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, Reason, Settled
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.rate_limiter import RateLimiter
 from integration_app.store.replication import NO_REPLICATION, Replication
@@ -80,7 +81,7 @@ class Deliveries:
             delivery=keys.delivery(delivery.id),
             open=keys.open_deliveries(lease.uid),
             settling=keys.settling(delivery.id),
-            uid=lease.uid,
+            uid=name_of(lease.uid),
             token=lease.token,
             lease_ms=self._lease_ms,
             now_ms=codec.ms(now),
@@ -100,7 +101,7 @@ class Deliveries:
             ],
         )
         if later < 0:
-            raise LeaseLost(f"the lease of {lease.uid} was lost before a call")
+            raise LeaseLost("the lease was lost before a call")
         return codec.from_ms(later) if later else None
 
     def settles_in(self, delivery: Delivery) -> timedelta | None:
@@ -133,7 +134,7 @@ class Deliveries:
             settling=keys.settling(delivery.id),
             rates=keys.rates_at(now),
             quota=keys.used(lease.uid, delivery.lane.kind.value),
-            uid=lease.uid,
+            uid=name_of(lease.uid),
             token=lease.token,
             id=delivery.id,
             state=state.value,
@@ -157,7 +158,7 @@ class Deliveries:
             ids=delivery.message_ids,
         )
         if not done:
-            raise LeaseLost(f"the lease of {lease.uid} was lost before an outcome was recorded")
+            raise LeaseLost("the lease was lost before an outcome was recorded")
 
     def seen(self, delivery: Delivery, by: str, *, now: datetime) -> None:
         """Omi shows its conversation (`by`): an open one is settled by the next drain, a dead letter has arrived."""
@@ -174,7 +175,7 @@ class Deliveries:
         self._seen(
             delivery=keys.delivery(delivery.id),
             open=keys.open_deliveries(delivery.uid),
-            uid=delivery.uid,
+            uid=name_of(delivery.uid),
             id=delivery.id,
             keep=int(self._text_retention.total_seconds()),
             now_ms=codec.ms(now),
@@ -189,7 +190,7 @@ class Deliveries:
         """Forget the deliveries of a uid that are in flight or parked. Returns how many there were."""
         ids = set(map(str, self._redis.zrange(keys.open_deliveries(uid), 0, -1)))
         for delivery_id in map(str, self._redis.zrange(keys.PARKED, 0, -1)):
-            if self._redis.hget(keys.delivery(delivery_id), "uid") == uid:
+            if self._redis.hget(keys.delivery(delivery_id), "uid") == name_of(uid):
                 ids.add(delivery_id)
         pipe = self._redis.pipeline(transaction=True)
         for delivery_id in ids:

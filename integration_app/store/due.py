@@ -14,6 +14,7 @@ from redis import Redis
 
 from integration_app.errors import LeaseLost
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.scripts import load
 
 PROBE_PAUSE_MS = 3_000
@@ -42,15 +43,19 @@ class DueSet:
 
     def claim(self, uid: str, *, now: datetime, salt: str) -> Lease | None:
         """Take the lease; None while another worker holds it. `salt` keeps tokens unique if Redis loses a second."""
-        token = self._claim(uid=uid, now_ms=codec.ms(now), lease_ms=self.lease_ms, salt=salt)
+        token = self._claim(uid=name_of(uid), now_ms=codec.ms(now), lease_ms=self.lease_ms, salt=salt)
         return Lease(uid, token) if token else None
 
     def renew(self, lease: Lease, *, now: datetime) -> None:
         """Hold the outbox for another full lease, before a call that takes its time. Raises `LeaseLost`."""
         if not self._renew(
-            lease=keys.lease(lease.uid), uid=lease.uid, token=lease.token, lease_ms=self.lease_ms, now_ms=codec.ms(now)
+            lease=keys.lease(lease.uid),
+            uid=name_of(lease.uid),
+            token=lease.token,
+            lease_ms=self.lease_ms,
+            now_ms=codec.ms(now),
         ):
-            raise LeaseLost(f"the lease of {lease.uid} was lost before a read-back")
+            raise LeaseLost("the lease was lost before a read-back")
 
     def release(self, lease: Lease, *, next_at: datetime | None, last_seq: int, now: datetime) -> bool:
         """Give the outbox back, due again at `next_at` (None: nothing left).
@@ -60,7 +65,7 @@ class DueSet:
         return bool(
             self._release(
                 lease=keys.lease(lease.uid),
-                uid=lease.uid,
+                uid=name_of(lease.uid),
                 token=lease.token,
                 next_ms=codec.ms(next_at) if next_at else "",
                 last_seq=last_seq,
@@ -75,31 +80,30 @@ class DueSet:
 
     def promote(self, *, now: datetime, repeat_ms: int, limit: int) -> Sequence[str]:
         """The uids whose time has come; each is named again after `repeat_ms` unless a worker takes it."""
-        uids: list[str] = self._promote(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit)
-        return uids
+        return list(map(uid_of, self._promote(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit)))
 
     def set(self, uid: str, at: datetime) -> None:
         """Schedule a drain at `at`, replacing any earlier schedule; a running drain reads the outbox again."""
         pipe = self._redis.pipeline(transaction=True)
-        pipe.zadd(keys.DUE, {uid: codec.ms(at)})
+        pipe.zadd(keys.DUE, {name_of(uid): codec.ms(at)})
         pipe.set(keys.poke(uid), 1, ex=600)
         pipe.execute()
 
     def forget(self, uid: str) -> None:
         """Take it off the schedule; the current holder loses its lease."""
-        self._redis.zrem(keys.DUE, uid)
-        self._redis.hdel(keys.HELD, uid)
+        self._redis.zrem(keys.DUE, name_of(uid))
+        self._redis.hdel(keys.HELD, name_of(uid))
         self._redis.delete(keys.lease(uid), keys.poke(uid))
 
     def at(self, uid: str) -> datetime | None:
-        score = self._redis.zscore(keys.DUE, uid)
+        score = self._redis.zscore(keys.DUE, name_of(uid))
         return None if score is None else codec.from_ms(score)
 
     def times(self, uids: Sequence[str]) -> dict[str, datetime | None]:
         """When each of them is to be drained next, in one round trip; None for one that is not scheduled."""
         pipe = self._redis.pipeline(transaction=False)
         for uid in uids:
-            pipe.zscore(keys.DUE, uid)
+            pipe.zscore(keys.DUE, name_of(uid))
         scores = pipe.execute()
         return {uid: None if at is None else codec.from_ms(at) for uid, at in zip(uids, scores, strict=True)}
 

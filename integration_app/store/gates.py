@@ -9,6 +9,7 @@ from redis import Redis
 
 from integration_app.model import Gate, GateScope, Kind, Reason, Retry, why
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.scripts import load
 
 _REMEMBER = timedelta(hours=1)
@@ -102,4 +103,5 @@ def _scope(scope: GateScope, uid: str, kind: Kind | None) -> str:
         return "all"
     if scope is GateScope.ALL_OF_KIND and kind is not None:
         return f"all:{kind.value}"
-    return f"uid:{uid}" if scope is GateScope.UID or kind is None else f"uid:{uid}:{kind.value}"
+    name = name_of(uid)
+    return f"uid:{name}" if scope is GateScope.UID or kind is None else f"uid:{name}:{kind.value}"

@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from integration_app import logs
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.scripts import load
 
 log = logs.get(__name__)
@@ -157,13 +158,13 @@ class Health:
     def failing(self, uid: str, *, now: datetime) -> None:
         """A drain of this uid has failed."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.zadd(keys.FAILING, {uid: codec.ms(now)})
+        pipe.zadd(keys.FAILING, {name_of(uid): codec.ms(now)})
         pipe.zremrangebyscore(keys.FAILING, "-inf", codec.ms(now - timedelta(days=1)))
         pipe.execute()
 
     def failed_since(self, since: datetime) -> list[str]:
         """The uids whose drains have failed since then."""
-        return [str(uid) for uid in self._redis.zrangebyscore(keys.FAILING, codec.ms(since), "+inf")]
+        return [uid_of(str(name)) for name in self._redis.zrangebyscore(keys.FAILING, codec.ms(since), "+inf")]
 
     def alarm(self, cause: str, *, now: datetime) -> bool:
         """Tell the operator, once an hour for each cause. Whether it was told now."""

@@ -21,6 +21,7 @@ class Identity:
         self._redis = redis
         self._init = load(redis, "init")
         self._new_epoch = load(redis, "new_epoch")
+        self._begin_names = load(redis, "begin_names")
 
     def is_ours(self) -> bool:
         """Whether this store takes messages: it has been initialised, or holds data of before 0.3."""
@@ -33,6 +34,13 @@ class Identity:
         """Make it ours. False when it was."""
         server = str(self._redis.info("server").get("run_id", ""))
         return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now), server=server))
+
+    def names_key(self, fresh: str) -> tuple[bool, str]:
+        """The key of the accounts' names, as it is sealed; `fresh` becomes it in a store that has no account yet. ""
+        where uids are kept as they are. And whether that stays so.
+        """
+        is_settled, key = self._begin_names(fresh=fresh)
+        return bool(is_settled), str(key)
 
     def closing(self) -> None:
         """Nobody writes any more, and this server, which keeps every write, is about to stop. The next one has them

@@ -21,9 +21,9 @@ from integration_app.model import (
     PreparedText,
     SeenInOmi,
     Story,
-    read_event,
 )
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.installations import inbox_tokens
 from integration_app.store.scripts import load
@@ -71,7 +71,7 @@ class Inbox:
     def looked(self, lease: Lease, message_ids: Sequence[str], epoch: int) -> None:
         """They are not in this user's Omi: this epoch of the store knows all about them. Raises `LeaseLost`."""
         if not self._looked(
-            lease=keys.lease(lease.uid), uid=lease.uid, token=lease.token, epoch=epoch, ids=list(message_ids)
+            lease=keys.lease(lease.uid), uid=name_of(lease.uid), token=lease.token, epoch=epoch, ids=list(message_ids)
         ):
             raise LeaseLost("another worker holds the outbox by now")
 
@@ -82,12 +82,12 @@ class Inbox:
             pipe.zrangebyscore(keys.of(uid), seq, seq)
         ids = [str(found[0]) if found else "" for found in pipe.execute()]
         for message_id in ids:
-            pipe.hget(keys.message(message_id), f"state:{uid}")
+            pipe.hget(keys.message(message_id), f"state:{name_of(uid)}")
         return [seq for seq, state in zip(seqs, pipe.execute(), strict=True) if state == MessageState.DONE]
 
     def suspect(self, message_id: str, uid: str) -> int:
         """Note that it is about to be prepared, by workers that died; how often that was noted and not taken back."""
-        return int(self._redis.hincrby(keys.message(message_id), f"suspect:{uid}", 1))
+        return int(self._redis.hincrby(keys.message(message_id), f"suspect:{name_of(uid)}", 1))
 
     def first_read(self, message_id: str, *, now: datetime) -> datetime:
         """When what came along with it was first found not to be there yet: now, or earlier."""
@@ -98,7 +98,7 @@ class Inbox:
 
     def acquit(self, message_id: str, uid: str) -> None:
         """Preparing it has ended."""
-        self._redis.hdel(keys.message(message_id), f"suspect:{uid}")
+        self._redis.hdel(keys.message(message_id), f"suspect:{name_of(uid)}")
 
     def story(self, message_id: str) -> Story | None:
         """Everything known about one message but its text; None when there is no such message (any more)."""
@@ -112,7 +112,7 @@ class Inbox:
             id=message_id,
             message=codec.load_message(raw["envelope"], None),
             states=_states(raw),
-            events=tuple(read_event(codec.loads(event)) for event in events),
+            events=tuple(map(codec.load_event, events)),
         )
 
     def note(self, message_id: str, event: AnyEvent) -> None:
@@ -124,14 +124,14 @@ class Inbox:
         self._made(
             message=keys.message(message_id),
             story=keys.story(message_id),
-            uid=event.uid,
+            uid=name_of(event.uid or ""),
             event=codec.dump_event(event),
             made=codec.dump_made(made),
         )
 
     def made(self, message_id: str, uid: str) -> Made | None:
         """What Omi made of it, where Omi has said so."""
-        raw = self._redis.hget(keys.message(message_id), f"made:{uid}")
+        raw = self._redis.hget(keys.message(message_id), f"made:{name_of(uid)}")
         return codec.load_made(str(raw)) if raw else None
 
     def latest(self, limit: int = 50) -> Iterator[Story]:
@@ -168,7 +168,7 @@ class Inbox:
         ids = [str(name) for name in self._redis.zrange(keys.of(uid), 0, -1)]
         if len(ids) >= LISTED_MAX:
             found = (str(key) for key in self._redis.scan_iter(f"{keys.MESSAGE}*", count=1000))
-            more = [key for key in found if self._redis.hexists(key, f"state:{uid}")]
+            more = [key for key in found if self._redis.hexists(key, f"state:{name_of(uid)}")]
             ids = list(dict.fromkeys([*ids, *(key.removeprefix(keys.MESSAGE) for key in more)]))
         return ids
 
@@ -176,30 +176,30 @@ class Inbox:
         """Forget that this uid had this message, and its addresses in it; the message itself, when no other uid has
         it.
         """
-        key, story = keys.message(message_id), keys.story(message_id)
+        key, story, name = keys.message(message_id), keys.story(message_id), name_of(uid)
         event = codec.dump_event(DroppedByOperator(at=now, uid=uid, by="erased"))
-        self._end(message=key, id=message_id, uid=uid, keep=int(self._retention.total_seconds()), event=event)
+        self._end(message=key, id=message_id, uid=name, keep=int(self._retention.total_seconds()), event=event)
 
         def forget(pipe: Any) -> None:
-            raw = {str(name): str(value) for name, value in pipe.hgetall(key).items()}
+            raw = {str(field): str(value) for field, value in pipe.hgetall(key).items()}
             events = [json.loads(event) for event in pipe.lrange(story, 0, -1)]
             lives = pipe.pttl(story)
-            mine = {str(row["delivery"]) for row in events if row.get("uid") == uid and row.get("delivery")}
+            mine = {str(row["delivery"]) for row in events if row.get("uid") == name and row.get("delivery")}
             pipe.multi()
             pipe.zrem(keys.of(uid), message_id)
             pipe.zrem(keys.outbox(uid), message_id)
             for delivery_id in mine:
                 pipe.delete(keys.delivery(delivery_id))
                 pipe.zrem(keys.PARKED, delivery_id)
-            if not any(name.startswith("state:") and name != f"state:{uid}" for name in raw):
+            if not any(field.startswith("state:") and field != f"state:{name}" for field in raw):
                 pipe.delete(key, story)
                 pipe.zrem(keys.MESSAGES, message_id)
                 return
-            pipe.hdel(key, *(f"{name}:{uid}" for name in ("state", "tried", "last", "epoch", "suspect", "made")))
+            pipe.hdel(key, *(f"{what}:{name}" for what in ("state", "tried", "last", "epoch", "suspect", "made")))
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)
-            kept = [codec.dumps(_without(event, uid)) for event in events if event.get("uid") != uid]
+            kept = [codec.dumps(_without(event, name)) for event in events if event.get("uid") != name]
             if kept:
                 pipe.rpush(story, *kept)
             if lives > 0:
@@ -236,15 +236,15 @@ class Inbox:
 
 def _states(raw: dict[str, str]) -> dict[str, MessageState]:
     marks = {name.removeprefix("state:"): state for name, state in raw.items() if name.startswith("state:")}
-    return {uid: MessageState(state) for uid, state in sorted(marks.items())}
+    return dict(sorted((uid_of(name), MessageState(state)) for name, state in marks.items()))
 
 
-def _without(event: dict[str, Any], uid: str) -> dict[str, Any]:
+def _without(event: dict[str, Any], name: str) -> dict[str, Any]:
     """An event that concerns several, as if this one had never been among them."""
     if "uids" in event:
-        event["uids"] = [other for other in event["uids"] if other != uid]
+        event["uids"] = [other for other in event["uids"] if other != name]
     if isinstance(event.get("trust"), dict):
-        event["trust"].pop(uid, None)
+        event["trust"].pop(name, None)
     return event
 
 

@@ -14,6 +14,7 @@ from redis import Redis
 from integration_app.errors import StoreUnfit
 from integration_app.model import InboundMessage, Received, Route, Verdict
 from integration_app.store import codec, due, inbox, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.installations import inbox_tokens, phone_keys
 from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
@@ -175,7 +176,7 @@ def _wanted(message: InboundMessage) -> list[str]:
     """The uids that a message names, or the keys that lead to those it is for."""
     match message.route:
         case Route.UID:
-            return list(message.recipients)
+            return list(map(name_of, message.recipients))
         case Route.SENDER:
             return phone_keys(message.sender)
         case Route.RECIPIENT:

@@ -12,6 +12,7 @@ from redis import Redis
 
 from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.scripts import load
 from integration_app.store.vault import current
 from integration_app.text.addresses import normal
@@ -41,7 +42,7 @@ class Installations:
         self._add(
             installation=keys.installation(uid),
             inbox=keys.inbox(token),
-            uid=uid,
+            uid=name_of(uid),
             token=current().seal("address", token),
             now_iso=now.isoformat(),
         )
@@ -57,7 +58,7 @@ class Installations:
         return as_installation(uid, raw, phones)
 
     def uids(self) -> Sequence[str]:
-        return sorted(map(str, self._redis.smembers(keys.INSTALLATIONS)))
+        return sorted(map(uid_of, map(str, self._redis.smembers(keys.INSTALLATIONS))))
 
     def all(self) -> Sequence[Installation]:
         uids, found = self.uids(), []
@@ -79,12 +80,12 @@ class Installations:
             if row.preferences.senders:
                 self.prefer(row.uid, row.preferences)
             if row.left_at:
-                self._redis.zadd(keys.LEFT, {row.uid: codec.ms(row.left_at)}, nx=True)
+                self._redis.zadd(keys.LEFT, {name_of(row.uid): codec.ms(row.left_at)}, nx=True)
         self._redis.set(keys.COMPLETE, 1)
 
     def gone(self, *, before: datetime) -> Sequence[str]:
         """The uids that left before then, and did not return."""
-        return list(map(str, self._redis.zrangebyscore(keys.LEFT, "-inf", codec.ms(before))))
+        return [uid_of(str(name)) for name in self._redis.zrangebyscore(keys.LEFT, "-inf", codec.ms(before))]
 
     def change_preferences(self, uid: str, before: Preferences, after: Preferences) -> bool:
         """Keep `after` where it is still `before`; the list of senders stays. False when the user was faster."""
@@ -125,7 +126,7 @@ class Installations:
                 installation=keys.installation(uid),
                 new_inbox=keys.inbox(token),
                 old_inbox=keys.inbox(current().open("address", str(before))),
-                uid=uid,
+                uid=name_of(uid),
                 new_token=current().seal("address", token),
                 old_token=str(before),
                 keep=int(keep.total_seconds()),
@@ -143,12 +144,12 @@ class Installations:
         phones = map(str, self._redis.smembers(keys.phones(uid)))
         pipe = self._redis.pipeline(transaction=True)
         for key in (key for number in phones for key in phone_keys(current().open_member(number))):
-            pipe.srem(key, uid)
+            pipe.srem(key, name_of(uid))
         for token in self.tokens(uid):
             pipe.delete(keys.inbox(token))
         pipe.delete(keys.installation(uid), keys.phones(uid))
-        pipe.srem(keys.INSTALLATIONS, uid)
-        pipe.zrem(keys.LEFT, uid)
+        pipe.srem(keys.INSTALLATIONS, name_of(uid))
+        pipe.zrem(keys.LEFT, name_of(uid))
         pipe.execute()
 
     def link_phone(self, uid: str, number: str) -> None:
@@ -157,7 +158,7 @@ class Installations:
             installation=keys.installation(uid),
             phone_uids=keys.phone(current().name("phone", number)),
             uid_phones=keys.phones(uid),
-            uid=uid,
+            uid=name_of(uid),
             number=current().member(number),
         )
 
@@ -165,19 +166,19 @@ class Installations:
         """Take a phone away from a uid. False when it was not linked."""
         pipe = self._redis.pipeline(transaction=True)
         for key in phone_keys(number):
-            pipe.srem(key, uid)
+            pipe.srem(key, name_of(uid))
         for same in spellings(number):
             pipe.srem(keys.phones(uid), *current().members(same))
         return any(pipe.execute())
 
     def with_phone(self, number: str) -> Sequence[str]:
         """The uids that proved to own this phone."""
-        return sorted(map(str, self._redis.sunion(phone_keys(number))))
+        return sorted(map(uid_of, map(str, self._redis.sunion(phone_keys(number)))))
 
     def with_inbox(self, tokens: Iterable[str]) -> Sequence[str]:
         """The uids to whose private addresses these tokens belong."""
         wanted = [keys.inbox(token) for token in tokens]
-        return sorted({str(uid) for uid in self._redis.mget(wanted) if uid}) if wanted else []
+        return sorted({uid_of(str(name)) for name in self._redis.mget(wanted) if name}) if wanted else []
 
     def mark_left(self, uid: str, *, now: datetime) -> None:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
@@ -186,13 +187,13 @@ class Installations:
             installation=keys.installation(uid), changes=["state", left, "?left_at", now.isoformat()]
         )
         if changed:
-            self._redis.zadd(keys.LEFT, {uid: codec.ms(now)}, nx=True)
+            self._redis.zadd(keys.LEFT, {name_of(uid): codec.ms(now)}, nx=True)
 
     def mark_enabled(self, uid: str) -> None:
         """Omi accepts writes for this uid (again)."""
         enabled = InstallationState.ENABLED.value
         self._change(installation=keys.installation(uid), changes=["state", enabled, "left_at", ""])
-        self._redis.zrem(keys.LEFT, uid)
+        self._redis.zrem(keys.LEFT, name_of(uid))
 
 
 def _searched(entry: str) -> str:

@@ -1,6 +1,9 @@
 """Every key of ours in Redis, in one place. All start with one prefix, so that RQ's keys beside them are apart.
 
-oi:store                   hash: this store is ours: id, epoch, schema, the server that was last here
+Where it says uid, it is what the uid is called here: see accounts.py.
+
+oi:store                   hash: this store is ours: id, epoch, schema, the server that was last here,
+                           the key of the names
 oi:spoilt:<key>            a key that could not be read, put aside; expires
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
@@ -59,6 +62,8 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
+from integration_app.store.accounts import name_of
+
 PREFIX = "oi:"
 
 STORE = f"{PREFIX}store"
@@ -111,6 +116,7 @@ LOAD = f"{PREFIX}load:"
 DAY = f"{PREFIX}day:"
 SENT = f"{PREFIX}sent:"
 GATE = f"{PREFIX}gate:"
+GATE_UID = f"{GATE}uid:"
 THROTTLE = f"{PREFIX}throttle"
 
 TABLE = {
@@ -121,7 +127,7 @@ TABLE = {
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "load": LOAD, "day": DAY, "sent": SENT,
-    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": f"{GATE}uid:",
+    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
@@ -142,15 +148,15 @@ def story(message_id: str) -> str:
 
 
 def outbox(uid: str) -> str:
-    return f"{OUTBOX}{uid}"
+    return f"{OUTBOX}{name_of(uid)}"
 
 
 def of(uid: str) -> str:
-    return f"{OF}{uid}"
+    return f"{OF}{name_of(uid)}"
 
 
 def open_deliveries(uid: str) -> str:
-    return f"{OPEN}{uid}"
+    return f"{OPEN}{name_of(uid)}"
 
 
 def delivery(delivery_id: str) -> str:
@@ -158,7 +164,7 @@ def delivery(delivery_id: str) -> str:
 
 
 def lease(uid: str) -> str:
-    return f"{LEASE}{uid}"
+    return f"{LEASE}{name_of(uid)}"
 
 
 def settling(delivery_id: str) -> str:
@@ -166,7 +172,7 @@ def settling(delivery_id: str) -> str:
 
 
 def poke(uid: str) -> str:
-    return f"{POKE}{uid}"
+    return f"{POKE}{name_of(uid)}"
 
 
 def gate(scope: str) -> str:
@@ -182,7 +188,7 @@ def replay_ids(replay_id: str) -> str:
 
 
 def used(uid: str, kind: str) -> str:
-    return f"{PREFIX}used:{uid}:{kind}"
+    return f"{PREFIX}used:{name_of(uid)}:{kind}"
 
 
 def alarm(cause: str) -> str:
@@ -190,27 +196,27 @@ def alarm(cause: str) -> str:
 
 
 def transcribed(uid: str, day: datetime) -> str:
-    return f"{PREFIX}transcribed:{uid}:{day:%Y-%m-%d}"
+    return f"{PREFIX}transcribed:{name_of(uid)}:{day:%Y-%m-%d}"
 
 
 def limits(uid: str) -> str:
-    return f"{PREFIX}limits:{uid}"
+    return f"{PREFIX}limits:{name_of(uid)}"
 
 
 def installation(uid: str) -> str:
-    return f"{INSTALLATION}{uid}"
+    return f"{INSTALLATION}{name_of(uid)}"
 
 
 def phones(uid: str) -> str:
-    return f"{PHONES}{uid}"
+    return f"{PHONES}{name_of(uid)}"
 
 
 def load(uid: str) -> str:
-    return f"{LOAD}{uid}"
+    return f"{LOAD}{name_of(uid)}"
 
 
 def day(uid: str, moment: datetime) -> str:
-    return f"{DAY}{uid}:{day_of(moment)}"
+    return f"{DAY}{name_of(uid)}:{day_of(moment)}"
 
 
 def day_of(moment: datetime) -> int:
@@ -232,7 +238,7 @@ def turn(what: str) -> str:
 
 
 def noticed(uid: str, words: str) -> str:
-    return f"{PREFIX}noticed:{uid}:{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+    return f"{PREFIX}noticed:{name_of(uid)}:{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
 def nonce(value: str) -> str:
@@ -264,7 +270,7 @@ def sends(what: str, digest: str) -> str:
 
 
 def sessions(uid: str) -> str:
-    return f"{PREFIX}sessions:{uid}"
+    return f"{PREFIX}sessions:{name_of(uid)}"
 
 
 def link(digest: str) -> str:
@@ -272,7 +278,7 @@ def link(digest: str) -> str:
 
 
 def link_of(uid: str) -> str:
-    return f"{PREFIX}link-of:{uid}"
+    return f"{PREFIX}link-of:{name_of(uid)}"
 
 
 def delivered(digest: str) -> str:

@@ -9,6 +9,9 @@ from datetime import timedelta
 from redis import Redis
 
 from integration_app.store import keys
+from integration_app.store.vault import current
+
+KIND = "notice"
 
 
 class Notices:
@@ -18,7 +21,7 @@ class Notices:
     def tell(self, uids: Sequence[str], words: str) -> None:
         """Have this shown in the users' Omi by the next worker."""
         if uids:
-            self._redis.rpush(keys.NOTICES, *(json.dumps([uid, words]) for uid in uids))
+            self._redis.rpush(keys.NOTICES, *(current().seal(KIND, json.dumps([uid, words])) for uid in uids))
 
     def tell_once(self, uid: str, words: str, *, each: timedelta) -> None:
         """Likewise, if these words were not put here for this user within `each`: Omi shows nine an hour."""
@@ -28,4 +31,4 @@ class Notices:
     def next(self) -> tuple[str, str] | None:
         """A uid, and the words to show it; each once."""
         row = self._redis.lpop(keys.NOTICES)
-        return tuple(json.loads(str(row))) if row else None
+        return tuple(json.loads(current().open(KIND, str(row)))) if row else None

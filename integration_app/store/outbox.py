@@ -11,6 +11,7 @@ from redis import Redis
 
 from integration_app.model import Delivery, Gate, Installation, MessageState, WaitingMessage
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.gates import as_gates, scopes
 from integration_app.store.installations import as_installation
@@ -58,7 +59,7 @@ class Outbox:
         """Take the lease and look; None while another worker holds it. `salt` as in `DueSet.claim`."""
         names = scopes(uid)
         found = self._snapshot(
-            uid=uid,
+            uid=name_of(uid),
             now_ms=codec.ms(now),
             lease_ms=self._lease_ms,
             salt=salt,
@@ -94,13 +95,13 @@ class Outbox:
         if not self._redis.set(keys.RECOUNTED, 1, nx=True, ex=_RECOUNT_SECONDS):
             return
         for key in map(str, self._redis.scan_iter(f"{keys.LOAD}*", count=BATCH)):
-            self._redis.hset(key, mapping=self._weighed(key.removeprefix(keys.LOAD)))  # type: ignore[arg-type]
+            self._redis.hset(key, mapping=self._weighed(uid_of(key.removeprefix(keys.LOAD))))  # type: ignore[arg-type]
 
     def _weighed(self, uid: str) -> dict[str, int]:
         ids = list(map(str, self._redis.zrange(keys.of(uid), 0, -1)))
         pipe = self._redis.pipeline(transaction=False)
         for message_id in ids:
-            pipe.hmget(keys.message(message_id), ("size", f"state:{uid}"))
+            pipe.hmget(keys.message(message_id), ("size", f"state:{name_of(uid)}"))
         found = {"bytes": 0, "held": 0}
         for size, state in pipe.execute():
             if state in (MessageState.WAITING, MessageState.SENDING):
@@ -116,7 +117,9 @@ class Outbox:
 
     def _look(self, uid: str, *, after: int, content_max: int, read: _Read) -> Snapshot:
         names = scopes(uid)
-        found = self._peek(uid=uid, after=after, limit=BATCH, content_max=content_max, gate_keys=_gate_keys(names))
+        found = self._peek(
+            uid=name_of(uid), after=after, limit=BATCH, content_max=content_max, gate_keys=_gate_keys(names)
+        )
         return _as_snapshot(uid, names, found, after=after, read=read)
 
 

@@ -9,6 +9,7 @@ from redis import Redis
 
 from integration_app.model import DroppedFromQuarantine, Released
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.scripts import load
 
 
@@ -24,14 +25,14 @@ class Quarantine:
         until = codec.ms(before) if before else "+inf"
         rows = self._redis.zrangebyscore(keys.QUARANTINE, "-inf", until, 0, limit, withscores=True)
         for row in rows:
-            message_id, _, uid = str(row[0]).partition(" ")
-            yield message_id, uid, codec.from_ms(row[1])
+            message_id, _, name = str(row[0]).partition(" ")
+            yield message_id, uid_of(name), codec.from_ms(row[1])
 
     def release(self, message_id: str, uid: str, *, by: str, now: datetime) -> bool:
         """Have it delivered like any other, in all its parts. False when it is not held for this uid (any more)."""
         event = codec.dump_event(Released(at=now, uid=uid, by=by))
         done = [
-            self._release(message=keys.message(part), id=part, uid=uid, now_ms=codec.ms(now), event=event)
+            self._release(message=keys.message(part), id=part, uid=name_of(uid), now_ms=codec.ms(now), event=event)
             for part in self._parts(message_id)
         ]
         return any(done)
@@ -43,7 +44,7 @@ class Quarantine:
             self._drop(
                 message=keys.message(part),
                 id=part,
-                uid=uid,
+                uid=name_of(uid),
                 keep=int(self._retention.total_seconds()),
                 event=event,
             )

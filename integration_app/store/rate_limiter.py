@@ -15,6 +15,7 @@ from redis import Redis
 
 from integration_app.model import Kind
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.due import CONSTANTS
 from integration_app.store.scripts import load
 
@@ -48,7 +49,7 @@ class RateLimiter:
 
     def acquire(self, uid: str, kind: Kind, *, now: datetime) -> datetime | None:
         """None: call now. Else when to ask again; that place is kept for this uid."""
-        at = int(self._acquire(uid=uid, kind=kind.value, now_ms=codec.ms(now)))
+        at = int(self._acquire(uid=name_of(uid), kind=kind.value, now_ms=codec.ms(now)))
         return codec.from_ms(at) if at else None
 
     def answered(self, *, ends_failures: bool) -> None:
@@ -68,5 +69,5 @@ class RateLimiter:
         return self._count(keys.LIMITED, keys.LIMITED_UIDS, uid)
 
     def _count(self, calls: str, uids: str, uid: str) -> Streak:
-        found = self._streak(calls=calls, uids=uids, uid=uid, ttl=int(_REMEMBER.total_seconds()))
+        found = self._streak(calls=calls, uids=uids, uid=name_of(uid), ttl=int(_REMEMBER.total_seconds()))
         return Streak(*map(int, found))

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from integration_app.errors import StoreUnfit
 from integration_app.model import UNREADABLE, Content, InboundMessage, Route
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.gates import as_gates, scopes
 from integration_app.store.installations import as_installation
 
@@ -70,7 +71,7 @@ class Repair:
         """From the messages of this uid that are not finished."""
         rows: list[tuple[str, float]] = self._redis.zrange(keys.of(uid), 0, -1, withscores=True)  # type: ignore[assignment]
         for message_id, seq in rows:
-            if self._redis.hget(keys.message(str(message_id)), f"state:{uid}") in ("waiting", "sending"):
+            if self._redis.hget(keys.message(str(message_id)), f"state:{name_of(uid)}") in ("waiting", "sending"):
                 self._redis.zadd(keys.outbox(uid), {str(message_id): seq})
 
     def _gates(self, uid: str) -> list[str]:
@@ -111,8 +112,11 @@ class Repair:
         if done:
             for message_id in map(str, self._redis.zrange(keys.outbox(uid), 0, -1)):
                 message = keys.message(message_id)
-                if self._redis.type(message) == "hash" and self._redis.hget(message, f"state:{uid}") == "sending":
-                    self._redis.hset(message, mapping={f"state:{uid}": "waiting", "epoch": 0})
+                if (
+                    self._redis.type(message) == "hash"
+                    and self._redis.hget(message, f"state:{name_of(uid)}") == "sending"
+                ):
+                    self._redis.hset(message, mapping={f"state:{name_of(uid)}": "waiting", "epoch": 0})
         return done
 
     def _message(self, message_id: str, uid: str) -> list[str]:
@@ -140,7 +144,7 @@ class Repair:
         marked = codec.dump_envelope(message or _nobody(message_id), control=UNREADABLE)
         seq = self._redis.zscore(keys.outbox(uid), message_id) or 0
         self._redis.hset(key, mapping={"envelope": marked, "seq": raw.get("seq") or int(seq)})
-        for name, value in ((f"state:{uid}", "waiting"), ("pending", 1)):
+        for name, value in ((f"state:{name_of(uid)}", "waiting"), ("pending", 1)):
             self._redis.hsetnx(key, name, value)
         return spoilt + told
 

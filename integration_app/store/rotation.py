@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from redis import Redis
 
-from integration_app.store import keys
+from integration_app.store import accounts, audit, keys, notices
+from integration_app.store.accounts import name_of
 from integration_app.store.installations import Installations, as_installation
 from integration_app.store.scripts import load
 from integration_app.store.shared_phones import SharedPhones
@@ -42,6 +44,10 @@ class Rotation:
         for uid in self._installations.uids():
             done["installations"] += self._installation(uid)
         done["links"] = self._shared_phones.reseal()
+        done["notices"] = self._list(keys.NOTICES, notices.KIND)
+        done["audit"] = self._list(keys.AUDIT, audit.KIND)
+        names = self._redis.hget(keys.STORE, "names")
+        done["key of the names"] = self._one(current(), keys.STORE, "names", accounts.KIND, str(names)) if names else 0
         if self._spoilt:
             done["spoilt, left as they are"] = self._spoilt
         return done
@@ -71,6 +77,26 @@ class Rotation:
         found = {str(name): str(value) for name, value in self._redis.hgetall(key).items()}
         rows = [(name, raw) for name, raw in found.items() if name.startswith("made:")]
         return sum(self._one(current(), key, name, "made", raw) for name, raw in rows)
+
+    def _list(self, key: str, kind: str) -> int:
+        """A list that others push to, and take from, meanwhile."""
+
+        done: list[int] = []
+
+        def fresh(row: str) -> str:
+            return row if current().is_current(row) else current().seal(kind, current().open(kind, row))
+
+        def rewrite(pipe: Any) -> None:
+            rows = list(map(str, pipe.lrange(key, 0, -1)))
+            after = list(map(fresh, rows))
+            pipe.multi()
+            if after != rows:
+                pipe.delete(key)
+                pipe.rpush(key, *after)
+            done.append(sum(row != one for row, one in zip(rows, after, strict=True)))
+
+        self._redis.transaction(rewrite, key)
+        return done[-1]
 
     def _one(self, vault: Vault, key: str, field: str, kind: str, raw: str) -> int:
         if vault.is_current(raw):
@@ -104,7 +130,7 @@ class Rotation:
                 self._redis.srem(keys.phones(uid), form)
                 old = [keys.phone(name) for name in current().names("phone", number)[1:]]
                 for key in old:
-                    self._redis.srem(key, uid)
+                    self._redis.srem(key, name_of(uid))
                 done += 1
         if found.preferences.senders:
             self._installations.search_anew(uid)

@@ -7,6 +7,7 @@ from datetime import datetime
 from redis import Redis
 
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.installations import spellings
 from integration_app.store.vault import KeyMissing, current
 
@@ -17,15 +18,17 @@ class SharedPhones:
 
     def provisional(self, number: str, uid: str, until: datetime) -> None:
         """The link of this uid ends then, unless it is confirmed."""
-        self._redis.zadd(keys.PROVISIONAL, {f"{current().member(_one(number))} {uid}": codec.ms(until)}, nx=True)
+        self._redis.zadd(
+            keys.PROVISIONAL, {f"{current().member(_one(number))} {name_of(uid)}": codec.ms(until)}, nx=True
+        )
 
     def settle(self, number: str, uid: str) -> bool:
         """Confirmed, or ended: it is not provisional any more. False when it was not."""
-        return bool(self._redis.zrem(keys.PROVISIONAL, *(f"{form} {uid}" for form in current().members(_one(number)))))
+        return bool(self._redis.zrem(keys.PROVISIONAL, *_rows(number, uid)))
 
     def ends(self, number: str, uid: str) -> datetime | None:
         """When the link of this uid ends; None for one that stays."""
-        scores = self._redis.zmscore(keys.PROVISIONAL, [f"{form} {uid}" for form in current().members(_one(number))])
+        scores = self._redis.zmscore(keys.PROVISIONAL, _rows(number, uid))
         found = [score for score in scores if score is not None]
         return codec.from_ms(found[0]) if found else None
 
@@ -39,9 +42,9 @@ class SharedPhones:
         done = 0
         rows: list[tuple[str, float]] = self._redis.zrange(keys.PROVISIONAL, 0, -1, withscores=True)  # type: ignore[assignment]
         for row, score in rows:
-            form, _, uid = str(row).partition(" ")
+            form, _, name = str(row).partition(" ")
             if not current().is_current(form):
-                fresh = f"{current().member(current().open_member(form))} {uid}"
+                fresh = f"{current().member(current().open_member(form))} {name}"
                 self._redis.zadd(keys.PROVISIONAL, {fresh: score})
                 done += int(self._redis.zrem(keys.PROVISIONAL, str(row)))
         return done
@@ -52,10 +55,15 @@ def _one(number: str) -> str:
     return min(spellings(number))
 
 
+def _rows(number: str, uid: str) -> list[str]:
+    """Every form in which such a link may stand in the list."""
+    return [f"{form} {name_of(uid)}" for form in current().members(_one(number))]
+
+
 def _opened(row: str) -> tuple[str, str] | None:
     """Number and uid; None for one whose key is missing, which waits for it."""
-    form, _, uid = row.partition(" ")
+    form, _, name = row.partition(" ")
     try:
-        return current().open_member(form), uid
+        return current().open_member(form), uid_of(name)
     except (KeyMissing, ValueError):
         return None

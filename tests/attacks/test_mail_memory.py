@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import REPO
 
 HEAD = rb"From: a@example.com\r\nSubject: x\r\nContent-Type: %s\r\n\r\n"
+PARTS = rb"multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: %s"
 CASES = {
     "line breaks": (b"text/plain", rb"\r\n", 10_000_000),
     "one line": (b"text/plain", b"x", 20_000_000),
@@ -17,6 +18,13 @@ CASES = {
     "elements": (b"text/html", b"<p>x</p>", 2_500_000),
     "nested": (b"text/html", b"<div>", 4_000_000),
     "entities": (b"text/html", b"&amp;", 4_000_000),
+    "one line in a part": (PARTS % b"text/plain", b"x", 20_000_000),
+    "one line of HTML in a part": (PARTS % b"text/html", b"x", 20_000_000),
+    "one line of base64 in a part": (
+        PARTS % rb"application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64",
+        b"QUJD",
+        5_000_000,
+    ),
     "events": (b"text/calendar", rb"BEGIN:VEVENT\r\nSUMMARY:x\r\nEND:VEVENT\r\n", 500_000),
 }
 PROGRAM = """

@@ -19,7 +19,7 @@ from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
-from integration_app.store import vault
+from integration_app.store import accounts, vault
 from tests.journeys.conftest import FAST
 from tests.sandbox_control import SandboxControl
 
@@ -106,8 +106,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
 def _keys_of_the_site(request: pytest.FixtureRequest) -> None:
     """The keys belong to the process: another test in it may have set its own since the site was started."""
     if "site" in request.fixturenames:
-        keys = request.getfixturevalue("site").services.settings.data_keys
-        vault.use(vault.Vault(keys))
+        services = request.getfixturevalue("site").services
+        vault.use(vault.Vault(services.settings.data_keys))
+        accounts.use(accounts.Accounts(services.identity.names_key))
 
 
 @contextmanager

@@ -10,8 +10,21 @@ from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.errors import StoreUnfit
-from integration_app.model import Content, Evidence, Made, Preferences, Route, SeenInOmi
+from integration_app.model import (
+    Content,
+    Evidence,
+    GateScope,
+    Kind,
+    Made,
+    Preferences,
+    Reason,
+    Retry,
+    Route,
+    SeenInOmi,
+)
 from integration_app.store import keys
+from integration_app.store.audit import Act
+from integration_app.store.notices import Notices
 from integration_app.store.vault import KeyMissing, Vault
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import run_to_rest, state, text
@@ -19,22 +32,23 @@ from tests.sandbox_control import SandboxControl
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
 PHONE, OTHER = "+15550001111", "+15550002222"
+U, V = "uniqueUidOfAna0000000000001A", "uniqueUidOfBob0000000000002B"
 
 
 @pytest.fixture
 def sealed(build: Callable[..., Services], sandbox: SandboxControl) -> Services:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     return people(build(DATA_KEYS=NEW))
 
 
 def people(services: Services) -> Services:
-    for uid, phone in (("u", PHONE), ("v", OTHER)):
+    for uid, phone in ((U, PHONE), (V, OTHER)):
         services.installations.add(uid, now=services.clock())
         services.installations.link_phone(uid, phone)
     return services
 
 
-def mail(services: Services, words: str, uid: str = "u", **more: object) -> str:
+def mail(services: Services, words: str, uid: str = U, **more: object) -> str:
     token = services.installations.tokens(uid)[0]
     found: dict[str, object] = {
         "channel": "email", "route": Route.RECIPIENT, "sender": "ana.unique@bank.example",
@@ -59,8 +73,8 @@ def everything(services: Services) -> bytes:
 
 def busy(services: Services, sandbox: SandboxControl, clock: Clock) -> list[str]:
     """A busy day; returns every word, number and address that went in."""
-    services.installations.prefer("u", Preferences(senders=("ana.unique@bank.example", "~bob.unique@shop.example")))
-    addresses = list(services.installations.tokens("u")) + list(services.installations.tokens("v"))
+    services.installations.prefer(U, Preferences(senders=("ana.unique@bank.example", "~bob.unique@shop.example")))
+    addresses = list(services.installations.tokens(U)) + list(services.installations.tokens(V))
     text(services, "delivered-words one", sender=PHONE)
     mail(services, "delivered-mail words", evidence=Evidence(dmarc="pass"))
     text(services, "remember: memory-words #hashtag-words", sender=PHONE)
@@ -69,19 +83,25 @@ def busy(services: Services, sandbox: SandboxControl, clock: Clock) -> list[str]
     sandbox.fault("error_after", route="create_conversation", times=1)
     parked = text(services, "parked-words", sender=OTHER)
     run_to_rest(services, clock)
-    assert state(services, parked, "v") == "parked"
+    assert state(services, parked, V) == "parked"
     mail(services, "held-mail words", sender="stranger.unique@evil.example")
-    services.installations.prefer("v", Preferences(paused=True, paused_at=clock()))
+    services.installations.prefer(V, Preferences(paused=True, paused_at=clock()))
     waiting = text(services, "waiting-words", sender=OTHER)
-    services.inbox.seen(waiting, SeenInOmi(at=clock(), uid="v", by="c"), Made("made-title", "made-overview"))
-    services.phones.link("v", PHONE)
-    services.installations.new_inbox("u", keep=services.deliveries.settle_pause)
-    text(services, services.auth.link_codes.new("u"), sender="+15550003333")
-    addresses += services.installations.tokens("u")
+    services.inbox.seen(waiting, SeenInOmi(at=clock(), uid=V, by="c"), Made("made-title", "made-overview"))
+    services.phones.link(V, PHONE)
+    services.installations.new_inbox(U, keep=services.deliveries.settle_pause)
+    text(services, services.auth.link_codes.new(U), sender="+15550003333")
+    services.auth.sessions.begin(U, "a phone", now=clock())
+    services.health.failing(V, now=clock())
+    services.quotas.learn(U, Kind.CONVERSATION, 10, now=clock())
+    services.gates.close(GateScope.UID, V, None, Retry(clock(), Reason.IN_FLIGHT), now=clock())
+    Notices(services.queue_connection).tell([U], "notice-words")
+    services.audit.note(Act(clock(), "command line", "erase", {"uid": U}))
+    addresses += services.installations.tokens(U)
     return [
-        "delivered-words", "delivered-mail", "memory-words", "hashtag-words", "parked-words", "held-mail", "waiting-words",
+        "delivered-words", "delivered-mail", "memory-words", "hashtag-words", "parked-words", "held-mail", "waiting-words", "notice-words",
         "Quarterly-subject", "ana.unique", "bank.example", "bob.unique", "stranger.unique", "evil.example", "made-title",
-        "made-overview", PHONE.strip("+"), OTHER.strip("+"), "5550003333", *addresses,
+        "made-overview", PHONE.strip("+"), OTHER.strip("+"), "5550003333", U, V, *addresses,
     ]  # fmt: skip
 
 
@@ -97,7 +117,7 @@ def test_a_dump_after_a_busy_day_says_nothing(
 def test_the_test_finds_what_is_not_sealed(
     build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
 ) -> None:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     services = people(build(DATA_KEYS=""))
     went_in = busy(services, sandbox, clock)
     dump = everything(services)
@@ -107,31 +127,69 @@ def test_the_test_finds_what_is_not_sealed(
 def test_what_was_kept_before_there_was_a_key_is_read_and_then_sealed(
     build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock, cli: Cli
 ) -> None:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     plain = people(build(DATA_KEYS=""))
-    plain.installations.prefer("u", Preferences(senders=("ana.unique@bank.example",)))
+    plain.installations.prefer(U, Preferences(senders=("ana.unique@bank.example",)))
     before = text(plain, "early words", sender=PHONE)
     services = build(DATA_KEYS=NEW)
-    installation = services.installations.get("u")
+    installation = services.installations.get(U)
     assert installation is not None
     assert installation.phones == (PHONE,)
-    assert services.installations.with_phone(PHONE) == ["u"]
-    assert state(services, mail(services, "x", evidence=Evidence(dmarc="pass")), "u") == "waiting"
-    assert state(services, mail(services, "y", sender="x@evil.example"), "u") == "quarantined"
+    assert services.installations.with_phone(PHONE) == [U]
+    assert state(services, mail(services, "x", evidence=Evidence(dmarc="pass")), U) == "waiting"
+    assert state(services, mail(services, "y", sender="x@evil.example"), U) == "quarantined"
     after = text(services, "later words", sender=PHONE)
     assert cli("keys", "rotate").exit_code == 0
     assert b"early words" not in everything(services)
     assert PHONE.strip("+").encode() not in everything(services)
     assert services.rotation.behind() == 0
-    assert services.installations.with_phone(PHONE) == ["u"]
+    assert services.installations.with_phone(PHONE) == [U]
     run_to_rest(services, clock)
-    assert {state(services, before, "u"), state(services, after, "u")} == {"done"}
+    assert {state(services, before, U), state(services, after, U)} == {"done"}
+
+
+def test_the_uids_of_a_store_begun_without_a_key_are_sealed_while_nothing_runs(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock, cli: Cli
+) -> None:
+    sandbox.enable(U, V)
+    before = people(build(DATA_KEYS=""))
+    went_in = busy(before, sandbox, clock)
+    shown = everything_shown(before)
+    build(DATA_KEYS=NEW).health.beat("w", now=clock())
+    assert "1 workers run" in cli("keys", "uids").output
+    clock.pass_time(minutes=2)
+    for _ in range(2):
+        assert cli("keys", "rotate").exit_code == 0
+        assert cli("keys", "uids").exit_code == 0
+        services = build(DATA_KEYS=NEW)
+        assert everything_shown(services) == shown
+    clock.pass_time(days=1)
+    services.installations.prefer(V, Preferences())
+    services.due.set(V, clock())
+    after = text(services, "later words", sender=PHONE)
+    run_to_rest(services, clock)
+    assert state(services, after, U) == "done"
+    dump = everything(services)
+    assert [words for words in went_in if words.encode() in dump] == []
+
+
+def everything_shown(services: Services) -> object:
+    """What operators and users see of the store."""
+    uids = services.installations.uids()
+    parked = [(delivery.id, delivery.uid, delivery.state) for delivery, _ in services.dead_letters.list()]
+    return (
+        services.installations.all(), list(services.inbox.latest()), [list(services.inbox.of(uid)) for uid in uids],
+        [services.outbox.peek(uid).waiting for uid in uids], services.due.times(uids), list(services.quarantine.held()),
+        parked, [services.quotas.of(uid) for uid in uids], services.installations.with_phone(PHONE),
+        services.phones.owners(PHONE), [services.gates.of(uid) for uid in uids],
+        [services.auth.sessions.list(uid) for uid in uids],
+    )  # fmt: skip
 
 
 def test_a_key_is_rotated_while_work_goes_on(
     build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
 ) -> None:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     services = people(build(DATA_KEYS=OLD))
     went_in = busy(services, sandbox, clock)
     services = build(DATA_KEYS=f"{NEW},{OLD}")
@@ -140,8 +198,8 @@ def test_a_key_is_rotated_while_work_goes_on(
     assert done["installations"] >= 4
     assert services.rotation.run().total() <= 4, "and once is enough, but for addresses of before"
     services = build(DATA_KEYS=NEW)
-    assert {row.uid for row in services.installations.all()} == {"u", "v"}
-    assert services.installations.with_phone(PHONE) == ["u", "v"]
+    assert {row.uid for row in services.installations.all()} == {U, V}
+    assert services.installations.with_phone(PHONE) == [U, V]
     assert all(services.inbox.story(str(row)) for row in redis.zrange(keys.MESSAGES, 0, -1))
     assert services.dead_letters.list()
     assert [words for words in went_in if words.encode() in everything(services)] == []
@@ -150,57 +208,57 @@ def test_a_key_is_rotated_while_work_goes_on(
 def test_without_its_key_nothing_is_taken_for_spoilt(
     build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
 ) -> None:
-    sandbox.enable("u")
+    sandbox.enable(U)
     services = people(build(DATA_KEYS=OLD))
     message_id = text(services, "words", sender=PHONE)
     services = build(DATA_KEYS=NEW)
     clock.pass_time(seconds=30)
     with pytest.raises(KeyMissing, match="DATA_KEYS lacks the key"):
-        services.drain.run("u")
+        services.drain.run(U)
     services = build(DATA_KEYS=f"{NEW},{OLD}")
-    redis.delete(keys.lease("u"))  # it would run out
+    redis.delete(keys.lease(U))  # it would run out
     clock.pass_time(minutes=10)
     run_to_rest(services, clock)
-    assert state(services, message_id, "u") == "done"
+    assert state(services, message_id, U) == "done"
 
 
 def test_a_missing_key_spoils_nothing_beside_what_is_spoilt(
     build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
 ) -> None:
-    sandbox.enable("u")
+    sandbox.enable(U)
     services = people(build(DATA_KEYS=OLD))
     spoilt = text(services, "spoilt", sender=PHONE)
     redis.hset(keys.message(spoilt), "envelope", "{broken")
     good = text(build(DATA_KEYS=f"{NEW},{OLD}"), "good words", sender=PHONE)
     clock.pass_time(seconds=30)
     with pytest.raises(StoreUnfit):
-        build(DATA_KEYS=OLD).drain.run("u")
+        build(DATA_KEYS=OLD).drain.run(U)
     services = build(DATA_KEYS=f"{NEW},{OLD}")
-    redis.delete(keys.lease("u"))
+    redis.delete(keys.lease(U))
     clock.pass_time(minutes=10)
     run_to_rest(services, clock)
-    assert state(services, good, "u") == "done"
+    assert state(services, good, U) == "done"
 
 
 def test_a_key_is_made_known_before_it_seals(
     build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
 ) -> None:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     services = people(build(DATA_KEYS=f"plain,{NEW}"))
     message_id = text(services, "plain words", sender=PHONE)
     assert b"plain words" in everything(services)
     later = text(people(build(DATA_KEYS=NEW)), "sealed words", sender=PHONE)
     services = build(DATA_KEYS=f"plain,{NEW}")
     run_to_rest(services, clock)
-    assert {state(services, message_id, "u"), state(services, later, "u")} == {"done"}
+    assert {state(services, message_id, U), state(services, later, U)} == {"done"}
 
 
 def test_rotation_goes_past_what_is_spoilt_and_takes_waiting_links_along(
     build: Callable[..., Services], redis: Redis, clock: Clock, sandbox: SandboxControl
 ) -> None:
-    sandbox.enable("u", "v")
+    sandbox.enable(U, V)
     services = people(build(DATA_KEYS=OLD))
-    services.phones.link("v", PHONE)
+    services.phones.link(V, PHONE)
     message_id = text(services, "words", sender=PHONE)
     content = str(redis.hget(keys.message(message_id), "content"))
     redis.hset(keys.message(message_id), "content", f"{content[:-8]}AAAAAAA=")
@@ -208,10 +266,10 @@ def test_rotation_goes_past_what_is_spoilt_and_takes_waiting_links_along(
     done = services.rotation.run()
     assert (done["spoilt, left as they are"], done["links"]) == (1, 1)
     services = build(DATA_KEYS=NEW)
-    assert services.phones.owners(PHONE) == ["u"]
+    assert services.phones.owners(PHONE) == [U]
     clock.pass_time(days=2)
     services.phones.step()
-    assert services.installations.with_phone(PHONE) == ["u"]
+    assert services.installations.with_phone(PHONE) == [U]
 
 
 def test_doctor_says_that_a_key_is_missing(build: Callable[..., Services], cli: Cli) -> None:

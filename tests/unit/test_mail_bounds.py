@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 import time
 
 import pytest
@@ -175,3 +177,12 @@ def test_a_dot_is_not_always_an_ending(name: str) -> None:
 def test_softly_broken_lines_are_joined() -> None:
     raw = HEAD + b"Content-Type: text/plain; format=flowed\r\n\r\nOne long \r\nline\r\nand another\r\n"
     assert read_mail(raw).text.replace("\r", "").strip() == "One long line\nand another"
+
+
+def test_an_attachment_in_one_line_of_base64_arrives_whole() -> None:
+    data = random.Random(1).randbytes(6_000_000)  # noqa: S311
+    head = b"From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\n"
+    part = b"Content-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    mail = read_mail(head + part + base64.b64encode(data) + b"\r\n--b--\r\n")
+    assert mail.text == "hi"
+    assert [attachment.data == data for attachment in mail.attachments] == [True]

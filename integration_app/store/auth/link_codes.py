@@ -8,6 +8,7 @@ from datetime import timedelta
 from redis import Redis
 
 from integration_app.store import keys
+from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.auth.digests import Digests
 
 LINK_TTL = timedelta(minutes=15)
@@ -28,22 +29,23 @@ class LinkCodes:
         before = self._redis.set(keys.link_of(uid), digest, ex=LINK_TTL, get=True)
         if before:
             self._redis.delete(keys.link(str(before)))
-        self._redis.set(keys.link(digest), uid, ex=LINK_TTL)
+        self._redis.set(keys.link(digest), name_of(uid), ex=LINK_TTL)
         return f"LINK-{code}"
 
     def has(self, uid: str, code: str) -> bool:
         """Whether `LINK-…` still works for this uid."""
-        return bool(self._redis.get(keys.link(self._digests.of("link", code.removeprefix("LINK-")))) == uid)
+        name = self._redis.get(keys.link(self._digests.of("link", code.removeprefix("LINK-"))))
+        return bool(name == name_of(uid))
 
     def take(self, code: str, phone: str) -> str | None:
         """The uid that this code was made for, once. None for a wrong one, or after too many wrong ones."""
         if int(self._redis.get(keys.sends("link", self._digests.of("phone", phone))) or 0) >= LINK_TRIES_PER_HOUR:
             return None
-        uid = self._redis.getdel(keys.link(self._digests.of("link", code.upper())))
-        if uid is None:
+        name = self._redis.getdel(keys.link(self._digests.of("link", code.upper())))
+        if name is None:
             self._digests.hit(keys.sends("link", self._digests.of("phone", phone)))
             return None
-        return str(uid)
+        return uid_of(str(name))
 
     def erase(self, uid: str) -> None:
         if link := self._redis.get(keys.link_of(uid)):

@@ -1,0 +1,100 @@
+"""What a uid is called at rest: in keys, in lists, in events. Without DATA_KEYS it is the uid itself.
+
+The name is the uid under AES-SIV (RFC 5297): the same each time, and opened again without a table. Its key is made
+with the store, and kept in it under the newest of DATA_KEYS: rotating those leaves the names as they are. A store that
+was begun without DATA_KEYS, or before 0.4, has none, and keeps its uids as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from integration_app.store import vault
+
+KIND = "names"
+"""What kind of sealed value the key of the names is."""
+KEY_BYTES = 64
+_LOOK_SECONDS = 30.0
+"""How long the key is not asked for again: a Redis that was emptied and begun anew has another."""
+_CACHED = 100_000
+
+
+class Accounts:
+    """`key_of`: asks the store for its key, as `Identity.names_key`; None: every uid is called what it is."""
+
+    def __init__(self, key_of: Callable[[str], tuple[bool, str]] | None = None) -> None:
+        self._key_of = key_of
+        self._sealed = ""
+        self._looked_at: float | None = None
+        self._use(None)
+
+    def name(self, uid: str) -> str:
+        """Raises `KeyMissing` where DATA_KEYS lacks the key of the names."""
+        self._look()
+        return self._named(uid)
+
+    def uid(self, name: str) -> str:
+        """Whose name it is; itself where it is none."""
+        self._look()
+        return self._opened(name)
+
+    def _look(self) -> None:
+        """Learn the key of the names, or make it for a store that has nothing in it yet."""
+        now = time.monotonic()
+        if self._key_of is None or (self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS):
+            return
+        mine = vault.current()
+        fresh = mine.seal(KIND, secrets.token_hex(KEY_BYTES)) if mine.is_on else ""
+        is_settled, sealed = self._key_of(fresh)
+        if sealed != self._sealed:
+            self._sealed = sealed
+            self._use(AESSIV(bytes.fromhex(mine.open(KIND, self._sealed))) if self._sealed else None)
+        if is_settled:
+            self._looked_at = now
+
+    def _use(self, siv: AESSIV | None) -> None:
+        self._named = lru_cache(_CACHED)(lambda uid: _name(siv, uid))
+        self._opened = lru_cache(_CACHED)(lambda name: _uid(siv, name))
+
+
+def _name(siv: AESSIV | None, uid: str) -> str:
+    if siv is None or not uid:
+        return uid
+    return base64.urlsafe_b64encode(siv.encrypt(uid.encode("utf-8", "surrogatepass"), None)).decode().rstrip("=")
+
+
+def _uid(siv: AESSIV | None, name: str) -> str:
+    if siv is None or not name:
+        return name
+    try:
+        sealed = base64.b64decode(name + "=" * (-len(name) % 4), b"-_", validate=True)
+        return siv.decrypt(sealed, None).decode("utf-8", "surrogatepass")
+    except (InvalidTag, binascii.Error, ValueError):
+        return name
+
+
+_current = Accounts()
+
+
+def use(accounts: Accounts) -> None:
+    """As `vault.use`: what is at rest belongs to a deployment."""
+    global _current
+    _current = accounts
+
+
+def name_of(uid: str) -> str:
+    """What a uid is called in Redis. Raises `KeyMissing` where DATA_KEYS lacks the key of the names."""
+    return _current.name(uid)
+
+
+def uid_of(name: str) -> str:
+    """Whose name it is; itself where it is none."""
+    return _current.uid(name)
