@@ -14,6 +14,7 @@ from benchmarks.harness import Bench, Row, Size, bench, cpu_seconds
 from integration_app.bootstrap import Services
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of
 from workers.concurrent import ConcurrentWorker
 
 _WAITING = """
@@ -91,8 +92,8 @@ def _install(client: Any, count: int) -> None:
         uid, phone = f"g-{number}", f"+1555{number:07d}"
         made = {"inbox_token": f"t{number:015d}", "state": "enabled", "created_at": "2026-11-20T08:00:00+00:00"}
         pipe.hset(keys.installation(uid), mapping=made)
-        pipe.sadd(keys.INSTALLATIONS, uid)
-        pipe.sadd(keys.phone(phone), uid)
+        pipe.sadd(keys.INSTALLATIONS, name_of(uid))
+        pipe.sadd(keys.phone(phone), name_of(uid))
         pipe.sadd(keys.phones(uid), phone)
         if number % 1000 == 999:
             pipe.execute()

@@ -39,6 +39,7 @@ def show(uid: str, want_json: bool) -> None:
         as_json(row)
         return
     click.echo(f"{uid}: {row['waiting']} waiting, due {_time(row['due_at'])}")
+    click.echo(f"  in Redis: {row['in_redis']}")
     click.echo(f"  lease: {'held until ' + _time(row['leased_until']) if row['leased_until'] else 'free'}")
     for delivery in row["open"]:
         click.echo(

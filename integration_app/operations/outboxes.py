@@ -25,6 +25,7 @@ def outbox(services: Services, uid: str) -> dict[str, Any] | None:
         return None
     seen, now = services.outbox.peek(uid), services.clock()
     return _row(services, uid, services.outbox.size(uid), services.due.at(uid)) | {
+        "in_redis": services.outbox.name_of(uid),
         "open": [_delivery(services, row) for row in seen.open],
         "gates": [
             {"name": name, "until": gate.until.isoformat(), "reason": gate.why, "tries": gate.tries}

@@ -77,6 +77,11 @@ class Outbox:
         """Look without a lease. Raw contents stay behind: they may be large. What cannot be read is left out."""
         return self._look(uid, after=0, content_max=0, read=_readable)
 
+    @staticmethod
+    def name_of(uid: str) -> str:
+        """What the uid is called in Redis, for who looks there."""
+        return name_of(uid)
+
     def size(self, uid: str) -> int:
         return int(self._redis.zcard(keys.outbox(uid)))
 
