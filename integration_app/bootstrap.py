@@ -35,6 +35,7 @@ from integration_app.pipeline.rules import Rules
 from integration_app.pipeline.sightings import Sightings
 from integration_app.pipeline.timeline import Timeline
 from integration_app.pipeline.upkeep.erasure import Erasure
+from integration_app.pipeline.upkeep.imports import Importing
 from integration_app.pipeline.upkeep.replay import Replays
 from integration_app.pipeline.upkeep.resume import Resume
 from integration_app.pipeline.upkeep.retention import Retention
@@ -52,6 +53,7 @@ from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.identity import Identity, greeter
+from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest, Limits
 from integration_app.store.installations import Installations
@@ -96,6 +98,7 @@ class Stores:
     refusals: Refusals
     alerting: Alerting
     notices: Notices
+    imports: Imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ class Services:
     audit: Audit
     refusals: Refusals
     alerting: Alerting
+    imports: Imports
+    importing: Importing
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -198,23 +203,25 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         gates=stores.gates,
         quotas=stores.quotas,
         health=stores.health,
+        imports=stores.imports,
         secret=settings.secret_key[0],
         clock=clock,
     )
     phones = Phones(
         installations=stores.installations, shared=stores.shared_phones, notices=stores.notices, omi=omi, clock=clock
     )
+    intake = Intake(
+        ingest=stores.ingest,
+        installations=stores.installations,
+        pairing=Pairing(link_codes=stores.auth.link_codes, installations=stores.installations, phones=phones),
+        rules=rules,
+        clock=clock,
+    )
     return Services(
         settings=settings,
         providers=providers,
         providers_off=registry.off(providers),
-        intake=Intake(
-            ingest=stores.ingest,
-            installations=stores.installations,
-            pairing=Pairing(link_codes=stores.auth.link_codes, installations=stores.installations, phones=phones),
-            rules=rules,
-            clock=clock,
-        ),
+        intake=intake,
         drain=_drain(stores, omi, _reader(settings, providers, stores, clock), rules, clock),
         timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
         phones=phones,
@@ -260,6 +267,15 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         audit=stores.audit,
         refusals=stores.refusals,
         alerting=stores.alerting,
+        imports=stores.imports,
+        importing=Importing(
+            imports=stores.imports,
+            intake=intake,
+            ingest=stores.ingest,
+            outbox=stores.outbox,
+            quotas=stores.quotas,
+            clock=clock,
+        ),
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -318,6 +334,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         refusals=Refusals(redis),
         alerting=Alerting(redis),
         notices=Notices(redis),
+        imports=Imports(redis),
     )
 
 
@@ -371,6 +388,7 @@ def _drain(stores: Stores, omi: Destination, reader: AttachmentReader, rules: Ru
             clock=clock,
         ),
         repair=stores.repair,
+        quarantine=stores.quarantine,
         health=stores.health,
         sending=sending,
         outcomes=outcomes,

@@ -1,4 +1,4 @@
-"""The maintenance loop: heartbeats, replays, retention. Every worker runs it; none is special."""
+"""The maintenance loop: heartbeats, replays, imports, retention. Every worker runs it; none is special."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Maintenance:
         self._ticks += 1
         self._services.replays.step(now)
         self._services.phones.step()
+        self._services.importing.step()
         if not self._telling.is_alive():
             self._telling = threading.Thread(target=self._tell, daemon=True)
             self._telling.start()

@@ -45,6 +45,9 @@ from integration_app.model.deliveries import (
     Held as Held,
 )
 from integration_app.model.deliveries import (
+    Hold as Hold,
+)
+from integration_app.model.deliveries import (
     Lane as Lane,
 )
 from integration_app.model.deliveries import (
@@ -64,6 +67,15 @@ from integration_app.model.deliveries import (
 )
 from integration_app.model.deliveries import (
     why as why,
+)
+from integration_app.model.imports import (
+    ImportRow as ImportRow,
+)
+from integration_app.model.imports import (
+    ImportState as ImportState,
+)
+from integration_app.model.imports import (
+    ImportStatus as ImportStatus,
 )
 from integration_app.model.installations import (
     NO_PREFERENCES as NO_PREFERENCES,
@@ -103,6 +115,9 @@ from integration_app.model.lifecycle import (
 )
 from integration_app.model.lifecycle import (
     Event as Event,
+)
+from integration_app.model.lifecycle import (
+    HeldByRule as HeldByRule,
 )
 from integration_app.model.lifecycle import (
     MessageState as MessageState,
@@ -184,6 +199,15 @@ from integration_app.model.messages import (
 )
 from integration_app.model.messages import (
     WaitingMessage as WaitingMessage,
+)
+from integration_app.model.user_rules import (
+    Then as Then,
+)
+from integration_app.model.user_rules import (
+    Through as Through,
+)
+from integration_app.model.user_rules import (
+    UserRule as UserRule,
 )
 
 Clock = Callable[[], datetime]

@@ -157,6 +157,11 @@ class Drop:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A rule of its user's wants it held, until they say what becomes of it."""
+
+
 Decision = Done | Retry | Reconcile | Park | Drop
 
 

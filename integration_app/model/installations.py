@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from integration_app.model.messages import Kind
+from integration_app.model.user_rules import UserRule
 
 
 class InstallationState(StrEnum):
@@ -32,7 +33,9 @@ class Preferences:
     no proof; empty is everybody who knows the private address. `automatic`: mailing lists and automatic mails are
     wanted too. `paused`: messages wait, since `paused_at`. `time_zone` as in "Europe/Lisbon". `keep_history`: senders,
     and @domains, whose mails are delivered with the mail that they answer. `read_attachments`: their words go along,
-    not only their names. `tell`: what they are shown in Omi.
+    not only their names. `tell`: what they are shown in Omi. `quiet_seconds`: their own quiet window for texts.
+    `daily`: what comes in is one conversation a day for each channel, at `daily_hour` of their zone. `rules`: the first
+    that fits a message decides.
     """
 
     import_as: Kind | None = None
@@ -45,6 +48,10 @@ class Preferences:
     keep_history: tuple[str, ...] = ()
     read_attachments: bool = True
     tell: Tell = Tell.NOTHING
+    quiet_seconds: int | None = None
+    daily: bool = False
+    daily_hour: int = 20
+    rules: tuple[UserRule, ...] = ()
 
 
 NO_PREFERENCES = Preferences()

@@ -37,7 +37,7 @@ RECORDED = "recorded"
 """The overall state of a message without recipients (a carrier word, a loop): kept, never forwarded."""
 
 TRANSITIONS: Mapping[MessageState, frozenset[MessageState]] = {
-    MessageState.WAITING: frozenset({MessageState.SENDING}),
+    MessageState.WAITING: frozenset({MessageState.SENDING, MessageState.QUARANTINED}),
     MessageState.SENDING: frozenset(
         {MessageState.WAITING, MessageState.DONE, MessageState.PARKED, MessageState.DROPPED}
     ),
@@ -131,6 +131,7 @@ class Reason(Enum):
     USER_LEFT = ("the user left and did not return in time", "not forwarded")
     NOTHING_READABLE = ("nothing readable in it", "not forwarded")
     AUTOMATIC = ("an automatic mail", "not forwarded")
+    OWN_RULE = ("dropped by a rule of the user's", "not forwarded, by your rule")
     # what earlier versions wrote
     OTHER = ("", "on its way")
 
@@ -243,6 +244,11 @@ class Released(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldByRule(Event):
+    name = "held by a rule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedFromQuarantine(Event):
     name = "dropped from quarantine"
     by: str = ""
@@ -289,6 +295,7 @@ AnyEvent = (
     | Replayed
     | DroppedByOperator
     | Released
+    | HeldByRule
     | DroppedFromQuarantine
     | SeenInOmi
     | TextShown
@@ -304,6 +311,7 @@ _PLAIN: Mapping[str, type[AnyEvent]] = {
         Replayed,
         DroppedByOperator,
         Released,
+        HeldByRule,
         DroppedFromQuarantine,
         SeenInOmi,
         TextShown,

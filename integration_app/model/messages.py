@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from integration_app.model.lifecycle import AnyEvent, MessageState
+from integration_app.model.user_rules import Then
 
 
 class Kind(StrEnum):
@@ -19,6 +20,10 @@ class Kind(StrEnum):
 
 UNREADABLE = "UNREADABLE"
 """`control` of a message whose record cannot be read: it is parked."""
+
+
+CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
+"""Channels in which people say one thing in several messages."""
 
 
 class Route(StrEnum):
@@ -188,7 +193,8 @@ class WaitingMessage:
 
     `content` is what it came with, where it is not prepared yet and small enough to be looked at in passing.
     `tried_at` is the last try, `first_tried_at` the first one that counts against the retry horizon. `epoch`: that of
-    the store when it was accepted, or last found not to be in Omi.
+    the store when it was accepted, or last found not to be in Omi. `released`: it was held, and its user or an operator
+    wants it delivered. `then`: what a rule of its user's makes of it.
     """
 
     id: str
@@ -199,6 +205,8 @@ class WaitingMessage:
     first_tried_at: datetime | None = None
     tried_at: datetime | None = None
     epoch: int = 0
+    released: bool = False
+    then: Then | None = None
 
 
 @dataclass(frozen=True, slots=True)

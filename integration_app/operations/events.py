@@ -10,6 +10,7 @@ from integration_app.model import (
     DeliveryState,
     DroppedByOperator,
     DroppedFromQuarantine,
+    HeldByRule,
     PartMade,
     Received,
     Released,
@@ -55,6 +56,8 @@ def sentences(event: AnyEvent) -> list[str]:  # noqa: C901 - it is a table
             return [f"{uid}: dropped by hand ({by})"]
         case Released(uid=uid, by=by):
             return [f"{uid}: released ({by})"]
+        case HeldByRule(uid=uid):
+            return [f"{uid}: held by a rule of the user's"]
         case DroppedFromQuarantine(uid=uid, by=by):
             return [f"{uid}: dropped from quarantine ({by})"]
         case SeenInOmi(uid=uid, by=by):

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.model import Content, Hints, PreparedText, Route, TextShown, WholeAsked
+from integration_app.model import (
+    Content,
+    Hints,
+    MessageState,
+    PreparedText,
+    Route,
+    Settled,
+    Story,
+    TextShown,
+    WholeAsked,
+)
 from integration_app.omi import CONVERSATION_TEXT_MAX
-from integration_app.pipeline.delivery.prepare import said_at
+from integration_app.pipeline.delivery.prepare import prepare, said_at
 from integration_app.store.ingest import Receipt
 
 log = logs.get(__name__)
@@ -89,6 +101,31 @@ def _made(services: Services, message_id: str, uid: str) -> str:
 def _history(history: str, *, whole: bool) -> str:
     lines = history.count("\n") + 1
     return history if whole else f"[history hidden, {lines} {'line' if lines == 1 else 'lines'}]"
+
+
+def lately(services: Services, uid: str, *, limit: int) -> Iterator[tuple[Story, PreparedText]]:
+    """The newest messages of a user whose text is still here, prepared where it was not yet."""
+    for story in islice(services.inbox.of(uid), limit):
+        if prepared := _prepared(services, story):
+            yield story, prepared
+
+
+def _prepared(services: Services, story: Story) -> PreparedText | None:
+    text = services.inbox.text(story.id)
+    if text is None or isinstance(text, PreparedText):
+        return text
+    try:
+        return prepare(replace(story.message, content=text))
+    except Exception:  # noqa: BLE001 - a drain will park it
+        return None
+
+
+def parked_of(services: Services, story: Story, uid: str) -> list[str]:
+    """The dead letter that holds this message for this user; none where it is not parked."""
+    if story.states.get(uid) is not MessageState.PARKED:
+        return []
+    mine = [event for event in story.events if isinstance(event, Settled) and event.uid == uid]
+    return [event.delivery for event in mine[-1:] if event.delivery]
 
 
 def moment(text: str) -> datetime | None:

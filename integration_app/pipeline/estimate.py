@@ -17,8 +17,10 @@ from integration_app.model import (
     WaitingMessage,
 )
 from integration_app.pipeline.delivery.drain_pass import closed_until
+from integration_app.pipeline.delivery.for_user import as_user_gets
 from integration_app.pipeline.delivery.group import lane_of, plan
-from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.pipeline.delivery.prepare import prepare
+from integration_app.pipeline.delivery.user_rules import paced
 from integration_app.pipeline.rules import Rules
 from integration_app.store.inbox import Inbox
 from integration_app.store.outbox import Outbox, Snapshot
@@ -67,7 +69,8 @@ class Estimates:
 
     def _groups(self, seen: Snapshot, waiting: list[WaitingMessage], now: datetime) -> list[Estimate]:
         until, found = closed_until(seen.gates), []
-        for group in plan(waiting, until, self._rules):
+        rules = paced(self._rules, seen.installation.preferences) if seen.installation else self._rules
+        for group in plan(waiting, until, rules):
             times: list[tuple[datetime, Reason, str]] = []
             if (gate := until.get(group.lane.kind)) and gate > now:
                 closed = next(row for row in seen.gates.values() if row.until == gate)
@@ -86,7 +89,7 @@ class Estimates:
     def _with_text(self, item: WaitingMessage, installation: Installation | None) -> WaitingMessage:
         """Prepared as a drain would, and not kept: an estimate changes nothing."""
         prepared = item.prepared or self._prepared(item)
-        return replace(item, prepared=for_user(prepared, item.message, installation, has_tasks=self._has_tasks))
+        return as_user_gets(item, prepared, installation, has_tasks=self._has_tasks)
 
     def _prepared(self, item: WaitingMessage) -> PreparedText:
         content = self._inbox.text(item.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,9 @@ class Rules:
     call_quiet: timedelta = timedelta(seconds=60)
     call_max_wait: timedelta = timedelta(hours=2)
     """A live transcript comes line by line and is one conversation; a pause of this length ends it."""
+    daily_hour: int = 20
+    zone: tzinfo = UTC
+    """When a digest leaves: at this full hour there."""
     group_span: timedelta = timedelta(days=1)
     retry_horizon: timedelta = timedelta(hours=24)
     left_probe: timedelta = timedelta(hours=6)

@@ -10,8 +10,10 @@ from typing import Any
 from integration_app.logs import masked
 from integration_app.model import (
     Clock,
+    HeldByRule,
     MessageState,
     Reason,
+    Settled,
     Story,
     overall,
 )
@@ -46,6 +48,10 @@ class Timeline:
                 break
         return rows
 
+    def row(self, story: Story) -> dict[str, Any]:
+        """One message as a list shows it."""
+        return self._row(story, {})
+
     def _row(self, story: Story, known: dict[str, list[Estimate]]) -> dict[str, Any]:
         message = story.message
         return {
@@ -57,7 +63,9 @@ class Timeline:
             "received_at": message.received_at.isoformat(),
             "state": overall(story.states, message.control),
             "recipients": [
-                {"uid": uid, "state": state.value} | self._waiting(story.id, uid, state, known)
+                {"uid": uid, "state": state.value}
+                | _ended(story, uid, state)
+                | self._waiting(story.id, uid, state, known)
                 for uid, state in story.states.items()
             ],
         }
@@ -74,6 +82,15 @@ class Timeline:
         if mine is None:
             return {"why": Reason.BEYOND_SNAPSHOT.sentence, "cause": Reason.BEYOND_SNAPSHOT.key, "until": None}
         return {"why": mine.why, "cause": mine.reason.key, "until": mine.at.isoformat()}
+
+
+def _ended(story: Story, uid: str, state: MessageState) -> dict[str, Any]:
+    """Why it is held, or was not forwarded, where its story says so."""
+    mine = [event for event in story.events if event.uid == uid]
+    if state is MessageState.QUARANTINED and any(isinstance(event, HeldByRule) for event in mine):
+        return {"cause": Reason.OWN_RULE.key}
+    settled = [event.cause for event in mine if isinstance(event, Settled)]
+    return {"cause": settled[-1]} if state is MessageState.DROPPED and settled else {}
 
 
 def _control(story: Story) -> str | None:

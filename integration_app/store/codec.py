@@ -29,6 +29,9 @@ from integration_app.model import (
     PreparedText,
     Route,
     Tell,
+    Then,
+    Through,
+    UserRule,
     Verdict,
     read_event,
 )
@@ -184,8 +187,13 @@ def load_preferences(raw: str | None) -> Preferences:
             "paused_at": moment(values.get("paused_at")),
             "keep_history": tuple(values.get("keep_history", ())),
             "tell": Tell(values.get("tell", Tell.NOTHING)),
+            "rules": tuple(map(_load_rule, values.get("rules", ()))),
         }
     return Preferences(**_known(Preferences, values))
+
+
+def _load_rule(row: dict[str, str]) -> UserRule:
+    return UserRule(**_known(UserRule, row | {"then": Then(row["then"]), "through": Through(row["through"])}))
 
 
 def load_delivery(raw: dict[str, str]) -> Delivery:

@@ -195,7 +195,7 @@ class Inbox:
                 pipe.delete(key, story)
                 pipe.zrem(keys.MESSAGES, message_id)
                 return
-            pipe.hdel(key, *(f"{what}:{name}" for what in ("state", "tried", "last", "epoch", "suspect", "made")))
+            pipe.hdel(key, *(f"{what}:{name}" for what in keys.MARKS))
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)

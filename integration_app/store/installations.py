@@ -23,6 +23,8 @@ TOKEN_LENGTH = 16  # in base32
 UID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 _AT_ONCE = 500
+UNDO_SECONDS = 15
+"""Ten for the reader, and what the page took."""
 
 
 class Installations:
@@ -117,6 +119,18 @@ class Installations:
             changes=["preferences", kept, "senders", senders and f"\n{senders}"],
         )
 
+    def keep_for_undo(self, uid: str, before: Preferences) -> None:
+        """So that a change can be taken back for a little while."""
+        self._redis.set(keys.undo(uid), codec.dump_preferences(before), ex=UNDO_SECONDS)
+
+    def undo(self, uid: str) -> bool:
+        """Take the last change back. False when it is too late for that."""
+        raw = self._redis.getdel(keys.undo(uid))
+        if not raw:
+            return False
+        self.prefer(uid, codec.load_preferences(str(raw)))
+        return True
+
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:
         """Another private address; the one before works for `keep` longer. Returns the token that was made."""
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
@@ -147,7 +161,7 @@ class Installations:
             pipe.srem(key, name_of(uid))
         for token in self.tokens(uid):
             pipe.delete(keys.inbox(token))
-        pipe.delete(keys.installation(uid), keys.phones(uid))
+        pipe.delete(keys.installation(uid), keys.phones(uid), keys.undo(uid))
         pipe.srem(keys.INSTALLATIONS, name_of(uid))
         pipe.zrem(keys.LEFT, name_of(uid))
         pipe.execute()

@@ -8,8 +8,7 @@ oi:spoilt:<key>            a key that could not be read, put aside; expires
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
 oi:sweep                   how far retention has come
-oi:seq                     counter: the order of arrival over all messages
-oi:fence                   counter: fencing tokens of leases
+oi:seq · oi:fence          counters: the order of arrival over all messages, fencing tokens of leases
 oi:seen:<dedupe key>       id of the message that this event became; expires
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
@@ -33,28 +32,28 @@ oi:complete                what earlier versions did not write has been filled i
 oi:phones:<uid>            set of numbers · oi:phone:<number>: set of uids ·
 oi:inbox:<digest of token> uid
 oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no more codes are sent; expire
-oi:audit                   what operators did · oi:totp: the last second factor that was taken; expires
-oi:rewrite                 something was erased: the append-only file is to be written anew
-oi:rewritten · oi:recounted  that was done lately; expire · oi:swept: when retention was last looked after
+oi:audit                   what operators did
+oi:rewrite                 the append-only file is to be written anew · oi:rewritten, oi:recounted: done lately; expire
+oi:swept                   when retention was last looked after
 oi:refused:<provider>      the last requests that a door refused; expires
 oi:alerts                  hash: a cause → what operators were told of it · oi:turn:<what>: it is done; expires
-oi:provisional             links of shared phones that end unless confirmed; oi:notices: what users are to be told ·
-oi:noticed:<uid>:<words>    they were lately; expires
-oi:load:<uid>              bytes waiting and held, messages refused
-oi:day:<uid>:<day>         messages and bytes of a day; oi:sent:<digest>: of a sender in a minute; expire
+oi:provisional             links of shared phones that end unless confirmed
+oi:notices                 what users are to be told · oi:noticed:<uid>:<words>: they were lately; expires
+oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was · -lock: one takes
+oi:imports                 set: uids whose import runs
+oi:undo:<uid>               preferences before the last change; expires
+oi:load:<uid>              bytes waiting and held · oi:day:<uid>:<day>: of a day · oi:sent:<digest>: in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
 oi:sends:<what>:<digest>   codes sent, or wrong ones tried, in the running hour; expires
 oi:sessions:<uid>          hash: digest of a session → when and on what it was begun; expires
 oi:link:<digest>           uid that a link code is for; expires · oi:link-of:<uid>: its digest
 oi:delivered:<digest>      a signed call of Omi's that was seen; expires
 oi:rates:<five minutes>    hash: what was counted in these five minutes; expires
-oi:nonce:<value>           left by doctor, for web to know; expires
-oi:probe                   written and read back by health checks
+oi:nonce:<value>           left by doctor, for web to know · oi:probe: of health checks; expire
 oi:probing                 uid that tries whether a gate for everybody may open; expires
 oi:budget · oi:booked      the fleet's requests per minute, and who has booked a place
 oi:failures · …-uids       calls in a row that Omi did not answer, and whose · oi:limited · …-uids: answered 429
-oi:counters                hash: what was counted
-oi:workers                 sorted set: worker process by its last sign of life
+oi:counters · oi:workers   hash: what was counted · sorted set: worker process by its last sign of life
 """
 
 from __future__ import annotations
@@ -91,7 +90,6 @@ FAILURES = f"{PREFIX}failures"
 FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
-
 SWEPT = f"{PREFIX}swept"
 RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
@@ -101,6 +99,7 @@ ALERTS = f"{PREFIX}alerts"
 TOTP = f"{PREFIX}totp"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
+IMPORTS = f"{PREFIX}imports"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
@@ -130,6 +129,9 @@ TABLE = {
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
+
+MARKS = ("state", "tried", "last", "epoch", "suspect", "made", "free")
+"""Fields of a message that stand there once for each uid, as `<mark>:<uid>`."""
 
 RATE_SLOT = timedelta(minutes=5)
 
@@ -209,6 +211,26 @@ def installation(uid: str) -> str:
 
 def phones(uid: str) -> str:
     return f"{PHONES}{name_of(uid)}"
+
+
+def undo(uid: str) -> str:
+    return f"{PREFIX}undo:{name_of(uid)}"
+
+
+def imported(uid: str) -> str:
+    return f"{PREFIX}import:{name_of(uid)}"
+
+
+def import_items(uid: str) -> str:
+    return f"{PREFIX}import-items:{name_of(uid)}"
+
+
+def import_ids(uid: str) -> str:
+    return f"{PREFIX}import-ids:{name_of(uid)}"
+
+
+def import_lock(uid: str) -> str:
+    return f"{PREFIX}import-lock:{name_of(uid)}"
 
 
 def load(uid: str) -> str:

@@ -153,8 +153,8 @@ def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, af
 
 
 def _waiting(row: Sequence[Any]) -> WaitingMessage:
-    """From id, seq, envelope, prepared, tried, last, content, epoch; the last five may be None."""
-    message_id, seq, envelope, prepared, tried, last, content, epoch = row
+    """From id, seq, envelope, prepared, tried, last, content, epoch, released; the last six may be None."""
+    message_id, seq, envelope, prepared, tried, last, content, epoch, released = row
     if not envelope:
         raise ValueError("a message without its record")
     return WaitingMessage(
@@ -166,6 +166,7 @@ def _waiting(row: Sequence[Any]) -> WaitingMessage:
         first_tried_at=codec.moment(tried),
         tried_at=codec.from_ms(last) if last else None,
         epoch=int(epoch or 0),
+        released=bool(released),
     )
 
 

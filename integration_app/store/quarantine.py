@@ -1,4 +1,4 @@
-"""Messages whose sender is not believed, uid by uid: held, visible, released or dropped. Both steps are atomic."""
+"""What is held, uid by uid: its sender is not believed, or a rule of the user's holds it. Each step is atomic."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
-from integration_app.model import DroppedFromQuarantine, Released
+from integration_app.errors import LeaseLost
+from integration_app.model import DroppedFromQuarantine, HeldByRule, Released
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
+from integration_app.store.due import Lease
 from integration_app.store.scripts import load
 
 
@@ -18,6 +20,7 @@ class Quarantine:
         self._redis = redis
         self._retention = text_retention
         self._release = load(redis, "quarantine_release")
+        self._hold = load(redis, "hold")
         self._drop = load(redis, "quarantine_drop")
 
     def held(self, *, before: datetime | None = None, limit: int = 1000) -> Iterator[tuple[str, str, datetime]]:
@@ -27,6 +30,20 @@ class Quarantine:
         for row in rows:
             message_id, _, name = str(row[0]).partition(" ")
             yield message_id, uid_of(name), codec.from_ms(row[1])
+
+    def hold(self, lease: Lease, message_id: str, *, now: datetime) -> None:
+        """A rule of the user's holds it until they say what becomes of it. Raises `LeaseLost`."""
+        done = self._hold(
+            message=keys.message(message_id),
+            lease=keys.lease(lease.uid),
+            id=message_id,
+            uid=name_of(lease.uid),
+            token=lease.token,
+            now_ms=codec.ms(now),
+            event=codec.dump_event(HeldByRule(at=now, uid=lease.uid)),
+        )
+        if done < 0:
+            raise LeaseLost("the lease was lost before a message was held")
 
     def release(self, message_id: str, uid: str, *, by: str, now: datetime) -> bool:
         """Have it delivered like any other, in all its parts. False when it is not held for this uid (any more)."""

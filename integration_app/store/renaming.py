@@ -16,14 +16,15 @@ from integration_app.store import codec, keys, vault
 from integration_app.store.accounts import KEY_BYTES, KIND, Accounts
 
 _BEGUN = "names_begun"
-_OWN = (keys.OUTBOX, keys.OF, keys.OPEN, keys.LEASE, keys.POKE, keys.INSTALLATION, keys.PHONES, keys.LOAD, keys.DAY,
-        keys.GATE_UID, *(f"{keys.PREFIX}{what}:" for what in ("used", "transcribed", "limits", "noticed", "sessions",
-                                                              "link-of")))  # fmt: skip
+_OWN = (
+    keys.OUTBOX, keys.OF, keys.OPEN, keys.LEASE, keys.POKE, keys.INSTALLATION, keys.PHONES, keys.LOAD, keys.DAY,
+    keys.GATE_UID, "oi:used:", "oi:transcribed:", "oi:limits:", "oi:noticed:", "oi:sessions:", "oi:undo:",
+    "oi:link-of:", "oi:import:", "oi:import-items:", "oi:import-ids:", "oi:import-lock:",
+)  # fmt: skip
 """Keys of one uid: it stands behind these, up to the next colon."""
-_SCORED, _SETS = (keys.DUE, keys.LEFT, keys.FAILING, keys.BOOKED), (keys.INSTALLATIONS,)
+_SCORED, _SETS = (keys.DUE, keys.LEFT, keys.FAILING, keys.BOOKED), (keys.INSTALLATIONS, keys.IMPORTS)
 _PAIRS = (keys.QUARANTINE, keys.PROVISIONAL)
 _POINTERS = (f"{keys.PREFIX}inbox:", f"{keys.PREFIX}link:")
-_MARKS = ("state", "tried", "last", "epoch", "suspect", "made")
 
 
 class Renaming:
@@ -100,7 +101,7 @@ class Renaming:
         done = 0
         for field, value in self._redis.hgetall(key).items():
             mark, colon, uid = str(field).partition(":")
-            if mark in _MARKS and colon and self._called(uid) != uid:
+            if mark in keys.MARKS and colon and self._called(uid) != uid:
                 self._redis.hset(key, f"{mark}:{self._called(uid)}", value)
                 done += int(self._redis.hdel(key, str(field)))
         return bool(done)

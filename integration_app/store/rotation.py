@@ -11,7 +11,7 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.store import accounts, audit, keys, notices
+from integration_app.store import accounts, audit, imports, keys, notices
 from integration_app.store.accounts import name_of
 from integration_app.store.installations import Installations, as_installation
 from integration_app.store.scripts import load
@@ -43,6 +43,10 @@ class Rotation:
             done["deliveries"] += self._hash(key, _DELIVERY)
         for uid in self._installations.uids():
             done["installations"] += self._installation(uid)
+        for key in self._keys(keys.imported("")):
+            done["imports"] += self._hash(key, {"name": imports.KIND})
+        for key in self._keys(keys.import_items("")):
+            done["imports"] += self._list(key, imports.KIND)
         done["links"] = self._shared_phones.reseal()
         done["notices"] = self._list(keys.NOTICES, notices.KIND)
         done["audit"] = self._list(keys.AUDIT, audit.KIND)

@@ -44,7 +44,7 @@ def _confirm_phone(services: Services, uid: str) -> None:
 
 def pause(services: Services, uid: str, *, paused: bool) -> None:
     """Hold what arrives, or go on with it at once."""
-    _prefer(services, uid, paused=paused, paused_at=services.clock() if paused else None)
+    prefer(services, uid, paused=paused, paused_at=services.clock() if paused else None)
     services.due.set(uid, services.clock())
 
 
@@ -63,7 +63,7 @@ def _preferences(services: Services, uid: str) -> None:
     of_mail = {"senders": senders, "automatic": asked.get("automatic") == "yes"} if "senders" in asked else {}
     zone = asked.get("time_zone", "UTC")
     spoken = asked.get("language", "")
-    _prefer(
+    prefer(
         services,
         uid,
         import_as=kind,
@@ -93,7 +93,7 @@ def _release(services: Services, uid: str) -> None:
     senders, sender = installation.preferences.senders, story.message.sender.lower()
     if request.form.get("always") == "yes" and senders and _SENDER.fullmatch(sender):
         kept = dict.fromkeys((*(row for row in senders if row != sender), f"~{sender}"))
-        _prefer(services, uid, senders=tuple(kept)[-_SENDERS_MAX:])
+        prefer(services, uid, senders=tuple(kept)[-_SENDERS_MAX:])
 
 
 def _drop(services: Services, uid: str) -> None:
@@ -111,7 +111,14 @@ def _whole(services: Services, uid: str) -> None:
     deliver_whole(services, message_id, uid)
     if request.form.get("always") == "yes":
         kept = dict.fromkeys((*installation.preferences.keep_history, story.message.sender))
-        _prefer(services, uid, keep_history=tuple(kept)[-_SENDERS_MAX:])
+        prefer(services, uid, keep_history=tuple(kept)[-_SENDERS_MAX:])
+
+
+def _undo(services: Services, uid: str) -> None:
+    if services.installations.undo(uid):
+        services.due.set(uid, services.clock())
+    else:
+        session["problem"] = "late"
 
 
 def _end_session(services: Services, uid: str) -> None:
@@ -138,6 +145,7 @@ ACTIONS: dict[str, Callable[[Services, str], None]] = {
     "release": _release,
     "drop": _drop,
     "whole": _whole,
+    "undo": _undo,
     "end-session": _end_session,
     "sign-out": _sign_out,
     "sign-out-everywhere": _sign_out_everywhere,
@@ -153,12 +161,15 @@ DONE = {
     "release": "released",
     "drop": "dropped",
     "whole": "whole",
+    "undo": "undone",
     "end-session": "ended",
 }
 """What the page says after an action; the words are in its template."""
 
 
-def _prefer(services: Services, uid: str, **changes: Any) -> None:
+def prefer(services: Services, uid: str, **changes: Any) -> None:
+    """Change what they wish; for a little while it can be taken back."""
     installation = services.installations.get(uid)
     if installation:
+        services.installations.keep_for_undo(uid, installation.preferences)
         services.installations.prefer(uid, replace(installation.preferences, **changes))

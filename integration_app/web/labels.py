@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from integration_app.model import RECORDED, Content, Kind, MessageState, Preferences, PreparedText, Reason
+from integration_app.model import (
+    RECORDED,
+    AnyEvent,
+    Begun,
+    Content,
+    DeliveryState,
+    DroppedByOperator,
+    DroppedFromQuarantine,
+    HeldByRule,
+    Kind,
+    MessageState,
+    PartMade,
+    Preferences,
+    PreparedText,
+    Reason,
+    Received,
+    Released,
+    Replayed,
+    SeenInOmi,
+    Settled,
+    TextShown,
+    Then,
+    Through,
+    Unknown,
+    UserRule,
+    WholeAsked,
+)
 from integration_app.store.quota import Quota
 from integration_app.text.clean import one_line
 from integration_app.web.language import say as _
@@ -83,13 +109,84 @@ def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:
         case MessageState.DONE:
             return _("in your Omi")
         case MessageState.QUARANTINED:
+            if mine.get("cause") == Reason.OWN_RULE.key:
+                return _("held by your rule")
             return _("held: we do not believe its sender")
         case MessageState.PARKED:
             return _("could not be delivered")
         case MessageState.DROPPED:
-            return _("not forwarded")
+            reason = Reason.read(mine.get("cause"))
+            return _(reason.label if reason is not Reason.OTHER else Reason.AUTOMATIC.label)
         case MessageState.WAITING | MessageState.SENDING:
             return _reason(mine, preferences)
+
+
+def thens(*, has_tasks: bool) -> dict[str, str]:
+    """What a rule may do, as a choice."""
+    found = {
+        Then.CONVERSATION: _("keep it as a conversation"),
+        Then.MEMORIES: _("keep it as a memory"),
+        Then.TASKS: _("make it a task"),
+        Then.DIGEST: _("put it into the day's digest"),
+        Then.HOLD: _("hold it, until I say"),
+        Then.DROP: _("do not forward it"),
+    }
+    return {then.value: words for then, words in found.items() if then is not Then.TASKS or has_tasks}
+
+
+def rule(row: UserRule) -> str:
+    """A rule as a sentence."""
+    what = {Through.ANY: _("What comes"), Through.TEXT: _("Texts"), Through.MAIL: _("Mail")}[row.through]
+    parts = [
+        what,
+        _("from %(sender)s", sender=row.sender) if row.sender else "",
+        _("with “%(word)s”", word=row.word) if row.word else "",
+    ]
+    return f"{' '.join(filter(None, parts))} → {thens(has_tasks=True)[row.then]}"
+
+
+def text(found: PreparedText | Content | None) -> str:
+    """What was said, as far as it is still here."""
+    if found is None:
+        return ""
+    if isinstance(found, PreparedText):
+        return "\n\n".join(part for part in (found.head, found.text, found.attached) if part)
+    return found.text or found.subject or ""
+
+
+def happened(event: AnyEvent) -> str:
+    """An event as its user reads it; "" for what says nothing to them."""
+    match event:
+        case Received():
+            return _("it arrived")
+        case Begun():
+            return _("it is being sent to your Omi")
+        case Settled(state=DeliveryState.SENDING) | PartMade() | Unknown():
+            return ""
+        case Settled(cause=cause, until=until):
+            reason = Reason.read(cause)
+            return "" if reason is Reason.OTHER or ("%(time)s" in reason.label and until is None) else _ended(event)
+        case Replayed():
+            return _("it is sent once more")
+        case SeenInOmi():
+            return _("your Omi shows it")
+        case HeldByRule():
+            return _("your rule holds it")
+        case Released():
+            return _("it was let through")
+        case DroppedByOperator() | DroppedFromQuarantine():
+            return _("it was dropped")
+        case TextShown():
+            return _("an operator of this service looked at its text")
+        case WholeAsked():
+            return _("you asked for the whole mail")
+        case _:
+            assert_never(event)
+
+
+def _ended(event: Settled) -> str:
+    label = Reason.read(event.cause).label
+    return _(label, time=f"{event.until:%H:%M} UTC") if event.until and "%(time)s" in label else _(label)
 
 
 def _reason(mine: Mapping[str, Any], preferences: Preferences) -> str:

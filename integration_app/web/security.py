@@ -40,6 +40,10 @@ _HEADERS = {
 }
 
 
+UPLOAD, FILE_MAX = "setup.change_import", 10_000_000
+"""The one page that takes a file, and how large it may be."""
+
+
 def install(app: Flask, services: Services) -> Limiter:
     """Cookies, CSRF, headers. Returns the limiter that pages throttle with."""
     is_https = services.settings.public_base_url.startswith("https:")
@@ -57,6 +61,7 @@ def install(app: Flask, services: Services) -> Limiter:
         count, networks = services.settings.trusted_proxies, services.settings.trusted_proxy_networks
         app.wsgi_app = _BehindProxies(app.wsgi_app, count, networks)  # type: ignore[method-assign]
     app.jinja_env.finalize = _writable
+    _make_room_for_files(app, services)  # before the form, and its token, is read
     csrf = CSRFProtect(app)
     for name in ("health", "operator_api"):
         if blueprint := app.blueprints.get(name):
@@ -135,6 +140,14 @@ def _writable(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return value.encode("utf-8", "replace").decode()
     return value
+
+
+def _make_room_for_files(app: Flask, services: Services) -> None:
+    @app.before_request
+    def _room_for_a_file() -> None:
+        """A stranger has none."""
+        if request.endpoint == UPLOAD and signed_in(services):
+            request.max_content_length = FILE_MAX + 100_000
 
 
 def page(*, public: bool = False) -> Callable[[Any], Any]:

@@ -22,6 +22,9 @@ from integration_app.model import PreparedText, WholeAsked
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
 from integration_app.web import actions, labels, language
+from integration_app.web.me import imports as me_imports
+from integration_app.web.me import messages as me_messages
+from integration_app.web.me import rules as me_rules
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import asking, begin, caller, end_here, page, signed_in, to_start
 
@@ -115,7 +118,7 @@ def me(services: Services) -> str | AnyResponse:
     if uid is None or installation is None:
         return to_start()
     said = {"problem": session.pop("problem", None), "done": session.pop("done", None)}
-    return render_template("me.html", **said, **_everything(services, uid))
+    return render_template("me/home.html", **said, **_everything(services, uid))
 
 
 @page()
@@ -157,6 +160,13 @@ _ROUTES: tuple[Route, ...] = (
     Route("/me", me, limit="240/minute"),  # a page that lies open asks forty times
     Route("/me/<action>", act, ("POST",), limit="60/minute"),
     Route("/me/export", export),
+    Route("/me/rules", me_rules.rules),
+    Route("/me/rules", me_rules.change_rules, ("POST",), limit="60/minute"),
+    Route("/me/import", me_imports.imports, limit="240/minute"),
+    Route("/me/import", me_imports.change_import, ("POST",), limit="20/minute"),
+    Route("/me/search", me_messages.search, ("POST",), limit="20/minute"),
+    Route("/me/message/<message_id>", me_messages.message, limit="120/minute"),
+    Route("/me/message/<message_id>", me_messages.change_message, ("POST",), limit="60/minute"),
 )
 
 

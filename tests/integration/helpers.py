@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from integration_app.bootstrap import Services
 from integration_app.model import InboundMessage, Reason, Retry
 from integration_app.store import keys
+from integration_app.store.accounts import uid_of
 from tests.conftest import Clock
 from tests.unit.factories import message
 
@@ -40,7 +41,7 @@ def run_due(services: Services, clock: Clock) -> int:
 
 def ready(services: Services) -> list[str]:
     """The uids for which there is a job or whose time has come, as a worker takes them."""
-    hinted = [str(job.meta["uid"]) for job in services.jobs.rq.jobs]
+    hinted = [uid_of(str(job.meta["uid"])) for job in services.jobs.rq.jobs]
     services.jobs.rq.empty()
     return list(dict.fromkeys([*hinted, *services.due.promote(now=services.clock(), repeat_ms=15_000, limit=100)]))
 

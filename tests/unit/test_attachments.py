@@ -33,7 +33,8 @@ from integration_app.model import (
     Route,
 )
 from integration_app.pipeline.delivery.compose import parts_of
-from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.pipeline.delivery.for_user import for_user
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.providers.common import fetch as vendor
 from integration_app.text.kinds import FileKind, kind_of_file
 

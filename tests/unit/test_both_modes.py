@@ -17,7 +17,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from integration_app.model import InboundMessage
-from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.pipeline.delivery.for_user import for_user
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.providers.base import Provider, WebhookRequest
 from integration_app.providers.mailgun.provider import Mailgun
 from integration_app.providers.postmark.provider import Postmark

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.pipeline.delivery.for_user import for_user
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.providers.base import mail_date
 from integration_app.providers.common.email_headers import head_of, top
 from tests.unit.factories import NOW

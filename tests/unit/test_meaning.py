@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.forwards import forward_of
 from integration_app.model import Attachment, Content, Installation, InstallationState, Kind, Preferences
-from integration_app.pipeline.delivery.prepare import for_user, prepare, said_at
+from integration_app.pipeline.delivery.for_user import for_user
+from integration_app.pipeline.delivery.prepare import prepare, said_at
 from integration_app.text.calendar import invitations
 from integration_app.text.dates import read_date
 from tests.unit.factories import NOW, message

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from integration_app.model import Hints, Kind, PreparedText, WaitingMessage
+from integration_app.model.messages import CHAT_CHANNELS
 from integration_app.omi import (
     CONVERSATION_TEXT_MAX,
     MEMORY_CONTENT_MAX,
@@ -21,7 +22,7 @@ from integration_app.omi import (
     conversation_body,
     memories_body,
 )
-from integration_app.pipeline.delivery.group import CHAT_CHANNELS, Group, is_long
+from integration_app.pipeline.delivery.group import Group, is_long
 from integration_app.pipeline.delivery.prepare import said_at
 from integration_app.text.clean import one_line
 

@@ -22,6 +22,7 @@ from integration_app.model import (
     Done,
     Drop,
     GateScope,
+    Hold,
     Kind,
     Lane,
     Reason,
@@ -36,11 +37,13 @@ from integration_app.pipeline.delivery.read_back.after_gap import AfterGap
 from integration_app.pipeline.delivery.read_back.reconcile import reconcile
 from integration_app.pipeline.delivery.sending import Sending
 from integration_app.pipeline.delivery.texts import Texts
+from integration_app.pipeline.delivery.user_rules import paced
 from integration_app.pipeline.rules import Rules
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
 from integration_app.store.health import Health
 from integration_app.store.outbox import Outbox
+from integration_app.store.quarantine import Quarantine
 from integration_app.store.rate_limiter import RateLimiter
 from integration_app.store.repair import Repair
 
@@ -63,6 +66,7 @@ class Drain:
         limiter: RateLimiter,
         texts: Texts,
         after_gap: AfterGap,
+        quarantine: Quarantine,
         repair: Repair,
         health: Health,
         sending: Sending,
@@ -76,6 +80,7 @@ class Drain:
         self._limiter = limiter
         self._texts = texts
         self._after_gap = after_gap
+        self._quarantine = quarantine
         self._repair = repair
         self._health = health
         self._sending = sending
@@ -160,7 +165,7 @@ class Drain:
 
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
         waiting = self._after_gap.sift(run, self._readable(run, give_up_at))
-        groups = plan(waiting, closed_until(run.gates), self._rules)
+        groups = plan(waiting, closed_until(run.gates), paced(self._rules, run.preferences))
         # the memories that Omi made of a text are known by their time alone: no others may come between
         unclear = {lane.kind for lane in busy if lane.kind is Kind.MEMORIES}
         for group in groups:
@@ -199,6 +204,10 @@ class Drain:
     def _prepared(self, run: DrainPass, item: WaitingMessage) -> WaitingMessage | None:
         """The message with its text; None when it has none, or is not to be forwarded: then it is set aside."""
         ready, ending = self._texts.ready(run, item)
+        if isinstance(ending, Hold):
+            self._quarantine.hold(run.lease, item.id, now=self._clock())
+            run.acted = True
+            return None
         if ending is not None:
             self._sending.set_aside(run, [ready], ending)
             return None

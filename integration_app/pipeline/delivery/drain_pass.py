@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from integration_app.model import Gate, GateScope, Installation, Kind, PreparedText
+from integration_app.model import NO_PREFERENCES, Gate, GateScope, Installation, Kind, Preferences, PreparedText
 from integration_app.store.due import Lease
 from integration_app.store.outbox import Snapshot
 
@@ -36,6 +36,10 @@ class DrainPass:
     @property
     def installation(self) -> Installation | None:
         return self.snapshot.installation
+
+    @property
+    def preferences(self) -> Preferences:
+        return self.installation.preferences if self.installation else NO_PREFERENCES
 
     def gate_until(self, kind: Kind, now: datetime) -> datetime:
         """Until when this kind may not leave; `now` when it may."""

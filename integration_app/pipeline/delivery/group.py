@@ -1,7 +1,8 @@
 """Which waiting messages leave together, and when. Pure.
 
-Texts of one sender wait for a quiet window, but no longer than a maximum; mails and memories do not wait. What
-waits behind a closed gate grows into one group instead of queueing up, because Omi counts calls, not words.
+Texts of one sender wait for a quiet window, but no longer than a maximum; mails and memories do not wait; a digest
+waits for its hour. What waits behind a closed gate grows into one group instead of queueing up, because Omi counts
+calls, not words.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from integration_app.model import Kind, Lane, PreparedText, WaitingMessage
+from integration_app.model import Kind, Lane, PreparedText, Then, WaitingMessage
+from integration_app.model.messages import CHAT_CHANNELS
 from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
+from integration_app.pipeline.delivery.user_rules import next_daily
 from integration_app.pipeline.rules import Rules
 
-CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
-"""Channels in which people say one thing in several messages."""
+DIGEST = "digest"
+"""In the place of a sender: the day's messages of a channel, from whomever."""
+
+IMPORT = "import"
+"""Channel of what a user brings along; its memories share calls."""
 
 _BLOCK_OVERHEAD = 50
 """Characters that a block may add to its text and head: a speaker's name, blank lines."""
@@ -68,8 +74,10 @@ def plan(waiting: Iterable[WaitingMessage], gates: Mapping[Kind, datetime], rule
 def lane_of(message: WaitingMessage) -> Lane:
     assert message.prepared is not None  # noqa: S101 - only prepared messages are grouped
     sender = message.message.sender
-    if message.message.hints:
+    if message.message.hints and not (message.message.channel == IMPORT and message.prepared.kind is Kind.MEMORIES):
         sender = f"{sender}:{message.id}"  # an event that describes itself is never joined with another
+    elif message.then is Then.DIGEST:
+        sender = DIGEST
     return Lane(message.message.channel, sender, message.prepared.kind)
 
 
@@ -79,7 +87,7 @@ class _Growing:
         self.messages: list[WaitingMessage] = []
         self._gate = gate
         self._quiet, self._longest = wait_for(lane.channel, lane.kind, rules)
-        self._span = rules.group_span
+        self._rules = rules
         self._size = 0
 
     def add(self, message: WaitingMessage) -> None:
@@ -90,7 +98,7 @@ class _Growing:
         arrived = message.message.received_at
         return (
             arrived <= self.closes_at()
-            and arrived - self._first <= self._span
+            and arrived - self._first <= self._rules.group_span
             and self._size + _size(message) <= CONVERSATION_TEXT_MAX
             and not any(item.prepared and is_long(item.prepared) for item in (message, self.messages[-1]))
         )
@@ -98,6 +106,8 @@ class _Growing:
     def closes_at(self) -> datetime:
         last = max(item.message.received_at for item in self.messages)
         natural = min(last + self._quiet, self._first + self._longest)
+        if self.lane.sender == DIGEST:
+            natural = next_daily(self._first, self._rules.daily_hour, self._rules.zone)
         if self._gate is not None and self._first < self._gate:
             return max(natural, self._gate)
         return max(natural, self._first)

@@ -2,7 +2,7 @@
 
 A message may say what it wants to become: "remember: …" is memories, "note: …" and "todo: …" a conversation; so may
 the private address that it was sent to (`…+memory@`, `…+note@`). Where it does not, the user's preference decides, and
-without one it is a conversation. Who is asked: the text, then the address, then the user.
+without one it is a conversation. Who is asked: the text, then the address, then the user's rules, then the user.
 """
 
 from __future__ import annotations
@@ -14,26 +14,24 @@ from datetime import datetime, timedelta
 
 from integration_app.attachments import Reading, read_plain
 from integration_app.mail import Forward, Mail, mail_of
-from integration_app.model import Attachment, Content, InboundMessage, Installation, Kind, PreparedText
-from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
-from integration_app.text.addresses import is_listed
+from integration_app.model import (
+    Attachment,
+    Content,
+    InboundMessage,
+    Kind,
+    PreparedText,
+)
+from integration_app.omi import MEMORY_CONTENT_MAX
 from integration_app.text.clean import clean, one_line
 
 _PREFIX = re.compile(r"\s*(remember|note|to-?do)\s*[:：]\s*", re.IGNORECASE)
 _ASKED = {"remember": Kind.MEMORIES, "note": Kind.CONVERSATION, "todo": Kind.CONVERSATION}
-_LABELS = {
-    "memory": Kind.MEMORIES,
-    "memories": Kind.MEMORIES,
-    "remember": Kind.MEMORIES,
-    "note": Kind.CONVERSATION,
-    "conversation": Kind.CONVERSATION,
-}
 _TAG = re.compile(r"(?<!\S)#([^\W\d_][\w-]{0,49})")
 _LABEL = re.compile(r"#[^\W\d_]+(?:-[^\W\d_]+)*[.,;]?")
 _FORWARD_PREFIX = re.compile(r"\s*[^\W\d_]{1,12}\s?[:：]\s*")
 _FORWARD_MARK = "---------- Forwarded message ----------"
 
-_TO_DO = "To do: "
+TO_DO = "To do: "
 
 _TAGS_MAX = 20
 _EARLIEST = timedelta(days=31)
@@ -42,9 +40,6 @@ _LATEST = timedelta(minutes=5)
 _HISTORY_MAX = 200_000
 """Characters of the answered mail that are kept beside a reply."""
 
-
-_ROOM = CONVERSATION_TEXT_MAX - 2_000
-"""Characters of a text with what is added to it for one user; the rest is for its head."""
 
 Read = Callable[[Attachment], Reading]
 
@@ -102,48 +97,6 @@ class _Attached:
         return cls(tuple(lines), "\n\n".join(words), "\n".join(names))
 
 
-def for_user(
-    prepared: PreparedText, message: InboundMessage, installation: Installation | None, *, has_tasks: bool = False
-) -> PreparedText:
-    """As this user gets it: by the address of theirs that it was sent to, and by their preference.
-
-    `has_tasks`: what is to do can become an action item.
-    """
-    wants = installation is None or installation.preferences.read_attachments
-    if has_tasks and prepared.to_do:
-        wants = False
-    prepared = _with(prepared, prepared.attached if wants else prepared.named, "\n\n" if wants else "\n")
-    made = _wanted(prepared, message, installation, has_tasks=has_tasks)
-    if has_tasks and made.kind is Kind.MEMORIES and len(made.text) > MEMORY_CONTENT_MAX:
-        return replace(
-            made, kind=Kind.CONVERSATION
-        )  # one's own key has no route for it; Omi finds the facts there, too
-    return made
-
-
-def _wanted(
-    prepared: PreparedText, message: InboundMessage, installation: Installation | None, *, has_tasks: bool
-) -> PreparedText:
-    if has_tasks and prepared.to_do:
-        return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(_TO_DO), head=None)
-    if installation and prepared.history and is_listed(message.sender, installation.preferences.keep_history):
-        prepared = replace(_with(prepared, prepared.history, "\n\n"), history="")
-    if prepared.asked or installation is None:
-        return prepared
-    kind = _asked_by_address(message.recipients, installation.inbox_token) or installation.preferences.import_as
-    return prepared if kind in (None, prepared.kind) else _as(prepared, kind)
-
-
-def _with(prepared: PreparedText, more: str, gap: str) -> PreparedText:
-    """With more text, as far as there is room."""
-    if not more:
-        return prepared
-    text = f"{prepared.text}{gap}{more}".strip()
-    if len(text) > _ROOM:
-        text = f"{text[:_ROOM].rstrip()}\n[Cut here: {len(text) - _ROOM:,} more characters]"
-    return replace(prepared, text=text)
-
-
 def said_at(message: InboundMessage, prepared: PreparedText | None = None) -> datetime:
     """When it was said: the original's date or the sender's where it is believable, else when it reached us."""
     if prepared and prepared.said_at:
@@ -184,7 +137,7 @@ def _mail(message: InboundMessage, read: Read) -> PreparedText:
         attached=found.words,
         named=found.names,
     )
-    return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
+    return as_kind(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 
 
 def _head(message: InboundMessage, mail: Mail, subject: str, written: datetime) -> str:
@@ -218,7 +171,7 @@ def _wish(text: str) -> tuple[Kind | None, str]:
         return None, text
     word = found.group(1).lower().replace("-", "")
     rest = text[found.end() :]
-    return _ASKED[word], f"{_TO_DO}{rest}" if word == "todo" else rest
+    return _ASKED[word], f"{TO_DO}{rest}" if word == "todo" else rest
 
 
 def _is_to_do(text: str) -> bool:
@@ -229,10 +182,10 @@ def _is_to_do(text: str) -> bool:
 def _by_wish(text: str) -> PreparedText:
     kind, rest = _wish(text)
     prepared = PreparedText(text=rest.strip(), kind=Kind.CONVERSATION, asked=kind is not None, to_do=_is_to_do(text))
-    return _as(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
+    return as_kind(prepared, Kind.MEMORIES) if kind is Kind.MEMORIES else prepared
 
 
-def _as(prepared: PreparedText, kind: Kind) -> PreparedText:
+def as_kind(prepared: PreparedText, kind: Kind) -> PreparedText:
     """The same text as another kind. A memory has tags instead of #words, and no head: its subject stands for it."""
     if kind is Kind.CONVERSATION:
         return replace(prepared, kind=kind)
@@ -254,15 +207,6 @@ def _has_words(text: str) -> bool:
 def _subject(head: str | None) -> str:
     rows = dict(line.partition(": ")[::2] for line in (head or "").split("\n"))
     return rows.get("Subject", "")
-
-
-def _asked_by_address(recipients: tuple[str, ...], token: str) -> Kind | None:
-    """What the address says that carries this user's token: `<token>+memory@…`, in whatever order."""
-    for address in recipients:
-        labels = (address.rpartition("@")[0] or address).lower().split("+")
-        if token in labels and (asked := next((_LABELS[label] for label in labels if label in _LABELS), None)):
-            return asked
-    return None
 
 
 def _without_tags(text: str) -> str:

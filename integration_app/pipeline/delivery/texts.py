@@ -13,15 +13,18 @@ from integration_app.model import (
     Clock,
     Content,
     Drop,
+    Hold,
     Installation,
     Park,
     PreparedText,
     Reason,
+    Then,
     WaitingMessage,
 )
 from integration_app.pipeline.delivery.compose import parts_of
 from integration_app.pipeline.delivery.drain_pass import DrainPass
-from integration_app.pipeline.delivery.prepare import for_user, prepare
+from integration_app.pipeline.delivery.for_user import as_user_gets
+from integration_app.pipeline.delivery.prepare import prepare
 from integration_app.store.inbox import Inbox
 
 WORKERS_MAX = 3
@@ -37,7 +40,7 @@ class Texts:
         self._clock = clock
         self._has_tasks = has_tasks
 
-    def ready(self, run: DrainPass, item: WaitingMessage) -> tuple[WaitingMessage, Park | Drop | None]:
+    def ready(self, run: DrainPass, item: WaitingMessage) -> tuple[WaitingMessage, Park | Drop | Hold | None]:
         """The message as its user gets it; with a decision where it is not to be sent. Raises `NotYet` while something
         that came along may still become readable.
         """
@@ -59,10 +62,8 @@ class Texts:
             if run.snapshot.held > 1:
                 self._inbox.acquit(item.id, run.lease.uid)
         assert item.prepared is not None  # noqa: S101 - it has just been made
-        ready = replace(
-            item, prepared=for_user(item.prepared, item.message, run.installation, has_tasks=self._has_tasks)
-        )
-        return ready, _unwanted(ready.prepared, run.installation)
+        ready = as_user_gets(item, item.prepared, run.installation, has_tasks=self._has_tasks)
+        return ready, _unwanted(ready, run.installation)
 
     def save_rest(self, run: DrainPass) -> None:
         """Keep the texts of what does not leave yet, and drop their raw contents."""
@@ -86,10 +87,15 @@ class Texts:
         return parts_of(prepare(replace(item.message, content=content), read))
 
 
-def _unwanted(prepared: PreparedText | None, installation: Installation | None) -> Drop | None:
+def _unwanted(item: WaitingMessage, installation: Installation | None) -> Drop | Hold | None:
     """Why a prepared message is recorded and not forwarded."""
+    prepared = item.prepared
     if prepared is None or (not prepared.text.strip() and not prepared.head):
         return Drop(Reason.NOTHING_READABLE)
     if prepared.automatic and not (installation and installation.preferences.automatic):
         return Drop(Reason.AUTOMATIC, f"{Reason.AUTOMATIC.sentence}: {prepared.automatic}")
-    return None
+    if item.released:  # its user has seen it, and wants it
+        return None
+    if item.then is Then.DROP:
+        return Drop(Reason.OWN_RULE)
+    return Hold() if item.then is Then.HOLD else None

@@ -20,6 +20,7 @@ from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
+from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
 from integration_app.store.outbox import Outbox
@@ -45,6 +46,7 @@ class Erasure:
         gates: Gates,
         quotas: Quotas,
         health: Health,
+        imports: Imports,
         secret: str,
         clock: Clock,
     ) -> None:
@@ -59,6 +61,7 @@ class Erasure:
         self._gates = gates
         self._quotas = quotas
         self._health = health
+        self._imports = imports
         self._secret = secret.encode()
         self._clock = clock
 
@@ -109,6 +112,7 @@ class Erasure:
         self._outbox.erase(uid, now=self._clock())
         self._gates.erase(uid)
         self._quotas.erase(uid)
+        self._imports.erase(uid)
         self._auth.erase(uid)
         self._health.forget_on_disk()
         return self._receipt(uid, dict(counts), self._clock())

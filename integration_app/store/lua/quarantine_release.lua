@@ -5,7 +5,7 @@
 -- @repeat it is not held any more
 -- @include message due
 if redis.call('HGET', message, 'state:' .. uid) ~= 'quarantined' then return 0 end
-redis.call('HSET', message, 'state:' .. uid, 'waiting')
+redis.call('HSET', message, 'state:' .. uid, 'waiting', 'free:' .. uid, 1)  -- no rule holds it once more
 weigh(id, uid, 'held', -1)
 weigh(id, uid, 'bytes', 1)
 redis.call('ZREM', K.quarantine, id .. ' ' .. uid)

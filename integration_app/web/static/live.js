@@ -36,3 +36,5 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   navigator.clipboard?.writeText(button.dataset.copy).then(() => { button.textContent = button.dataset.done; });
 });
+// an offer that ends: Undo
+for (const node of document.querySelectorAll("[data-gone]")) setTimeout(() => node.remove(), Number(node.dataset.gone) * 1000);

@@ -7,7 +7,7 @@ local function look(uid, after, limit, content_max, gate_keys)
   for i = 1, #entries, 2 do
     local message = K.message .. entries[i]
     local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid, 'epoch',
-      'epoch:' .. uid)
+      'epoch:' .. uid, 'free:' .. uid)
     local content = false
     if not got[2] and room > 0 then
       local size = redis.call('HSTRLEN', message, 'content')
@@ -16,7 +16,7 @@ local function look(uid, after, limit, content_max, gate_keys)
         room = room - size
       end
     end
-    table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content, got[6] or got[5]})
+    table.insert(rows, {entries[i], entries[i + 1], got[1], got[2], got[3], got[4], content, got[6] or got[5], got[7]})
   end
   local open = {}
   for _, id in ipairs(redis.call('ZRANGE', K.open .. uid, 0, -1)) do

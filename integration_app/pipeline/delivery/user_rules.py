@@ -1,0 +1,84 @@
+"""Which of a user's rules fits a message: the first. And how soon this user wants what they sent. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from integration_app.model import InboundMessage, Preferences, PreparedText, Through, UserRule
+from integration_app.model.messages import CHAT_CHANNELS
+from integration_app.pipeline.rules import Rules
+from integration_app.text.addresses import is_listed
+
+_PHONE_SIGNS = re.compile(r"[\s().-]")
+
+
+def first_of(rules: tuple[UserRule, ...], message: InboundMessage, prepared: PreparedText) -> UserRule | None:
+    """None where no rule fits, and for events that describe themselves."""
+    if message.hints:
+        return None
+    return next((rule for rule in rules if fits(rule, message, prepared)), None)
+
+
+def fits(rule: UserRule, message: InboundMessage, prepared: PreparedText) -> bool:
+    return (
+        _comes(rule.through, message.channel)
+        and (not rule.sender or _is_from(rule.sender, message.sender))
+        and (not rule.word or _says(rule.word, f"{prepared.head or ''}\n{prepared.text}"))
+    )
+
+
+def paced(rules: Rules, preferences: Preferences) -> Rules:
+    """With this user's own quiet window, hour and zone."""
+    quiet = rules.sms_quiet if preferences.quiet_seconds is None else timedelta(seconds=preferences.quiet_seconds)
+    return replace(
+        rules,
+        sms_quiet=quiet,
+        sms_max_wait=max(rules.sms_max_wait, 3 * quiet) if preferences.quiet_seconds else rules.sms_max_wait,
+        daily_hour=preferences.daily_hour,
+        zone=_zone(preferences.time_zone),
+    )
+
+
+def next_daily(after: datetime, hour: int, zone: tzinfo) -> datetime:
+    """The next time at which it is this full hour there."""
+    local = after.astimezone(zone)
+    for days in (0, 1, 2):
+        at = datetime.combine(local.date() + timedelta(days=days), time(hour), zone).astimezone(UTC)
+        if at > after:
+            return at
+    raise AssertionError("within two days it is every hour")
+
+
+def is_for_digest(preferences: Preferences, message: InboundMessage) -> bool:
+    """Whether it is joined with the day's others where no rule says otherwise."""
+    return preferences.daily and not message.hints and message.channel != "call"
+
+
+def _comes(through: Through, channel: str) -> bool:
+    match through:
+        case Through.ANY:
+            return True
+        case Through.TEXT:
+            return channel in CHAT_CHANNELS
+        case Through.MAIL:
+            return channel == "email"
+
+
+def _is_from(wanted: str, sender: str) -> bool:
+    if "@" in wanted:
+        return is_listed(sender, (wanted,))
+    return _PHONE_SIGNS.sub("", wanted) == sender
+
+
+def _says(word: str, text: str) -> bool:
+    return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name) if name != "UTC" else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC

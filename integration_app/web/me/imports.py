@@ -1,0 +1,106 @@
+"""Bring along what is elsewhere: upload a file, see what would come of it, start, pause, stop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from integration_app import logs
+from integration_app.bootstrap import Services
+from integration_app.model import ImportState, Installation, MessageState
+from integration_app.text.clean import one_line
+from integration_app.transfer.apart import read_apart
+from integration_app.transfer.items import UnreadableFile
+from integration_app.web import labels
+from integration_app.web.security import FILE_MAX, page, signed_in, to_start
+
+log = logs.get(__name__)
+
+SPANS = ("day", "week", "month")
+_AN_HOUR = 10
+"""Conversations that Omi takes in an hour, where it has not said otherwise."""
+_SHOWN = 20
+
+
+@page()
+def imports(services: Services) -> str | AnyResponse:
+    uid = signed_in(services)
+    installation = services.installations.get(uid) if uid else None
+    if uid is None or installation is None:
+        return to_start()
+    return _shown(services, installation)
+
+
+@page()
+def change_import(services: Services) -> str | AnyResponse:
+    uid = signed_in(services)
+    installation = services.installations.get(uid) if uid else None
+    if uid is None or installation is None:
+        return to_start()
+    status = services.imports.status(uid)
+    match request.form.get("do", ""):
+        case "upload" if status is None or status.state in (ImportState.DRAFT, ImportState.DONE):
+            if problem := _read(services, installation):
+                return _shown(services, installation, problem)
+        case "start" if status:
+            services.imports.set_state(uid, ImportState.RUNNING)
+        case "pause" if status:
+            services.imports.set_state(uid, ImportState.PAUSED)
+        case "forget":
+            services.imports.erase(uid)
+            session["done"] = "forgotten"
+    return redirect(url_for("setup.imports"), 303)
+
+
+def _read(services: Services, installation: Installation) -> str:
+    """Keep a file as a draft; what is wrong with it, where something is."""
+    file, per = request.files.get("file"), request.form.get("per", "")
+    data = file.read(FILE_MAX + 1) if file else b""
+    if file:
+        file.close()
+    if not file or not data:
+        return "choose a file first"
+    if len(data) > FILE_MAX:
+        return f"it is larger than {FILE_MAX // 1_000_000} MB: split it, or leave media out of the export"
+    zone = installation.preferences.time_zone
+    try:
+        rows = read_apart(
+            data,
+            file.filename or "file",
+            me=one_line(request.form.get("me", ""), 120),
+            zone=zone if labels.is_zone(zone) else "UTC",
+            per=per if per in SPANS else SPANS[0],
+            has_tasks=services.omi.is_personal,
+        )
+    except UnreadableFile as error:
+        log.info("a file was not imported", size=len(data))
+        return str(error)
+    if not rows:
+        return "there is nothing in it that could be imported"
+    services.importing.draft(installation.uid, one_line(file.filename or "file", 80), rows)
+    return ""
+
+
+def _shown(services: Services, installation: Installation, problem: str = "") -> str:
+    uid, now = installation.uid, services.clock()
+    status = services.imports.status(uid)
+    taken = [
+        (message_id, story.states.get(uid), labels.title(services.inbox.text(message_id)))
+        for message_id in (status.message_ids if status else ())[-500:]
+        if (story := services.inbox.story(message_id))
+    ]
+    left = max(0, status.total - status.taken) if status else 0
+    return render_template(
+        "me/import.html",
+        status=status,
+        state=status.state.value if status else "",
+        problem=problem,
+        left=left,
+        hours=timedelta(hours=left / _AN_HOUR),
+        waits=status.until if status and status.until and status.until > now else None,
+        arrived=sum(state is MessageState.DONE for _, state, _ in taken),
+        failed=[(name, title) for name, state, title in taken if state is MessageState.PARKED][:_SHOWN],
+        done=session.pop("done", None),
+    )

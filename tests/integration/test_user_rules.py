@@ -1,0 +1,76 @@
+"""What a user's own rules make of messages, through the store and a real drain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from integration_app.bootstrap import Services
+from integration_app.model import Preferences, Then, Through, UserRule
+from tests.conftest import Clock
+from tests.integration.helpers import link, run_to_rest, state, text
+from tests.sandbox_control import SandboxControl
+
+DROPS = UserRule(Then.DROP, word="spam")
+HOLDS = UserRule(Then.HOLD, Through.TEXT, word="later")
+
+
+@pytest.fixture
+def services(build: Callable[..., Services], sandbox: SandboxControl) -> Services:
+    sandbox.enable("u", "v")
+    made = build()
+    link(made, "u", "v")
+    made.installations.prefer("u", Preferences(rules=(DROPS, HOLDS, UserRule(Then.MEMORIES, word="fact"))))
+    return made
+
+
+def test_each_user_has_their_own(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    dropped, kept = text(services, "some spam here"), text(services, "a fact about bees")
+    run_to_rest(services, clock)
+    assert (state(services, dropped, "u"), state(services, dropped, "v")) == ("dropped", "done")
+    assert (state(services, kept, "u"), state(services, kept, "v")) == ("done", "done")
+    assert [row["content"] for row in sandbox.memories("u")] == ["a fact about bees"]
+    assert sandbox.texts("u") == []
+    assert "a fact about bees" in "".join(sandbox.texts("v"))
+    row = next(to for to in services.timeline.latest(limit=5, uid="u")[-1]["recipients"] if to["uid"] == "u")
+    assert row["cause"] == "own_rule"
+
+
+def test_what_is_held_goes_when_its_user_says_so_and_is_not_held_again(
+    services: Services, sandbox: SandboxControl, clock: Clock
+) -> None:
+    held, other = text(services, "read this later"), text(services, "and this now")
+    run_to_rest(services, clock)
+    assert (state(services, held, "u"), state(services, other, "u")) == ("quarantined", "done")
+    assert [(row[0], row[1]) for row in services.quarantine.held()] == [(held, "u")]
+    assert services.outbox.size("u") == 0
+    services.quarantine.release(held, "u", by="the user", now=clock())
+    run_to_rest(services, clock)
+    assert state(services, held, "u") == "done"
+    assert sum("read this later" in said for said in sandbox.texts("u")) == 1
+
+
+def test_a_rule_that_is_taken_away_holds_nothing_more(services: Services, clock: Clock) -> None:
+    services.installations.prefer("u", Preferences())
+    message_id = text(services, "read this later")
+    run_to_rest(services, clock)
+    assert state(services, message_id, "u") == "done"
+
+
+def test_a_day_is_one_conversation(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    services.installations.prefer("u", Preferences(daily=True, daily_hour=20))
+    ids = []
+    for hours in (1, 2, 3):
+        clock.pass_time(hours=hours)
+        ids.append(text(services, f"at {hours}"))
+        services.drain.run("u")
+    assert {state(services, message_id, "u") for message_id in ids} == {"waiting"}
+    (waits,) = services.estimates.of("u")
+    assert len(waits.message_ids) == 3
+    assert waits.at.hour == 20
+    run_to_rest(services, clock, within=timedelta(days=2))
+    (said,) = sandbox.texts("u")
+    assert "at 1" in said
+    assert "at 3" in said
