@@ -27,7 +27,7 @@ from integration_app.web import callers
 OPERATOR_IDLE, OPERATOR_LONGEST = timedelta(minutes=30), timedelta(hours=12)
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": CSP,
@@ -42,6 +42,9 @@ _HEADERS = {
 
 UPLOAD, FILE_MAX = "setup.change_import", 10_000_000
 """The one page that takes a file, and how large it may be."""
+
+SHARE = "integration_app.web.me.send.share"
+"""A phone's Share menu has no token; the page that it opens sends nothing by itself."""
 
 
 def install(app: Flask, services: Services) -> Limiter:
@@ -63,6 +66,7 @@ def install(app: Flask, services: Services) -> Limiter:
     app.jinja_env.finalize = _writable
     _make_room_for_files(app, services)  # before the form, and its token, is read
     csrf = CSRFProtect(app)
+    csrf.exempt(SHARE)
     for name in ("health", "operator_api"):
         if blueprint := app.blueprints.get(name):
             csrf.exempt(blueprint)

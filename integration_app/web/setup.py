@@ -25,6 +25,7 @@ from integration_app.web import actions, labels, language
 from integration_app.web.me import imports as me_imports
 from integration_app.web.me import messages as me_messages
 from integration_app.web.me import rules as me_rules
+from integration_app.web.me import send as me_send
 from integration_app.web.routes import Route, add_routes
 from integration_app.web.security import asking, begin, caller, end_here, page, signed_in, to_start
 
@@ -164,6 +165,10 @@ _ROUTES: tuple[Route, ...] = (
     Route("/me/rules", me_rules.change_rules, ("POST",), limit="60/minute"),
     Route("/me/import", me_imports.imports, limit="240/minute"),
     Route("/me/import", me_imports.change_import, ("POST",), limit="20/minute"),
+    Route("/manifest.webmanifest", me_send.manifest),
+    Route("/me/write", me_send.write),
+    Route("/me/share", me_send.share, ("POST",), limit="60/minute"),
+    Route("/me/send", me_send.send, ("POST",), limit="60/minute"),
     Route("/me/search", me_messages.search, ("POST",), limit="20/minute"),
     Route("/me/message/<message_id>", me_messages.message, limit="120/minute"),
     Route("/me/message/<message_id>", me_messages.change_message, ("POST",), limit="60/minute"),

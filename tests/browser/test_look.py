@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from tests.browser.conftest import DESKTOP_SIZE, PHONE_SIZE, Site
 
 USER_PAGES = ("/", "/setup?uid=looker", "/privacy", "/support", "/me")
+SUB_PAGES = ("/me/rules", "/me/import", "/me/write")
 OPERATOR_PAGES = tuple(
     f"/operator{page}"
     for page in ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
@@ -45,6 +46,24 @@ def test_a_users_pages(site: Site, open_page: Callable[..., Page], size: dict[st
     site.mail(uid, "ana@example.com", "A mail to look at.")
     page.get_by_text("email").first.wait_for()
     look_over(page, f"{site.stack.web_url}/me")
+    for path in SUB_PAGES:
+        look_over(page, site.stack.web_url + path)
+    page.goto(f"{site.stack.web_url}/me")
+    page.get_by_role("link", name="A mail to look at").or_(page.get_by_role("link", name="Hello")).first.click()
+    look_over(page, page.url)
+    for path in ("/me", *SUB_PAGES, page.url.removeprefix(site.stack.web_url)):  # long words
+        look_over(page, f"{site.stack.web_url}{path}?lang=de")
+
+
+def test_at_twice_the_size_nothing_is_cut_off(site: Site, open_page: Callable[..., Page]) -> None:
+    """200 % zoom of a phone's width and of a desktop's: the same pixels for half of the room."""
+    for size in ({"width": 195, "height": 422}, {"width": 640, "height": 400}):
+        page = open_page(size)
+        for path in USER_PAGES[:-1]:
+            look_over(page, site.stack.web_url + path)
+        site.sign_in(page, f"zoom-{size['width']}")
+        for path in ("/me", *SUB_PAGES):
+            look_over(page, site.stack.web_url + path)
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
