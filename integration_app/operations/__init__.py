@@ -6,9 +6,12 @@ from integration_app.operations.dead_letters import replay as replay
 from integration_app.operations.installations import installations as installations
 from integration_app.operations.messages import messages as messages
 from integration_app.operations.messages import moment as moment
+from integration_app.operations.messages import search as search
 from integration_app.operations.messages import text_of as text_of
 from integration_app.operations.outboxes import outbox as outbox
 from integration_app.operations.outboxes import outboxes as outboxes
+from integration_app.operations.overview import compared as compared
 from integration_app.operations.overview import overview as overview
+from integration_app.operations.overview import rates as rates
 from integration_app.operations.providers import providers as providers
 from integration_app.operations.providers import send_test as send_test

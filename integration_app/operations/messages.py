@@ -37,18 +37,34 @@ def messages(
     provider: str = "",
     sender: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """The newest ones that fit; `sender` is a part of the masked one."""
     found = []
-    looked_at = 5000 if provider or sender or since else limit
+    looked_at = 5000 if provider or sender or since or until else limit
     for row in services.timeline.latest(limit=looked_at, uid=uid or None, state=state or None):
         if since and datetime.fromisoformat(row["received_at"]) < since:
             break
+        if until and datetime.fromisoformat(row["received_at"]) > until:
+            continue
         if (provider and row["provider"] != provider) or (sender and sender not in row["sender"]):
             continue
         found.append(row)
         if len(found) >= limit:
             break
+    return found
+
+
+def search(services: Services, words: str, *, limit: int, looked_at: int = 1000) -> list[dict[str, Any]]:
+    """The newest ones whose sender, subject or text holds every word, as far as it is kept."""
+    wanted, found = words.casefold().split(), []
+    for story in services.inbox.latest(looked_at):
+        prepared = _prepared(services, story)
+        said = f"{story.message.sender}\n{prepared.head or ''}\n{prepared.text}" if prepared else story.message.sender
+        if all(word in said.casefold() for word in wanted):
+            found.append(services.timeline.row(story))
+            if len(found) >= limit:
+                break
     return found
 
 

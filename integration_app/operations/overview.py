@@ -14,6 +14,8 @@ WORKER_SEEN = timedelta(seconds=45)
 """A worker that gave no sign of life for longer is gone."""
 HOUR, DAY = 12, 288
 """Five-minute slots."""
+_SERIES = {"accepted": ("webhooks:", ":stored"), "delivered": ("deliveries:done", ""), "failed": ("causes:", "")}
+"""What is counted: beginning and end of the names under which it is."""
 
 
 def overview(services: Services) -> dict[str, Any]:
@@ -43,6 +45,19 @@ def overview(services: Services) -> dict[str, Any]:
             "failed_day": services.health.rates("causes:", slots=DAY, now=now),
         },
     }
+
+
+def rates(services: Services, slots: int) -> dict[str, list[int]]:
+    """What was accepted, delivered and failed in each of the last five-minute slots, oldest first."""
+    now = services.clock()
+    return {
+        name: services.health.rates(begin, ending=end, slots=slots, now=now) for name, (begin, end) in _SERIES.items()
+    }
+
+
+def compared(services: Services) -> dict[str, tuple[int, int]]:
+    """The last 24 hours, and the 24 before them."""
+    return {name: (sum(row[DAY:]), sum(row[:DAY])) for name, row in rates(services, 2 * DAY).items()}
 
 
 def _why(estimate: Estimate) -> str:

@@ -11,6 +11,8 @@ from redis import Redis
 from integration_app.model import Told
 from integration_app.store import codec, keys
 
+_ACKNOWLEDGED = timedelta(days=1)
+
 
 class Alerting:
     def __init__(self, redis: Redis) -> None:
@@ -26,6 +28,17 @@ class Alerting:
 
     def told(self) -> dict[str, Told]:
         return {str(key): _load(str(row)) for key, row in self._redis.hgetall(keys.ALERTS).items()}
+
+    def acknowledge(self, key: str, by: str) -> None:
+        """An operator looks after it: for a day, whatever it is called."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(keys.ACKNOWLEDGED, key, by)
+        pipe.expire(keys.ACKNOWLEDGED, _ACKNOWLEDGED)
+        pipe.execute()
+
+    def acknowledged(self) -> dict[str, str]:
+        """Problem → who looks after it."""
+        return {str(key): str(by) for key, by in self._redis.hgetall(keys.ACKNOWLEDGED).items()}
 
     def write(self, told: Mapping[str, Told], *, before: Mapping[str, Told]) -> None:
         pipe = self._redis.pipeline(transaction=True)

@@ -36,7 +36,8 @@ oi:audit                   what operators did
 oi:rewrite                 the append-only file is to be written anew · oi:rewritten, oi:recounted: done lately; expire
 oi:swept                   when retention was last looked after
 oi:refused:<provider>      the last requests that a door refused; expires
-oi:alerts                  hash: a cause → what operators were told of it · oi:turn:<what>: it is done; expires
+oi:alerts                  hash: a cause → what operators were told of it · oi:acknowledged: who looks after it
+oi:turn:<what>             it is done; expires
 oi:provisional             links of shared phones that end unless confirmed
 oi:notices                 what users are to be told · oi:noticed:<uid>:<words>: they were lately; expires
 oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was · -lock: one takes
@@ -96,6 +97,7 @@ REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
 AUDIT = f"{PREFIX}audit"
 ALERTS = f"{PREFIX}alerts"
+ACKNOWLEDGED = f"{PREFIX}acknowledged"
 TOTP = f"{PREFIX}totp"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"

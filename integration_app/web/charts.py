@@ -42,6 +42,7 @@ def chart(series: Mapping[str, Sequence[int]], *, each: timedelta, until: dateti
     span = each * joined
     starts = [until - span * (spans - number) for number in range(spans)]
     most = max((value for values in summed.values() for value in values), default=0)
+    said = "%H:%M" if span < timedelta(hours=2) else "%a %d %b %H:%M"
     room = WIDTH / max(1, spans)
     width = room * _FILLED / max(1, len(summed))
     bars = tuple(
@@ -51,18 +52,18 @@ def chart(series: Mapping[str, Sequence[int]], *, each: timedelta, until: dateti
             round(HEIGHT - value / most * HEIGHT, 1),
             round(width, 1),
             round(value / most * HEIGHT, 1),
-            f"{starts[number]:%H:%M}: {value} {name}",
+            f"{starts[number]:{said}}: {value} {name}",
         )
         for place, (name, values) in enumerate(summed.items())
         for number, value in enumerate(values)
         if value
     )
     rows = tuple(
-        (f"{start:%H:%M}", tuple(values[number] for values in summed.values()))
+        (f"{start:{said}}", tuple(values[number] for values in summed.values()))
         for number, start in enumerate(starts)
         if any(values[number] for values in summed.values())
     )
-    ticks = tuple(f"{moment:%H:%M}" for moment in (starts[0], starts[spans // 2], until))
+    ticks = tuple(f"{moment:{said}}" for moment in (starts[0], starts[spans // 2], until))
     return Chart(tuple(summed), bars, most, ticks, rows, tuple(map(sum, summed.values())))
 
 

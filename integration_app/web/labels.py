@@ -199,11 +199,15 @@ def _reason(mine: Mapping[str, Any], preferences: Preferences) -> str:
     return _(label, time=f"{until:%H:%M}")
 
 
-def quotas(found: Mapping[Kind, Quota]) -> list[str]:
+def quotas(found: Mapping[Kind, Quota]) -> list[dict[str, Any]]:
     """What is left of Omi's limits, where Omi has named them."""
     names = {Kind.CONVERSATION: _("conversations"), Kind.MEMORIES: _("memories")}
     return [
-        _("%(left)s of %(limit)s %(what)s left this hour", left=quota.left, limit=quota.limit, what=names[kind])
+        {
+            "left": quota.left,
+            "limit": quota.limit,
+            "words": _("%(left)s of %(limit)s %(what)s left this hour", left=quota.left, limit=quota.limit, what=name),
+        }
         for kind, quota in found.items()
-        if quota.limit is not None and kind in names
+        if quota.limit is not None and (name := names.get(kind))
     ]

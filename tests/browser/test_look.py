@@ -15,7 +15,18 @@ USER_PAGES = ("/", "/setup?uid=looker", "/privacy", "/support", "/me")
 SUB_PAGES = ("/me/rules", "/me/import", "/me/write")
 OPERATOR_PAGES = tuple(
     f"/operator{page}"
-    for page in ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
+    for page in (
+        "",
+        "/messages",
+        "/dead-letters",
+        "/quarantine",
+        "/installations",
+        "/providers",
+        "/health",
+        "/audit",
+        "/outboxes",
+        "/settings",
+    )
 )
 LOOKS = [(size, scheme) for size in (PHONE_SIZE, DESKTOP_SIZE) for scheme in ("light", "dark")]
 _SMALL = """() => [...document.querySelectorAll('button, .button, select, textarea, input:not([type=hidden]):not([type=checkbox])')]

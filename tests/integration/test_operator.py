@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,10 @@ from tests.integration.web_client import BASE, Browser
 from tests.receiver import Receiver
 from tests.sandbox_control import SandboxControl
 
-PAGES = ("", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health")
+PAGES = (
+    "", "/messages", "/dead-letters", "/quarantine", "/installations", "/providers", "/health", "/audit", "/outboxes",
+    "/settings",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,7 +49,9 @@ def test_off_unless_a_password_is_set(build: Callable[..., Services], monkeypatc
     for name in ("OPERATOR_PASSWORD_HASH", "OPERATOR_API_TOKEN"):
         monkeypatch.delenv(name)
     client = create_app(build()).test_client()
-    assert [client.get(f"/operator{page}").status_code for page in (*PAGES, "/login", "/api/overview")] == [404] * 9
+    assert [client.get(f"/operator{page}").status_code for page in (*PAGES, "/login", "/api/overview")] == [404] * (
+        len(PAGES) + 2
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -487,7 +493,7 @@ def test_a_message_page_leads_to_its_user_and_sends_a_parked_one_again(app: Flas
     found, _ = services.dead_letters.list()[0]
     page = browser.get(f"/operator/messages/{found.message_ids[0]}").text
     assert f"/operator/outboxes/{found.uid}" in page
-    assert re.search(r"UTC \+\d+\.\d+ (s|min|h)", page), "how long after the one before"
+    assert re.search(r"</time>\s+\+\d+\.\d+ (s|min|h)", page), "how long after the one before"
     assert browser.get(f"/operator/outboxes/{found.uid}").status_code == 200
     browser.get(f"/operator/messages/{found.message_ids[0]}")
     browser.post("/operator/dead-letters", id=found.id, what="replay")
@@ -497,3 +503,60 @@ def test_a_message_page_leads_to_its_user_and_sends_a_parked_one_again(app: Flas
 @pytest.mark.parametrize("limit", ["9" * 4500, "-1", "x", "²"])
 def test_an_odd_limit_is_answered(app: Flask, services: Services, limit: str) -> None:
     assert call(app, services, f"/audit?limit={limit}").status_code == 200
+
+
+def test_a_search_for_words_is_audited_and_stays_out_of_addresses(
+    app: Flask, services: Services, sandbox: SandboxControl
+) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    text(services, "Dinner with Mara")
+    text(services, "the invoice")
+    browser = signed_in(app)
+    browser.get("/operator/messages")
+    answer = browser.post("/operator/messages/search", words="MARA dinner")
+    assert "1 of 2 kept" in " ".join(browser.page.split())
+    assert "Dinner" not in re.sub(r'value="[^"]*"', "", browser.page), "rows name no words"
+    assert answer.request.query_string == b""
+    assert services.audit.latest()[0].what == "search"
+    assert "MARA" not in str(services.audit.latest()[0])
+
+
+def test_a_problem_that_somebody_looks_after_stands_below(app: Flask, services: Services, clock: Clock) -> None:
+    browser = signed_in(app)
+    browser.get("/operator")
+    found = re.search(r'name="what" value="([^"]+)"', browser.page)
+    assert found is not None, "no worker runs here"
+    browser.post("/operator/acknowledge", what=found[1])
+    assert "1 acknowledged" in browser.page
+    assert "operator looks after it" in browser.page
+
+
+def test_settings_are_shown_without_secrets(app: Flask, services: Services) -> None:
+    page = signed_in(app).get("/operator/settings").text
+    assert "SMS_QUIET_SECONDS" in page
+    assert "TWILIO_AUTH_TOKENS" in page
+    for secret in (services.settings.omi_api_key, *services.settings.secret_key, services.settings.redis_url):
+        assert secret
+        assert secret not in page
+    for name, value in os.environ.items():
+        if any(part in name for part in ("TOKEN", "SECRET", "KEY", "USERS", "PASSWORD")) and len(value) > 7:
+            assert value not in page, name
+
+
+@pytest.mark.parametrize("span", ["hour", "day", "week", "x"])
+def test_the_chart_shows_what_is_asked_for(app: Flask, services: Services, span: str) -> None:
+    page = signed_in(app).get(f"/operator?span={span}").text
+    assert f"Last {span if span != 'x' else 'day'}, UTC" in page
+
+
+@pytest.mark.usefixtures("parked")
+def test_all_that_a_filter_shows_is_sent_again_after_a_question(app: Flask, services: Services) -> None:
+    browser = signed_in(app)
+    browser.get("/operator/dead-letters")
+    assert 'type="checkbox" name="id"' in browser.page
+    assert "checked" not in browser.page
+    shown = re.findall(r'name="shown" value="([^"]+)"', browser.page)
+    browser.post("/operator/dead-letters", what="replay all", shown=shown)
+    assert "would take" in browser.page or "calls" in browser.page
+    assert services.dead_letters.size() == len(shown), "nothing happens before it is confirmed"

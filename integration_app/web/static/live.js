@@ -26,6 +26,11 @@ function times() {
     node.title = new Date(node.dateTime).toLocaleString(document.documentElement.lang);
     node.textContent = unit === "second" ? words.format(0, "minute") : words.format(Math.round(seconds / size), unit);
   }
+  for (const node of document.querySelectorAll("time[data-local]")) {
+    const moment = new Date(node.dateTime);
+    node.title = `${node.dateTime.slice(0, 19).replace("T", " ")} UTC`;
+    node.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+  }
 }
 times();
 for (const field of document.querySelectorAll("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
@@ -38,3 +43,15 @@ document.addEventListener("click", (event) => {
 });
 // an offer that ends: Undo
 for (const node of document.querySelectorAll("[data-gone]")) setTimeout(() => node.remove(), Number(node.dataset.gone) * 1000);
+// an operator's keys: j and k through the rows, / to search, ? for the list
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+  const keys = document.getElementById("keys");
+  if (!keys) return;
+  if (event.key === "?") { keys.showModal(); return; }
+  if (event.key === "/") { event.preventDefault(); document.querySelector("input[type=search], input[name=uid]")?.focus(); return; }
+  if (event.key !== "j" && event.key !== "k") return;
+  const rows = [...document.querySelectorAll("tbody tr")].map((row) => row.querySelector("a")).filter(Boolean);
+  const at = rows.findIndex((link) => link.closest("tr") === document.activeElement?.closest("tr"));
+  rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)))]?.focus();
+});

@@ -1,6 +1,6 @@
---- Count `name`, `by` or 1, in all, and in its five minutes of the last day. Figures for people: no fault in them stops any work.
+--- Count `name`, `by` or 1, in all, and in its five minutes of the last week. Figures for people: no fault in them stops any work.
 local function count(rates, name, by)
   redis.pcall('HINCRBY', K.counters, name, by or 1)
   redis.pcall('HINCRBY', rates, name, by or 1)
-  redis.pcall('EXPIRE', rates, 90000)
+  redis.pcall('EXPIRE', rates, 700000)
 end
