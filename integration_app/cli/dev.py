@@ -12,12 +12,15 @@ from types import FrameType
 import click
 import requests
 
+from integration_app.bootstrap import Services
 from integration_app.cli.output import STACK_FILE, fail, local_stack
-from integration_app.local.stack import Stack, StackError
+from integration_app.local.show import Show
+from integration_app.local.stack import Stack, StackError, free_port
 from integration_app.local.valkey import EMBEDDED, REDIS_CHOICES
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 
 UID, PHONE = "demo-user", "+15550001111"
+SHOW_PORT = 8200
 
 redis_option = click.option(
     "--redis",
@@ -46,9 +49,11 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
     click.echo("starting Valkey, the Omi sandbox, web and worker …", err=True)
     try:
         with Stack(folder, settings=settings, redis=redis, default_ports=True, boost=boost) as stack:
-            address = _first_user(stack)
+            services, address = _first_user(stack)
+            show = Show(stack, services, UID, PHONE, address, free_port(SHOW_PORT))
+            show.start()
             stack.write_description(STACK_FILE)
-            click.echo(_screen(stack, address, quiet_seconds))
+            click.echo(_screen(stack, show.url, address, quiet_seconds))
             _watch(stack)
     except StackError as error:
         STACK_FILE.unlink(missing_ok=True)
@@ -70,7 +75,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _first_user(stack: Stack) -> str:
+def _first_user(stack: Stack) -> tuple[Services, str]:
     """A user who has enabled the app, with a phone and an inbox address, so that samples arrive somewhere."""
     from integration_app import bootstrap
 
@@ -79,10 +84,10 @@ def _first_user(stack: Stack) -> str:
     services = bootstrap.build()
     installation = services.installations.add(UID, now=services.clock())
     services.installations.link_phone(UID, PHONE)
-    return services.settings.inbox_address(installation.inbox_token) or ""
+    return services, services.settings.inbox_address(installation.inbox_token) or ""
 
 
-def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
+def _screen(stack: Stack, show_url: str, address: str, quiet_seconds: float) -> str:
     from integration_app.cli.samples import names
 
     samples = names()
@@ -93,6 +98,9 @@ def _screen(stack: Stack, address: str, quiet_seconds: float) -> str:
 
     return f"""
 {title("Omi Inbox is running")}
+
+  {title("everything at work")}        {title(show_url)}
+                            text and mail as {UID}, and watch the road into Omi
 
   a user's page             {stack.web_url}/setup?uid={UID}
                             (the code that Omi sends is shown in the sandbox)
