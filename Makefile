@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-annotate --no-header
 .DEFAULT_GOAL := help
-.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs docs-site lock clean proof packages release-check simulate mutations mail-score bench bench-quick
+.PHONY: audit sbom help demo dev test test-any-day check lint types contracts docs docs-site lock clean proof packages release-check simulate mutations lighthouse mail-score bench bench-quick
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -22,6 +22,9 @@ test-any-day: $(VENV)/.dev ## The tests in which dates matter, on other days, in
 	$(BIN)/python -m tests.any_day
 
 check: lint types contracts docs-site audit test ## Style, types, import contracts, tests
+
+lighthouse: $(VENV)/.dev ## Lighthouse's figures for the user's pages (needs node; installs it from npm)
+	$(BIN)/python -m tests.browser.lighthouse
 
 mail-score: $(VENV)/.dev ## How well history is cut, beside the libraries, on the half that nobody looked at
 	$(BIN)/python -m tests.mail_score

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
 
+from tests.browser import shapes
 from tests.browser.conftest import DESKTOP_SIZE, PHONE_SIZE, Site
 
 USER_PAGES = ("/", "/setup?uid=looker", "/privacy", "/support", "/me")
@@ -100,3 +102,25 @@ def test_pages_are_small_and_load_nothing_from_elsewhere(site: Site, open_page: 
     files = {url for url in asked if url.startswith(site.stack.web_url)}
     sizes = {url: len(requests.get(url, cookies=cookies, timeout=5).content) for url in files}
     assert sum(sizes.values()) < 60_000, sizes
+
+
+def test_pages_have_the_shape_that_was_looked_at(site: Site, open_page: Callable[..., Page]) -> None:
+    """What is meant to look otherwise: `python -m tests.browser.shapes`, and look at the pictures."""
+    page = open_page(PHONE_SIZE, "light")
+    found = {}
+    for name, picture in shapes.pages(site, page, "shapely"):
+        with Image.open(shapes.FOLDER / f"{name}.png") as before:
+            if far := shapes.far(shapes.shape(picture), before):
+                found[name] = far
+    assert found == {}
+
+
+def test_another_shape_is_found(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(PHONE_SIZE, "light")
+    page.goto(f"{site.stack.web_url}/privacy")
+    before = shapes.shape(shapes.taken(page))
+    assert shapes.far(shapes.shape(shapes.taken(page)), before) == ""
+    page.evaluate("document.querySelector('main').style.paddingLeft = '6rem'")
+    assert shapes.far(shapes.shape(shapes.taken(page)), before)
+    page.goto(f"{site.stack.web_url}/support")
+    assert shapes.far(shapes.shape(shapes.taken(page)), before)
