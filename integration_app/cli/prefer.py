@@ -40,6 +40,9 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
     default=None,
     help="Mailing lists and automatic mails are wanted too.",
 )
+@click.option("--quiet-seconds", type=click.IntRange(0, 24 * 3600), help="Their own quiet window; 0 for ours.")
+@click.option("--daily", type=click.IntRange(0, 23), help="One conversation a day, at this hour of their zone.")
+@click.option("--no-daily", is_flag=True, help="No digest.")
 @json_option
 def prefer(
     uid: str,
@@ -51,6 +54,9 @@ def prefer(
     read_attachments: bool | None,
     automatic: bool | None,
     tell: str | None,
+    quiet_seconds: int | None,
+    daily: int | None,
+    no_daily: bool,
 ) -> None:
     """Set how one user wants it; without options, show it."""
     if allow and allow_everybody:
@@ -74,6 +80,9 @@ def prefer(
             "read_attachments": ... if read_attachments is None else read_attachments,
             "tell": ... if tell is None else Tell(tell),
             "automatic": ... if automatic is None else automatic,
+            "quiet_seconds": ... if quiet_seconds is None else quiet_seconds or None,
+            "daily": False if no_daily else ... if daily is None else True,
+            "daily_hour": ... if daily is None else daily,
         }
         asked = {name: value for name, value in changes.items() if value is not ...}
         wanted = replace(installation.preferences, **asked)
