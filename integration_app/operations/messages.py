@@ -38,14 +38,19 @@ def messages(
     sender: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
+    oldest_first: bool = False,
 ) -> list[dict[str, Any]]:
     """The newest ones that fit; `sender` is a part of the masked one."""
     found = []
     looked_at = 5000 if provider or sender or since or until else limit
-    for row in services.timeline.latest(limit=looked_at, uid=uid or None, state=state or None):
-        if since and datetime.fromisoformat(row["received_at"]) < since:
-            break
-        if until and datetime.fromisoformat(row["received_at"]) > until:
+    rows = services.timeline.latest(
+        limit=looked_at, uid=uid or None, state=state or None, oldest_first=oldest_first and not uid
+    )
+    for row in reversed(rows) if uid and oldest_first else rows:
+        at = datetime.fromisoformat(row["received_at"])
+        if (since and at < since) or (until and at > until):
+            if oldest_first == bool(until and at > until):
+                break  # all that follow are further away
             continue
         if (provider and row["provider"] != provider) or (sender and sender not in row["sender"]):
             continue

@@ -34,11 +34,17 @@ class Timeline:
             return None
         return self._row(story, {}) | {"events": [event.as_dict() for event in story.events]}
 
-    def latest(self, *, limit: int, uid: str | None = None, state: str | None = None) -> list[dict[str, Any]]:
-        """The newest messages, one row each, of one uid and in one state where asked."""
+    def latest(
+        self, *, limit: int, uid: str | None = None, state: str | None = None, oldest_first: bool = False
+    ) -> list[dict[str, Any]]:
+        """The newest messages, one row each, of one uid and in one state where asked; or the oldest, of all."""
         rows: list[dict[str, Any]] = []
         known: dict[str, list[Estimate]] = {}
-        found = self._inbox.of(uid) if uid else self._inbox.latest(self._inbox.count() if state else limit)
+        found = (
+            self._inbox.of(uid)
+            if uid
+            else self._inbox.latest(self._inbox.count() if state else limit, oldest_first=oldest_first)
+        )
         for story in found:
             states = [story.states[uid]] if uid else [*story.states.values(), overall(story.states, _control(story))]
             if state and state not in states:

@@ -134,10 +134,10 @@ class Inbox:
         raw = self._redis.hget(keys.message(message_id), f"made:{name_of(uid)}")
         return codec.load_made(str(raw)) if raw else None
 
-    def latest(self, limit: int = 50) -> Iterator[Story]:
-        """The newest messages first, up to `limit`."""
+    def latest(self, limit: int = 50, *, oldest_first: bool = False) -> Iterator[Story]:
+        """The newest messages first, or the oldest, up to `limit`."""
         found = start = 0
-        while found < limit and (ids := self._redis.zrevrange(keys.MESSAGES, start, start + 99)):
+        while found < limit and (ids := self._redis.zrange(keys.MESSAGES, start, start + 99, desc=not oldest_first)):
             for message_id in map(str, ids):
                 story = self.story(message_id)
                 if story:

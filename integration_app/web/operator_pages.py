@@ -73,8 +73,9 @@ def acknowledge(services: Services) -> AnyResponse:
 @page()
 def messages(services: Services) -> str:
     wanted = {name: request.args.get(name, "")[:200] for name in ("uid", "state", "provider", "sender")}
+    oldest = request.args.get("sort") == "oldest"
     since, until = (operations.moment(request.args.get(name, "")) for name in ("since", "until"))
-    rows = operations.messages(services, limit=LISTED + 1, since=since, until=until, **wanted)
+    rows = operations.messages(services, limit=LISTED + 1, since=since, until=until, oldest_first=oldest, **wanted)
     return _listed(services, rows, wanted=wanted)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -13,6 +14,7 @@ from flask import Flask
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
+from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 from integration_app.web.app import create_app
@@ -560,3 +562,23 @@ def test_all_that_a_filter_shows_is_sent_again_after_a_question(app: Flask, serv
     browser.post("/operator/dead-letters", what="replay all", shown=shown)
     assert "would take" in browser.page or "calls" in browser.page
     assert services.dead_letters.size() == len(shown), "nothing happens before it is confirmed"
+
+
+def test_messages_are_listed_from_either_end(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    sandbox.enable("u")
+    link(services, "u")
+    ids = []
+    for _ in range(4):
+        ids.append(text(services, "words"))
+        clock.pass_time(hours=1)
+    start = clock() - timedelta(hours=4)
+
+    def listed(**how: Any) -> list[str]:
+        return [row["id"] for row in operations.messages(services, **how)]
+
+    for uid in ("", "u"):
+        assert listed(uid=uid) == ids[::-1]
+        assert listed(uid=uid, oldest_first=True) == ids
+        middle = {"since": start + timedelta(minutes=30), "until": start + timedelta(hours=2, minutes=30)}
+        assert listed(uid=uid, **middle) == [ids[2], ids[1]]
+        assert listed(uid=uid, oldest_first=True, **middle) == [ids[1], ids[2]]

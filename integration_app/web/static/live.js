@@ -29,7 +29,7 @@ function times() {
   for (const node of document.querySelectorAll("time[data-local]")) {
     const moment = new Date(node.dateTime);
     node.title = `${node.dateTime.slice(0, 19).replace("T", " ")} UTC`;
-    node.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+    node.textContent = moment.toLocaleString("sv-SE");  // year-month-day, 24 hours
   }
 }
 times();
