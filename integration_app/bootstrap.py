@@ -272,7 +272,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             imports=stores.imports,
             intake=intake,
             ingest=stores.ingest,
-            outbox=stores.outbox,
+            inbox=stores.inbox,
             quotas=stores.quotas,
             clock=clock,
         ),

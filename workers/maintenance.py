@@ -45,10 +45,10 @@ class Maintenance:
         self._ticks += 1
         self._services.replays.step(now)
         self._services.phones.step()
-        self._services.importing.step()
         if not self._telling.is_alive():
             self._telling = threading.Thread(target=self._tell, daemon=True)
             self._telling.start()
+        self._services.importing.step()
 
     def _tell(self) -> None:
         try:

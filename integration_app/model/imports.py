@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from integration_app.model.messages import Kind
 
+IMPORT = "import"
+"""Provider and channel of what a user brings along; its memories share calls."""
+
 
 class ImportState(StrEnum):
     """A draft waits for its owner's word; what is paused, too."""
@@ -36,13 +39,15 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """`total` new ones, of them `taken` so far; `duplicates` were left out. `until`: nothing is taken before it.
-    `message_ids` of what was taken, for who wants to see what became of it.
+    """`total` new ones, of them so many `conversations`, and `taken` so far; `duplicates` were left out. `until`:
+    nothing is taken before it. `message_ids` of what was taken, for who wants to see what became of it.
     """
 
+    id: str
     state: ImportState
     name: str
     total: int
+    conversations: int = 0
     taken: int = 0
     duplicates: int = 0
     until: datetime | None = None

@@ -27,6 +27,9 @@ from integration_app.store.ingest import Receipt
 
 log = logs.get(__name__)
 
+_READ_MAX = 100_000
+"""Characters of a mail that is not prepared yet and read for a list: a search must not take long."""
+
 
 def messages(
     services: Services,
@@ -135,6 +138,8 @@ def _prepared(services: Services, story: Story) -> PreparedText | None:
     text = services.inbox.text(story.id)
     if text is None or isinstance(text, PreparedText):
         return text
+    if len(text.mime or text.html or "") > _READ_MAX:
+        return None
     try:
         return prepare(replace(story.message, content=text))
     except Exception:  # noqa: BLE001 - a drain will park it

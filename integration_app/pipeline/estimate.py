@@ -89,7 +89,7 @@ class Estimates:
     def _with_text(self, item: WaitingMessage, installation: Installation | None) -> WaitingMessage:
         """Prepared as a drain would, and not kept: an estimate changes nothing."""
         prepared = item.prepared or self._prepared(item)
-        return as_user_gets(item, prepared, installation, has_tasks=self._has_tasks)
+        return as_user_gets(item, prepared, installation, has_tasks=self._has_tasks, whole=self._inbox.whole)
 
     def _prepared(self, item: WaitingMessage) -> PreparedText:
         content = self._inbox.text(item.id)

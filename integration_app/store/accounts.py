@@ -27,42 +27,49 @@ _LOOK_SECONDS = 30.0
 _CACHED = 100_000
 
 
+class _Names:
+    """Both directions under one key. `sealed` is that key as it stands in the store; "" for none."""
+
+    def __init__(self, sealed: str) -> None:
+        siv = AESSIV(bytes.fromhex(vault.current().open(KIND, sealed))) if sealed else None
+        self.sealed = sealed
+        self.name = lru_cache(_CACHED)(lambda uid: _name(siv, uid))
+        self.uid = lru_cache(_CACHED)(lambda name: _uid(siv, name))
+
+
 class Accounts:
     """`key_of`: asks the store for its key, as `Identity.names_key`; None: every uid is called what it is."""
 
     def __init__(self, key_of: Callable[[str], tuple[bool, str]] | None = None) -> None:
         self._key_of = key_of
-        self._sealed = ""
-        self._looked_at: float | None = None
-        self._use(None)
+        self._names = _Names("")
+        self._fresh_until = 0.0
 
     def name(self, uid: str) -> str:
         """Raises `KeyMissing` where DATA_KEYS lacks the key of the names."""
-        self._look()
-        return self._named(uid)
+        return self._now().name(uid)
 
     def uid(self, name: str) -> str:
         """Whose name it is; itself where it is none."""
-        self._look()
-        return self._opened(name)
+        return self._now().uid(name)
 
-    def _look(self) -> None:
+    def look_again(self) -> None:
+        """Ask the store once more: it may have been begun anew."""
+        self._fresh_until = 0.0
+
+    def _now(self) -> _Names:
         """Learn the key of the names, or make it for a store that has nothing in it yet."""
         now = time.monotonic()
-        if self._key_of is None or (self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS):
-            return
+        if self._key_of is None or now < self._fresh_until:
+            return self._names
         mine = vault.current()
         fresh = mine.seal(KIND, secrets.token_hex(KEY_BYTES)) if mine.is_on else ""
         is_settled, sealed = self._key_of(fresh)
-        if sealed != self._sealed:
-            self._sealed = sealed
-            self._use(AESSIV(bytes.fromhex(mine.open(KIND, self._sealed))) if self._sealed else None)
+        if sealed != self._names.sealed:
+            self._names = _Names(sealed)  # first of all: whoever asks meanwhile has the old or the new, never none
         if is_settled:
-            self._looked_at = now
-
-    def _use(self, siv: AESSIV | None) -> None:
-        self._named = lru_cache(_CACHED)(lambda uid: _name(siv, uid))
-        self._opened = lru_cache(_CACHED)(lambda name: _uid(siv, name))
+            self._fresh_until = now + _LOOK_SECONDS
+        return self._names
 
 
 def _name(siv: AESSIV | None, uid: str) -> str:
@@ -93,6 +100,11 @@ def use(accounts: Accounts) -> None:
 def name_of(uid: str) -> str:
     """What a uid is called in Redis. Raises `KeyMissing` where DATA_KEYS lacks the key of the names."""
     return _current.name(uid)
+
+
+def look_again() -> None:
+    """Before the first thing is written for a uid, and when nothing is found for one."""
+    _current.look_again()
 
 
 def uid_of(name: str) -> str:

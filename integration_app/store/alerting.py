@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from redis import Redis
 
@@ -29,21 +29,20 @@ class Alerting:
     def told(self) -> dict[str, Told]:
         return {str(key): _load(str(row)) for key, row in self._redis.hgetall(keys.ALERTS).items()}
 
-    def acknowledge(self, key: str, by: str) -> None:
-        """An operator looks after it: for a day, whatever it is called."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.ACKNOWLEDGED, key, by)
-        pipe.expire(keys.ACKNOWLEDGED, _ACKNOWLEDGED)
-        pipe.execute()
+    def acknowledge(self, key: str, by: str, *, now: datetime) -> None:
+        """An operator looks after it: for a day, or until it is over."""
+        self._redis.hset(keys.ACKNOWLEDGED, key, json.dumps([by, codec.ms(now + _ACKNOWLEDGED)]))
 
-    def acknowledged(self) -> dict[str, str]:
+    def acknowledged(self, *, now: datetime) -> dict[str, str]:
         """Problem → who looks after it."""
-        return {str(key): str(by) for key, by in self._redis.hgetall(keys.ACKNOWLEDGED).items()}
+        rows = {str(key): json.loads(row) for key, row in self._redis.hgetall(keys.ACKNOWLEDGED).items()}
+        return {key: str(by) for key, (by, until) in rows.items() if codec.from_ms(until) > now}
 
     def write(self, told: Mapping[str, Told], *, before: Mapping[str, Told]) -> None:
         pipe = self._redis.pipeline(transaction=True)
         if gone := before.keys() - told.keys():
             pipe.hdel(keys.ALERTS, *gone)
+            pipe.hdel(keys.ACKNOWLEDGED, *gone)
         if told:
             pipe.hset(keys.ALERTS, mapping={key: _dump(each) for key, each in told.items()})
         pipe.execute()

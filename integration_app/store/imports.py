@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,30 +12,39 @@ from redis import Redis
 from integration_app.model import ImportRow, ImportState, ImportStatus, Kind
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
+from integration_app.store.scripts import load
 from integration_app.store.vault import current
 
 KIND = "import"
 DRAFT_TTL, RUN_TTL = timedelta(hours=1), timedelta(days=30)
-_LOCK_MS = 60_000
 
 
 class Imports:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._took = load(redis, "import_took")
+        self._state = load(redis, "import_state")
 
     def draft(self, uid: str, name: str, rows: Sequence[ImportRow], duplicates: int) -> None:
         """In the place of any before it; forgotten in an hour unless it is begun."""
         key, items = keys.imported(uid), keys.import_items(uid)
+        values: dict[str, str | int] = {
+            "id": secrets.token_hex(8),
+            "state": ImportState.DRAFT.value,
+            "name": current().seal(KIND, name),
+            "total": len(rows),
+            "conversations": sum(row.kind is Kind.CONVERSATION for row in rows),
+            "duplicates": duplicates,
+            "taken": 0,
+        }
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(key, items, keys.import_ids(uid))
-        values: dict[str, str | int] = {"state": ImportState.DRAFT.value, "name": current().seal(KIND, name)}
-        values |= {"total": len(rows), "duplicates": duplicates, "taken": 0}
+        pipe.srem(keys.IMPORTS, name_of(uid))
         pipe.hset(key, mapping=values)  # type: ignore[arg-type]
         if rows:
             pipe.rpush(items, *(current().seal(KIND, codec.dumps(row)) for row in rows))
-        for name_ in (key, items):
-            pipe.expire(name_, DRAFT_TTL)
-        pipe.srem(keys.IMPORTS, name_of(uid))
+        for kept in (key, items):
+            pipe.expire(kept, DRAFT_TTL)
         pipe.execute()
 
     def status(self, uid: str) -> ImportStatus | None:
@@ -42,60 +52,51 @@ class Imports:
         pipe.hgetall(keys.imported(uid))
         pipe.lrange(keys.import_ids(uid), 0, -1)
         raw, ids = pipe.execute()
-        if "state" not in raw or "name" not in raw:
+        if "id" not in raw:
             return None
         return ImportStatus(
+            id=raw["id"],
             state=ImportState(raw["state"]),
             name=current().open(KIND, raw["name"]),
             total=int(raw["total"]),
+            conversations=int(raw["conversations"]),
             taken=int(raw["taken"]),
             duplicates=int(raw["duplicates"]),
             until=codec.from_ms(raw["until_ms"]) if "until_ms" in raw else None,
             message_ids=tuple(map(str, ids)),
         )
 
-    def set_state(self, uid: str, state: ImportState) -> None:
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.imported(uid), "state", state.value)
-        pipe.hdel(keys.imported(uid), "until_ms")
-        for key in (keys.imported(uid), keys.import_items(uid), keys.import_ids(uid)):
-            pipe.expire(key, RUN_TTL)
-        if state is ImportState.RUNNING:
-            pipe.sadd(keys.IMPORTS, name_of(uid))
-        else:
-            pipe.srem(keys.IMPORTS, name_of(uid))
-        pipe.execute()
+    def set_state(self, uid: str, import_id: str, state: ImportState, *, until: datetime | None = None) -> None:
+        """Nothing where that import is over. `until`: nothing is taken before it."""
+        self._state(
+            **self._keys(uid),
+            import_id=import_id,
+            uid=name_of(uid),
+            state=state.value,
+            until_ms=codec.ms(until) if until else "",
+            ttl=int(RUN_TTL.total_seconds()),
+        )
 
     def running(self) -> list[str]:
         return [uid_of(str(name)) for name in self._redis.smembers(keys.IMPORTS)]
 
-    def lock(self, uid: str) -> bool:
-        """Whether this process takes from it now: one at a time does."""
-        return bool(self._redis.set(keys.import_lock(uid), 1, nx=True, px=_LOCK_MS))
+    def next(self, uid: str, limit: int) -> list[tuple[str, ImportRow]]:
+        """The first items, each as it is kept and as it is read."""
+        rows = map(str, self._redis.lrange(keys.import_items(uid), 0, limit - 1))
+        return [(row, _row(current().open(KIND, row))) for row in rows]
 
-    def unlock(self, uid: str) -> None:
-        self._redis.delete(keys.import_lock(uid))
-
-    def next(self, uid: str, limit: int) -> list[ImportRow]:
-        rows = self._redis.lrange(keys.import_items(uid), 0, limit - 1)
-        return [_row(current().open(KIND, str(row))) for row in rows]
-
-    def took(self, uid: str, message_id: str | None) -> None:
-        """The first of what waits was taken; as this message, or None where it had been before."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.lpop(keys.import_items(uid))
-        pipe.hincrby(keys.imported(uid), "taken" if message_id else "duplicates", 1)
-        if message_id:
-            pipe.rpush(keys.import_ids(uid), message_id)
-            pipe.expire(keys.import_ids(uid), RUN_TTL)
-        pipe.execute()
-
-    def wait(self, uid: str, until: datetime) -> None:
-        self._redis.hset(keys.imported(uid), "until_ms", codec.ms(until))
+    def took(self, uid: str, import_id: str, item: str, message_id: str) -> bool:
+        """The first of what waits was taken, as this message. False where the import is over, or another was faster."""
+        ttl = int(RUN_TTL.total_seconds())
+        done = self._took(**self._keys(uid), import_id=import_id, item=item, message_id=message_id, ttl=ttl)
+        return bool(done)
 
     def erase(self, uid: str) -> None:
-        self._redis.delete(keys.imported(uid), keys.import_items(uid), keys.import_ids(uid), keys.import_lock(uid))
+        self._redis.delete(*self._keys(uid).values())
         self._redis.srem(keys.IMPORTS, name_of(uid))
+
+    def _keys(self, uid: str) -> dict[str, str]:
+        return {"import": keys.imported(uid), "items": keys.import_items(uid), "ids": keys.import_ids(uid)}
 
 
 def _row(raw: str) -> ImportRow:

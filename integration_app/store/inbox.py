@@ -85,6 +85,22 @@ class Inbox:
             pipe.hget(keys.message(message_id), f"state:{name_of(uid)}")
         return [seq for seq, state in zip(seqs, pipe.execute(), strict=True) if state == MessageState.DONE]
 
+    def states(self, message_ids: Sequence[str], uid: str) -> list[MessageState | None]:
+        """Where each stands for this uid; None for one that is not there (any more)."""
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id in message_ids:
+            pipe.hget(keys.message(message_id), f"state:{name_of(uid)}")
+        return [MessageState(state) if state else None for state in pipe.execute()]
+
+    def whole(self, message_id: str, prepared: PreparedText) -> PreparedText:
+        """With the text of all of its parts, where it is one of several."""
+        if prepared.parts == 1:
+            return prepared
+        first = message_id.partition("p")[0]
+        ids = [first, *(f"{first}p{number}" for number in range(2, prepared.parts + 1))]
+        texts = [text for each in ids if isinstance(text := self.text(each), PreparedText)]
+        return replace(prepared, text="\n\n".join(text.text for text in texts) or prepared.text)
+
     def suspect(self, message_id: str, uid: str) -> int:
         """Note that it is about to be prepared, by workers that died; how often that was noted and not taken back."""
         return int(self._redis.hincrby(keys.message(message_id), f"suspect:{name_of(uid)}", 1))

@@ -13,8 +13,9 @@ from redis import Redis
 
 from integration_app.errors import StoreUnfit
 from integration_app.model import InboundMessage, Received, Route, Verdict
+from integration_app.model.imports import IMPORT
 from integration_app.store import codec, due, inbox, keys
-from integration_app.store.accounts import name_of
+from integration_app.store.accounts import look_again, name_of
 from integration_app.store.installations import inbox_tokens, phone_keys
 from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
@@ -104,6 +105,7 @@ class Ingest:
         `control` set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when
         the store is not ours, or too few replicas have it: then it has to be sent again.
         """
+        name_of("")  # its key has to be readable, also where the message names no uid
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
@@ -133,6 +135,8 @@ class Ingest:
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
+        if code in (2, 3):
+            look_again()  # the store may have been begun anew
         if code == 3:
             raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
         if code == 4:
@@ -148,7 +152,8 @@ class Ingest:
         return {
             "sender": "" if message.hints else _digest(message.sender),
             "minute": int(now.timestamp() // 60),
-            "day": keys.day_of(now),
+            # what a user brings along is counted apart: it keeps out nothing that is sent now
+            "day": f"{keys.day_of(now)}{'i' if message.provider == IMPORT else ''}",
             "size": max(_SIZE_MIN, size),
             "sender_max": self._limits.per_minute,
             "day_max": self._limits.per_day,

@@ -6,13 +6,15 @@ import base64
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from redis import Redis
 
+from integration_app.errors import StoreUnfit
 from integration_app.model import Installation, InstallationState, Preferences
 from integration_app.store import codec, keys
-from integration_app.store.accounts import name_of, uid_of
+from integration_app.store.accounts import look_again, name_of, uid_of
 from integration_app.store.scripts import load
 from integration_app.store.vault import current
 from integration_app.text.addresses import normal
@@ -37,17 +39,23 @@ class Installations:
         self._reseal = load(redis, "reseal")
 
     def add(self, uid: str, *, now: datetime) -> Installation:
-        """The installation of `uid`, made now if there is none yet, with a private inbox address."""
+        """The installation of `uid`, made now if there is none yet, with a private inbox address. Raises `StoreUnfit`
+        where this store is not ours.
+        """
         if not UID_PATTERN.fullmatch(uid):
             raise ValueError("a uid is 1 to 128 letters, digits, - and _")
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
-        self._add(
+        look_again()
+        is_ours = self._add(
             installation=keys.installation(uid),
             inbox=keys.inbox(token),
             uid=name_of(uid),
             token=current().seal("address", token),
             now_iso=now.isoformat(),
+            now_ms=codec.ms(now),
         )
+        if not is_ours:
+            raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
         found = self.get(uid)
         assert found is not None  # noqa: S101 - it has just been written
         return found
@@ -119,16 +127,20 @@ class Installations:
             changes=["preferences", kept, "senders", senders and f"\n{senders}"],
         )
 
-    def keep_for_undo(self, uid: str, before: Preferences) -> None:
-        """So that a change can be taken back for a little while."""
-        self._redis.set(keys.undo(uid), codec.dump_preferences(before), ex=UNDO_SECONDS)
+    def keep_for_undo(self, uid: str, before: Preferences, changed: Iterable[str]) -> None:
+        """So that a change of these fields can be taken back for a little while."""
+        kept = {"changed": sorted(changed), "before": codec.dump_preferences(before)}
+        self._redis.set(keys.undo(uid), codec.dumps(kept), ex=UNDO_SECONDS)
 
     def undo(self, uid: str) -> bool:
-        """Take the last change back. False when it is too late for that."""
-        raw = self._redis.getdel(keys.undo(uid))
-        if not raw:
+        """Take the last change back, and nothing else. False when it is too late for that."""
+        raw, found = self._redis.getdel(keys.undo(uid)), self.get(uid)
+        if not raw or found is None:
             return False
-        self.prefer(uid, codec.load_preferences(str(raw)))
+        kept = codec.loads(str(raw))
+        before = codec.load_preferences(kept["before"])
+        values = {name: getattr(before, name) for name in kept["changed"]}
+        self.prefer(uid, replace(found.preferences, **values))
         return True
 
     def new_inbox(self, uid: str, *, keep: timedelta) -> str:

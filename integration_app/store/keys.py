@@ -40,7 +40,7 @@ oi:alerts                  hash: a cause → what operators were told of it · o
 oi:turn:<what>             it is done; expires
 oi:provisional             links of shared phones that end unless confirmed
 oi:notices                 what users are to be told · oi:noticed:<uid>:<words>: they were lately; expires
-oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was · -lock: one takes
+oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was
 oi:imports                 set: uids whose import runs
 oi:undo:<uid>               preferences before the last change; expires
 oi:load:<uid>              bytes waiting and held · oi:day:<uid>:<day>: of a day · oi:sent:<digest>: in a minute; expire
@@ -128,7 +128,7 @@ TABLE = {
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "load": LOAD, "day": DAY, "sent": SENT,
-    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID,
+    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
@@ -229,10 +229,6 @@ def import_items(uid: str) -> str:
 
 def import_ids(uid: str) -> str:
     return f"{PREFIX}import-ids:{name_of(uid)}"
-
-
-def import_lock(uid: str) -> str:
-    return f"{PREFIX}import-lock:{name_of(uid)}"
 
 
 def load(uid: str) -> str:

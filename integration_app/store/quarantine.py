@@ -24,7 +24,7 @@ class Quarantine:
         self._drop = load(redis, "quarantine_drop")
 
     def held(self, *, before: datetime | None = None, limit: int = 1000) -> Iterator[tuple[str, str, datetime]]:
-        """Message id, uid and time of arrival, oldest first; with `before`, those that arrived by then."""
+        """Message id, uid and since when it is held, oldest first; with `before`, those held by then."""
         until = codec.ms(before) if before else "+inf"
         rows = self._redis.zrangebyscore(keys.QUARANTINE, "-inf", until, 0, limit, withscores=True)
         for row in rows:

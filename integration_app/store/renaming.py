@@ -16,10 +16,21 @@ from integration_app.store import codec, keys, vault
 from integration_app.store.accounts import KEY_BYTES, KIND, Accounts
 
 _BEGUN = "names_begun"
+_NAMED = (
+    "used",
+    "transcribed",
+    "limits",
+    "noticed",
+    "sessions",
+    "undo",
+    "link-of",
+    "import",
+    "import-items",
+    "import-ids",
+)
 _OWN = (
     keys.OUTBOX, keys.OF, keys.OPEN, keys.LEASE, keys.POKE, keys.INSTALLATION, keys.PHONES, keys.LOAD, keys.DAY,
-    keys.GATE_UID, "oi:used:", "oi:transcribed:", "oi:limits:", "oi:noticed:", "oi:sessions:", "oi:undo:",
-    "oi:link-of:", "oi:import:", "oi:import-items:", "oi:import-ids:", "oi:import-lock:",
+    keys.GATE_UID, *(f"{keys.PREFIX}{what}:" for what in _NAMED),
 )  # fmt: skip
 """Keys of one uid: it stands behind these, up to the next colon."""
 _SCORED, _SETS = (keys.DUE, keys.LEFT, keys.FAILING, keys.BOOKED), (keys.INSTALLATIONS, keys.IMPORTS)

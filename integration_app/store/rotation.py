@@ -88,15 +88,21 @@ class Rotation:
         done: list[int] = []
 
         def fresh(row: str) -> str:
-            return row if current().is_current(row) else current().seal(kind, current().open(kind, row))
+            try:
+                return row if current().is_current(row) else current().seal(kind, current().open(kind, row))
+            except ValueError:
+                self._spoilt += 1
+                return row
 
         def rewrite(pipe: Any) -> None:
-            rows = list(map(str, pipe.lrange(key, 0, -1)))
+            rows, lives = list(map(str, pipe.lrange(key, 0, -1))), int(pipe.pttl(key))
             after = list(map(fresh, rows))
             pipe.multi()
             if after != rows:
                 pipe.delete(key)
                 pipe.rpush(key, *after)
+                if lives > 0:
+                    pipe.pexpire(key, lives)
             done.append(sum(row != one for row, one in zip(rows, after, strict=True)))
 
         self._redis.transaction(rewrite, key)

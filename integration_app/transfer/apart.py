@@ -1,11 +1,14 @@
-"""Read an uploaded file in a process of its own: `python -m integration_app.transfer.apart < file`, with its name and
-the options as JSON in the first line. A line of JSON for each item comes back, or one that says what is wrong.
+"""Read an uploaded file in a process of its own, with limits: `python -m integration_app.transfer.apart FOLDER`.
+
+The folder belongs to the parent, which takes it away in any case: `file.…` and `asked.json` go in, `items.jsonl` comes
+out, a line for each item, or one that says what is wrong.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -24,43 +27,66 @@ from integration_app.transfer.items import ConversationItem, Item, MemoryItem, U
 from integration_app.transfer.readers import Options, read
 
 ITEMS_MAX = 5_000
-_MEMORY_MAX = 1_000_000_000
-_SECONDS = 40
-_ANSWER_MAX = 60_000_000
-_FREE = threading.BoundedSemaphore(1)
+_TAGS_MAX = 20
+_MEMORY_MAX = 800_000_000
+_SECONDS = 30
+_ANSWER_MAX = 25_000_000
+"""Bytes: more than a file of the allowed size becomes, unless it was made to."""
+_FREE = threading.BoundedSemaphore(2)
+_TIMES = ("started_at", "finished_at")
 
 
 def read_apart(data: bytes, name: str, *, me: str, zone: str, per: str, has_tasks: bool) -> list[ImportRow]:
     """Every item of an uploaded file. Raises `UnreadableFile` with what is wrong, never with words of the file."""
     if not _FREE.acquire(timeout=5):
-        raise UnreadableFile("another file is being read: try again in a minute")
-    head = json.dumps({"name": Path(name).name[-80:], "me": me, "zone": zone, "per": per, "has_tasks": has_tasks})
+        raise UnreadableFile("other files are being read: try again in a minute")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, _safe(name)).write_bytes(data)
+            asked = {"name": _safe(name), "me": me, "zone": zone, "per": per, "has_tasks": has_tasks}
+            Path(folder, "asked.json").write_text(json.dumps(asked))
+            return _answer(folder)
+    finally:
+        _FREE.release()
+
+
+def _answer(folder: str) -> list[ImportRow]:
     try:
         ended = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", __name__],
-            input=head.encode() + b"\n" + data,
-            capture_output=True,
+            [sys.executable, "-m", __name__, folder],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=_SECONDS + 10,
+            # no environment: no secret of ours is within a reader's reach
             env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise UnreadableFile("it takes too long to read: split it") from None
-    finally:
-        _FREE.release()
-    lines = ended.stdout[:_ANSWER_MAX].splitlines()
-    found = [json.loads(line) for line in lines] if ended.returncode == 0 else []
-    if ended.returncode or (found and "wrong" in found[-1]):
-        raise UnreadableFile(str(found[-1]["wrong"]) if found else "it takes too much to read: split it")
-    return [_row(values) for values in found]
+    try:
+        with Path(folder, "items.jsonl").open(encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+        if found and "wrong" in found[-1]:
+            raise UnreadableFile(str(found[-1]["wrong"]))
+        rows = [_row(values) for values in found]
+    except (OSError, ValueError, KeyError, TypeError):
+        rows = None
+    if ended.returncode or rows is None:
+        raise UnreadableFile("it takes too much to read: split it")
+    return rows
+
+
+def _safe(name: str) -> str:
+    """A file's name without what a folder could stumble over; a reader sees what it ends in."""
+    stem, dot, suffix = Path(name.replace("\0", "")).name.rpartition(".")
+    stem, suffix = (stem, suffix) if dot else (suffix, "")
+    return f"file-{re.sub(r'[^A-Za-z0-9 _-]', '', stem)[:40]}{dot}{re.sub(r'[^A-Za-z0-9]', '', suffix)[:10]}"
 
 
 def _row(values: dict[str, Any]) -> ImportRow:
     times = {name: datetime.fromisoformat(values[name]) if values[name] else None for name in _TIMES}
     return ImportRow(**values | times | {"kind": Kind(values["kind"]), "tags": tuple(values["tags"])})
-
-
-_TIMES = ("started_at", "finished_at")
 
 
 def as_row(item: Item, *, has_tasks: bool) -> ImportRow:
@@ -70,32 +96,40 @@ def as_row(item: Item, *, has_tasks: bool) -> ImportRow:
             item.key, Kind.CONVERSATION, item.text, item.source, item.spec, (), item.started_at, item.finished_at
         )
     if isinstance(item, MemoryItem):
-        return ImportRow(item.key, Kind.MEMORIES, item.content, "other", "import", item.tags)
+        return ImportRow(item.key, Kind.MEMORIES, item.content, "other", "import", item.tags[:_TAGS_MAX])
     due = f" by {item.due_at:%Y-%m-%d}" if item.due_at else ""
     text = item.description if has_tasks else f"Me: To do: {item.description}{due}"
     return ImportRow(item.key, Kind.TASKS if has_tasks else Kind.CONVERSATION, text, "message", "task")
 
 
-def main() -> None:
-    for what, most in ((resource.RLIMIT_AS, _MEMORY_MAX), (resource.RLIMIT_CPU, _SECONDS), (resource.RLIMIT_CORE, 0)):
+def main(folder: Path) -> None:
+    for what, most in (
+        (resource.RLIMIT_AS, _MEMORY_MAX),
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, _ANSWER_MAX),
+    ):
         resource.setrlimit(what, (most, most))
     signal.alarm(_SECONDS)
-    asked = json.loads(sys.stdin.buffer.readline())
+    asked = json.loads((folder / "asked.json").read_text())
     options = Options(me=tuple(filter(None, [asked["me"]])), zone=ZoneInfo(asked["zone"]), per=asked["per"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / asked["name"]
-        path.write_bytes(sys.stdin.buffer.read())
-        try:
-            rows = [as_row(item, has_tasks=asked["has_tasks"]) for item in islice(read(path, options), ITEMS_MAX + 1)]
-            for row in rows[:ITEMS_MAX]:
-                print(json.dumps(asdict(row), default=lambda moment: moment.isoformat()))
-            if len(rows) > ITEMS_MAX:
-                print(json.dumps({"wrong": f"there are more than {ITEMS_MAX} items in it: split it"}))
-        except UnreadableFile as error:
-            print(json.dumps({"wrong": str(error).replace("; say --kind", "")}))
-        except Exception:  # noqa: BLE001 - whatever a reader raises at a broken file
-            print(json.dumps({"wrong": "it is broken, or not what it is called"}))
+    with (folder / "items.jsonl").open("w", encoding="utf-8") as out:
+        for line in _lines(folder / asked["name"], options, has_tasks=asked["has_tasks"]):
+            out.write(f"{json.dumps(line, default=lambda moment: moment.isoformat())}\n")
+
+
+def _lines(path: Path, options: Options, *, has_tasks: bool) -> list[dict[str, Any]]:
+    try:
+        rows = [as_row(item, has_tasks=has_tasks) for item in islice(read(path, options), ITEMS_MAX + 1)]
+    except UnreadableFile as error:
+        why = str(error).replace("; say --kind", "").replace(f"{path.name}: ", "").replace(path.name, "it")
+        return [{"wrong": why}]
+    except Exception:  # noqa: BLE001 - whatever a reader raises at a broken file
+        return [{"wrong": "it is broken, or not what it is called"}]
+    if len(rows) > ITEMS_MAX:
+        return [{"wrong": f"there are more than {ITEMS_MAX} items in it: split it"}]
+    return list(map(asdict, rows))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -73,6 +73,7 @@ def _preferences(services: Services, uid: str) -> None:
         tell=Tell(told) if (told := asked.get("tell", "")) in set(Tell) else Tell.NOTHING,
         time_zone=zone if labels.is_zone(zone) else "UTC",
     )
+    services.due.set(uid, services.clock())  # a digest may leave at another time now
 
 
 def _senders(text: str) -> tuple[str, ...] | None:
@@ -171,5 +172,5 @@ def prefer(services: Services, uid: str, **changes: Any) -> None:
     """Change what they wish; for a little while it can be taken back."""
     installation = services.installations.get(uid)
     if installation:
-        services.installations.keep_for_undo(uid, installation.preferences)
+        services.installations.keep_for_undo(uid, installation.preferences, changes)
         services.installations.prefer(uid, replace(installation.preferences, **changes))

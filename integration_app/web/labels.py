@@ -121,28 +121,28 @@ def _state(mine: Mapping[str, Any], preferences: Preferences) -> str:
             return _reason(mine, preferences)
 
 
-def thens(*, has_tasks: bool) -> dict[str, str]:
+def thens(*, has_tasks: bool, days: int) -> dict[str, str]:
     """What a rule may do, as a choice."""
     found = {
         Then.CONVERSATION: _("keep it as a conversation"),
         Then.MEMORIES: _("keep it as a memory"),
         Then.TASKS: _("make it a task"),
         Then.DIGEST: _("put it into the day's digest"),
-        Then.HOLD: _("hold it, until I say"),
+        Then.HOLD: _("hold it for me to decide, for %(days)s days", days=days),
         Then.DROP: _("do not forward it"),
     }
     return {then.value: words for then, words in found.items() if then is not Then.TASKS or has_tasks}
 
 
-def rule(row: UserRule) -> str:
+def rule(row: UserRule, days: int) -> str:
     """A rule as a sentence."""
-    what = {Through.ANY: _("What comes"), Through.TEXT: _("Texts"), Through.MAIL: _("Mail")}[row.through]
+    what = {Through.ANY: _("Messages"), Through.TEXT: _("Texts"), Through.MAIL: _("Mail")}[row.through]
     parts = [
         what,
         _("from %(sender)s", sender=row.sender) if row.sender else "",
         _("with “%(word)s”", word=row.word) if row.word else "",
     ]
-    return f"{' '.join(filter(None, parts))} → {thens(has_tasks=True)[row.then]}"
+    return f"{' '.join(filter(None, parts))} → {thens(has_tasks=True, days=days)[row.then]}"
 
 
 def text(found: PreparedText | Content | None) -> str:
@@ -154,8 +154,8 @@ def text(found: PreparedText | Content | None) -> str:
     return found.text or found.subject or ""
 
 
-def happened(event: AnyEvent) -> str:
-    """An event as its user reads it; "" for what says nothing to them."""
+def happened(event: AnyEvent, zone: str) -> str:
+    """An event as its user reads it, in their time zone; "" for what says nothing to them."""
     match event:
         case Received():
             return _("it arrived")
@@ -165,7 +165,9 @@ def happened(event: AnyEvent) -> str:
             return ""
         case Settled(cause=cause, until=until):
             reason = Reason.read(cause)
-            return "" if reason is Reason.OTHER or ("%(time)s" in reason.label and until is None) else _ended(event)
+            return (
+                "" if reason is Reason.OTHER or ("%(time)s" in reason.label and until is None) else _ended(event, zone)
+            )
         case Replayed():
             return _("it is sent once more")
         case SeenInOmi():
@@ -184,9 +186,11 @@ def happened(event: AnyEvent) -> str:
             assert_never(event)
 
 
-def _ended(event: Settled) -> str:
+def _ended(event: Settled, zone: str) -> str:
     label = Reason.read(event.cause).label
-    return _(label, time=f"{event.until:%H:%M} UTC") if event.until and "%(time)s" in label else _(label)
+    if event.until and "%(time)s" in label:
+        return _(label, time=f"{local(event.until, zone):%H:%M}")
+    return _(label)
 
 
 def _reason(mine: Mapping[str, Any], preferences: Preferences) -> str:

@@ -33,7 +33,7 @@ SPANS = {"hour": (12, 1), "day": (288, 12), "week": (2016, 72)}
 @page()
 def overview(services: Services) -> str:
     found, told = [*standing(services).problems, *to_look_at(services)], services.alerting.told()
-    known = services.alerting.acknowledged()
+    known = services.alerting.acknowledged(now=services.clock())
     problems = [
         {
             "key": row.key,
@@ -66,7 +66,8 @@ def _chart(services: Services, span: str) -> Chart:
 @page()
 def acknowledge(services: Services) -> AnyResponse:
     """Somebody looks after it: for a day it stands below the others."""
-    services.alerting.acknowledge(request.form.get("what", "")[:200], str(g.get("operator") or BY))
+    by = str(g.get("operator") or BY)
+    services.alerting.acknowledge(request.form.get("what", "")[:200], by, now=services.clock())
     return redirect(url_for("operator.overview"), 303)
 
 

@@ -22,7 +22,7 @@ from integration_app.model import (
     Route,
     SeenInOmi,
 )
-from integration_app.store import keys
+from integration_app.store import accounts, keys
 from integration_app.store.audit import Act
 from integration_app.store.notices import Notices
 from integration_app.store.vault import KeyMissing, Vault
@@ -294,3 +294,31 @@ def test_a_sealed_value_is_bound_to_its_kind_and_its_key() -> None:
     assert vault.member("+1555") == vault.member("+1555")
     assert vault.open_member(vault.member("+1555")) == "+1555"
     assert Vault([OLD, NEW]).open_member(vault.member("+1555")) == "+1555"
+
+
+def test_without_the_key_of_the_names_nothing_is_written_for_anyone(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    sandbox.enable(U)
+    people(build(DATA_KEYS=OLD))
+    before = set(redis.scan_iter(f"{keys.PREFIX}*"))
+    services = build(DATA_KEYS=NEW)
+    for _ in range(3):
+        with pytest.raises(StoreUnfit):
+            text(services, "words", sender=PHONE)
+        with pytest.raises(StoreUnfit):
+            services.installations.add("another", now=clock())
+    assert set(redis.scan_iter(f"{keys.PREFIX}*")) == before
+
+
+def test_a_store_that_is_begun_anew_has_new_names_for_processes_that_live_on(
+    sealed: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    redis.flushall()
+    with pytest.raises(StoreUnfit):
+        sealed.installations.add(U, now=clock())
+    sealed.identity.init(now=clock())
+    people(sealed)
+    assert U.encode() not in everything(sealed)
+    accounts.use(accounts.Accounts(sealed.identity.names_key))  # another process
+    assert sealed.installations.uids() == sorted((U, V))

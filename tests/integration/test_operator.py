@@ -531,7 +531,7 @@ def test_a_problem_that_somebody_looks_after_stands_below(app: Flask, services: 
     assert found is not None, "no worker runs here"
     browser.post("/operator/acknowledge", what=found[1])
     assert "1 acknowledged" in browser.page
-    assert "operator looks after it" in browser.page
+    assert "operator is on it" in browser.page
 
 
 def test_settings_are_shown_without_secrets(app: Flask, services: Services) -> None:

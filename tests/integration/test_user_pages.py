@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
 from integration_app.bootstrap import Services
-from integration_app.model import Then, Through, UserRule
+from integration_app.model import Preferences, Then, Through, UserRule
 from integration_app.web.app import create_app
 from tests.conftest import Clock
 from tests.integration.helpers import PHONE, run_to_rest, state, text
@@ -46,12 +47,12 @@ def test_a_rule_is_tried_before_it_is_kept(browser: Browser, services: Services,
     text(services, "the invoice is paid")
     browser.get("/me/rules")
     browser.post("/me/rules", do="try", word="mara", then="memories")
-    assert "It fits 1 of your last 2 messages" in browser.page
+    assert "It matches 1 of your last 2 messages" in browser.page
     assert "Lunch with Mara" in browser.page
     assert rules(services) == ()
     browser.post("/me/rules", do="save", word="mara", then="memories")
     assert rules(services) == (UserRule(Then.MEMORIES, word="mara"),)
-    assert "What comes with “mara” → keep it as a memory" in browser.page
+    assert "Messages with “mara” → keep it as a memory" in browser.page
     run_to_rest(services, clock)
 
 
@@ -184,3 +185,26 @@ def test_sharing_fills_the_form_and_sends_nothing_by_itself(
     made = browser.get("/manifest.webmanifest").json
     assert made is not None
     assert made["share_target"]["action"] == "/me/share"
+
+
+def test_undoing_takes_back_what_was_changed_and_nothing_else(browser: Browser, services: Services) -> None:
+    browser.get("/me/rules")
+    browser.post("/me/rules", do="save", word="x", then="drop")
+    browser.get("/me")
+    installation = services.installations.get("u")
+    assert installation is not None
+    services.installations.prefer("u", replace(installation.preferences, language="pt"))
+    browser.post("/me/undo")
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert (installation.preferences.rules, installation.preferences.language) == ((), "pt")
+
+
+def test_a_thirty_first_rule_is_said_and_none_is_lost(browser: Browser, services: Services) -> None:
+    message_id = text(services, "words")
+    kept = tuple(UserRule(Then.DROP, word=f"w{number}") for number in range(30))
+    services.installations.prefer("u", Preferences(rules=kept))
+    browser.get(f"/me/message/{message_id}")
+    browser.post(f"/me/message/{message_id}", do="rule", sender=PHONE, then="hold")
+    assert "at most 30 rules" in browser.page
+    assert rules(services) == kept

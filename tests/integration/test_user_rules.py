@@ -8,10 +8,23 @@ from datetime import timedelta
 import pytest
 
 from integration_app.bootstrap import Services
-from integration_app.model import Preferences, Then, Through, UserRule
+from integration_app.model import (
+    Installation,
+    InstallationState,
+    Kind,
+    Preferences,
+    PreparedText,
+    Route,
+    Then,
+    Through,
+    UserRule,
+    WaitingMessage,
+)
+from integration_app.pipeline.delivery.for_user import as_user_gets
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
+from tests.unit.factories import NOW, message
 
 DROPS = UserRule(Then.DROP, word="spam")
 HOLDS = UserRule(Then.HOLD, Through.TEXT, word="later")
@@ -74,3 +87,61 @@ def test_a_day_is_one_conversation(services: Services, sandbox: SandboxControl, 
     (said,) = sandbox.texts("u")
     assert "at 1" in said
     assert "at 3" in said
+
+
+LONG = "\n\n".join(f"paragraph {number} " + "words " * 60 for number in range(700))
+
+
+def test_a_rule_looks_at_the_whole_of_a_long_text(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    services.installations.prefer("v", Preferences())
+    message_id = text(services, f"{LONG}\n\nspam at the very end")
+    run_to_rest(services, clock)
+    assert state(services, message_id, "v") == "done"
+    parts = [story for story in services.inbox.latest() if story.id.startswith(message_id)]
+    assert len(parts) > 1
+    assert {story.states["u"].value for story in parts} == {"dropped"}
+    assert sandbox.texts("u") == []
+
+
+def test_what_was_let_through_is_not_held_in_parts(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
+) -> None:
+    sandbox.enable("w")
+    services = build()
+    link(services, "w")
+    services.installations.prefer(
+        "w", Preferences(senders=("a@b.example",), rules=(UserRule(Then.HOLD, word="words"),))
+    )
+    token = services.installations.tokens("w")[0]
+    held = text(
+        services, LONG, channel="email", route=Route.RECIPIENT, sender="x@evil.example",
+        recipients=(f"{token}@in.example.com",),
+    )  # fmt: skip
+    assert state(services, held, "w") == "quarantined"
+    services.quarantine.release(held, "w", by="the user", now=clock())
+    run_to_rest(services, clock)
+    assert {story.states["w"].value for story in services.inbox.of("w")} == {"done"}
+
+
+def test_a_task_by_rule_keeps_a_subject_and_leaves_long_mail_a_conversation() -> None:
+    rule = Preferences(rules=(UserRule(Then.TASKS, Through.MAIL),))
+    user = Installation("u", InstallationState.ENABLED, NOW, "k7qkqkqkqkqkqkqk", preferences=rule)
+
+    def made(said: str) -> PreparedText:
+        mail = message(said, channel="email", sender="a@b.example")
+        prepared = PreparedText(said, Kind.CONVERSATION, head="From: a@b.example\nSubject: Buy milk")
+        found = as_user_gets(WaitingMessage("m1", 1, mail), prepared, user, has_tasks=True).prepared
+        assert found is not None
+        return found
+
+    assert (made("").kind, made("").text) == (Kind.TASKS, "Buy milk")
+    assert made("at the corner").text == "Buy milk\nat the corner"
+    assert made("x" * 5000).kind is Kind.CONVERSATION
+    assert made("x" * 5000).head
+
+
+def test_a_sender_called_digest_is_no_digest(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    services.installations.prefer("u", Preferences())
+    message_id = text(services, "hello", channel="email", route=Route.UID, recipients=("u",), sender="digest")
+    services.drain.run("u")
+    assert state(services, message_id, "u") == "done"

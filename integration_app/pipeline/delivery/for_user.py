@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from integration_app.model import (
@@ -14,7 +15,7 @@ from integration_app.model import (
     WaitingMessage,
 )
 from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
-from integration_app.pipeline.delivery.prepare import TO_DO, as_kind
+from integration_app.pipeline.delivery.prepare import TO_DO, as_kind, subject_of
 from integration_app.pipeline.delivery.user_rules import first_of, is_for_digest
 from integration_app.text.addresses import is_listed
 
@@ -35,11 +36,19 @@ _ROOM = CONVERSATION_TEXT_MAX - 2_000
 
 
 def as_user_gets(
-    item: WaitingMessage, prepared: PreparedText, installation: Installation | None, *, has_tasks: bool
+    item: WaitingMessage,
+    prepared: PreparedText,
+    installation: Installation | None,
+    *,
+    has_tasks: bool,
+    whole: Callable[[str, PreparedText], PreparedText] = lambda _, part: part,
 ) -> WaitingMessage:
-    """The message with its text as this user gets it, and what a rule of theirs makes of it."""
+    """The message with its text as this user gets it, and what a rule of theirs makes of it. `whole`: the text of
+    all parts of a message, by its id and one of them, for rules look at the whole.
+    """
     preferences = installation.preferences if installation else NO_PREFERENCES
-    rule = first_of(preferences.rules, item.message, prepared)
+    rules = preferences.rules
+    rule = first_of(rules, item.message, whole(item.id, prepared)) if rules else None
     then = rule.then if rule else None
     made = for_user(prepared, item.message, installation, has_tasks=has_tasks, then=then)
     if then is None and is_for_digest(preferences, item.message):
@@ -82,8 +91,12 @@ def _wanted(
     has_tasks: bool,
     then: Then | None,
 ) -> PreparedText:
-    if has_tasks and (prepared.to_do or (then is Then.TASKS and not prepared.asked)):
+    if has_tasks and prepared.to_do:
         return replace(prepared, kind=Kind.TASKS, text=prepared.text.removeprefix(TO_DO), head=None)
+    if has_tasks and then is Then.TASKS and not prepared.asked:
+        said = "\n".join(filter(None, (subject_of(prepared.head), prepared.text)))
+        if len(said) <= MEMORY_CONTENT_MAX:  # a longer one is no task: it stays a conversation
+            return replace(prepared, kind=Kind.TASKS, text=said, head=None)
     if installation and prepared.history and is_listed(message.sender, installation.preferences.keep_history):
         prepared = replace(_with(prepared, prepared.history, "\n\n"), history="")
     if prepared.asked or installation is None:

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from integration_app.model import Kind, Lane, PreparedText, Then, WaitingMessage
+from integration_app.model.imports import IMPORT
 from integration_app.model.messages import CHAT_CHANNELS
 from integration_app.omi import CONVERSATION_TEXT_MAX, MEMORY_CONTENT_MAX
 from integration_app.pipeline.delivery.user_rules import next_daily
 from integration_app.pipeline.rules import Rules
 
-DIGEST = "digest"
-"""In the place of a sender: the day's messages of a channel, from whomever."""
-
-IMPORT = "import"
-"""Channel of what a user brings along; its memories share calls."""
+DIGEST = "\ndigest"
+"""In the place of a sender, as none can be: the day's messages of a channel, from whomever."""
 
 _BLOCK_OVERHEAD = 50
 """Characters that a block may add to its text and head: a speaker's name, blank lines."""

@@ -189,7 +189,7 @@ def as_kind(prepared: PreparedText, kind: Kind) -> PreparedText:
     """The same text as another kind. A memory has tags instead of #words, and no head: its subject stands for it."""
     if kind is Kind.CONVERSATION:
         return replace(prepared, kind=kind)
-    text, subject = prepared.text, _wish(_subject(prepared.head))[1]
+    text, subject = prepared.text, _wish(subject_of(prepared.head))[1]
     if subject and not _has_words(text):
         text = f"{subject}\n{text}".strip()
     tags = dict.fromkeys(tag.lower() for tag in (*_TAG.findall(text), *_TAG.findall(subject)))
@@ -204,7 +204,7 @@ def _has_words(text: str) -> bool:
     return any(not _TAG.fullmatch(word) for word in " ".join(lines).split())
 
 
-def _subject(head: str | None) -> str:
+def subject_of(head: str | None) -> str:
     rows = dict(line.partition(": ")[::2] for line in (head or "").split("\n"))
     return rows.get("Subject", "")
 

@@ -62,7 +62,7 @@ class Texts:
             if run.snapshot.held > 1:
                 self._inbox.acquit(item.id, run.lease.uid)
         assert item.prepared is not None  # noqa: S101 - it has just been made
-        ready = as_user_gets(item, item.prepared, run.installation, has_tasks=self._has_tasks)
+        ready = as_user_gets(item, item.prepared, run.installation, has_tasks=self._has_tasks, whole=self._inbox.whole)
         return ready, _unwanted(ready, run.installation)
 
     def save_rest(self, run: DrainPass) -> None:

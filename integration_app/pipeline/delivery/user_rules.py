@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from integration_app.model import InboundMessage, Preferences, PreparedText, Through, UserRule
@@ -70,11 +71,20 @@ def _comes(through: Through, channel: str) -> bool:
 def _is_from(wanted: str, sender: str) -> bool:
     if "@" in wanted:
         return is_listed(sender, (wanted,))
-    return _PHONE_SIGNS.sub("", wanted) == sender
+    return phone_of(wanted) == sender
+
+
+def phone_of(written: str) -> str:
+    """A number as people write it, with its country code, as +15550001111; "" for anything else."""
+    number = _PHONE_SIGNS.sub("", written)
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    return number if re.fullmatch(r"\+[1-9]\d{6,14}", number) else ""
 
 
 def _says(word: str, text: str) -> bool:
-    return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
+    """Words in a row may be broken over lines."""
+    words = r"\s+".join(map(re.escape, normalize("NFC", word).split()))
+    return bool(re.search(rf"(?<!\w){words}(?!\w)", normalize("NFC", text), re.IGNORECASE))
 
 
 def _zone(name: str) -> tzinfo:

@@ -30,6 +30,8 @@ from integration_app.store.shared_phones import SharedPhones
 
 log = logs.get(__name__)
 
+_ALL = 10**6
+
 
 class Erasure:
     def __init__(
@@ -91,6 +93,10 @@ class Erasure:
             "installation": asdict(installation) if installation else None,
             "sessions": [asdict(row) for row in self._auth.sessions.list(uid)],
             "messages": messages,
+            "import": {
+                "status": asdict(status) if (status := self._imports.status(uid)) else None,
+                "waiting": [asdict(row) for _, row in self._imports.next(uid, _ALL)],
+            },
         }
 
     def erase(self, uid: str) -> dict[str, Any]:

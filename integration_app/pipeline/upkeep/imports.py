@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from integration_app.errors import OverLimit, UnknownRecipient
+from integration_app import logs
+from integration_app.errors import OverLimit, StoreUnfit, UnknownRecipient
 from integration_app.model import (
     Clock,
     Content,
@@ -17,16 +18,20 @@ from integration_app.model import (
     Hints,
     ImportRow,
     ImportState,
+    ImportStatus,
     InboundMessage,
     Kind,
+    MessageState,
     Route,
 )
-from integration_app.pipeline.delivery.group import IMPORT
+from integration_app.model.imports import IMPORT
 from integration_app.pipeline.intake.intake import Intake
 from integration_app.store.imports import Imports
-from integration_app.store.ingest import Ingest, Receipt
-from integration_app.store.outbox import Outbox
+from integration_app.store.inbox import Inbox
+from integration_app.store.ingest import Ingest
 from integration_app.store.quota import Quotas
+
+log = logs.get(__name__)
 
 _PER_CALL = 50
 """Memories that go in one call."""
@@ -37,12 +42,12 @@ _LATER = timedelta(minutes=5)
 
 class Importing:
     def __init__(
-        self, *, imports: Imports, intake: Intake, ingest: Ingest, outbox: Outbox, quotas: Quotas, clock: Clock
+        self, *, imports: Imports, intake: Intake, ingest: Ingest, inbox: Inbox, quotas: Quotas, clock: Clock
     ) -> None:
         self._imports = imports
         self._intake = intake
         self._ingest = ingest
-        self._outbox = outbox
+        self._inbox = inbox
         self._quotas = quotas
         self._clock = clock
 
@@ -54,43 +59,59 @@ class Importing:
 
     def step(self) -> int:
         """Take what may be taken now, for every user who imports. Returns how many items."""
-        return sum(self._step(uid) for uid in self._imports.running())
+        return sum(map(self._step_or_stop, self._imports.running()))
+
+    def _step_or_stop(self, uid: str) -> int:
+        """An import that cannot be read stops, and nobody else's with it."""
+        try:
+            return self._step(uid)
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, StoreUnfit):  # a key is missing: nothing is wrong with it
+                raise
+            log.error("an import cannot be read: it is paused", crash=logs.crash("import", error))
+            if status := self._imports.status(uid):
+                self._imports.set_state(uid, status.id, ImportState.PAUSED)
+            return 0
 
     def _step(self, uid: str) -> int:
         status, now = self._imports.status(uid), self._clock()
         if status is None:  # it has expired
             self._imports.erase(uid)
             return 0
-        waits = status.until is not None and status.until > now
-        if status.state is not ImportState.RUNNING or waits or self._outbox.size(uid) or not self._imports.lock(uid):
+        if status.state is not ImportState.RUNNING or (status.until and status.until > now):
             return 0
-        try:
-            return self._take(uid, status.name, now)
-        finally:
-            self._imports.unlock(uid)
+        if status.message_ids and self._waits(status.message_ids[-1], uid):
+            return 0
+        return self._take(uid, status, now)
 
-    def _take(self, uid: str, name: str, now: datetime) -> int:
+    def _waits(self, message_id: str, uid: str) -> bool:
+        """Whether what was taken last has not left yet."""
+        (state,) = self._inbox.states([message_id], uid)
+        return state in (MessageState.WAITING, MessageState.SENDING)
+
+    def _take(self, uid: str, status: ImportStatus, now: datetime) -> int:
         rows = self._imports.next(uid, _PER_CALL)
         if not rows:
-            self._imports.set_state(uid, ImportState.DONE)
+            self._imports.set_state(uid, status.id, ImportState.DONE)
             return 0
-        kind = rows[0].kind
+        kind, taken = rows[0][1].kind, 0
         if (left := self._quotas.of(uid)[kind].left) is not None and left <= _SPARE:
-            self._imports.wait(uid, now + _LATER)
+            self._imports.set_state(uid, status.id, ImportState.RUNNING, until=now + _LATER)
             return 0
-        taken = 0
-        for row in rows:
+        for kept, row in rows:
             if row.kind is not kind or (taken and kind is not Kind.MEMORIES):
                 break
             try:
-                accepted = self._intake.accept(_message(uid, name, row, now))
+                # one that is known was taken by a process that died before it could say so
+                accepted = self._intake.accept(_message(uid, status.name, row, now))
             except OverLimit:
-                self._imports.wait(uid, now + _LATER)
+                self._imports.set_state(uid, status.id, ImportState.RUNNING, until=now + _LATER)
                 break
             except UnknownRecipient:  # erased meanwhile
                 self._imports.erase(uid)
                 break
-            self._imports.took(uid, accepted.message_id if accepted.receipt is Receipt.STORED else None)
+            if not self._imports.took(uid, status.id, kept, accepted.message_id):
+                break
             taken += 1
         return taken
 

@@ -5,8 +5,8 @@
 -- @repeat the key is there then
 local names = redis.call('HGET', K.store, 'names')
 if names then return {1, names} end
-if redis.call('EXISTS', K.seq, K.installations) > 0 then return {1, ''} end
+if redis.call('EXISTS', K.seq) == 1 then return {1, ''} end
 if redis.call('HEXISTS', K.store, 'epoch') == 0 then return {0, ''} end
-if fresh == '' then return {1, ''} end
+if fresh == '' or redis.call('EXISTS', K.installations) == 1 then return {1, ''} end
 redis.call('HSET', K.store, 'names', fresh)
 return {1, fresh}

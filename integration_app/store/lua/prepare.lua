@@ -19,6 +19,8 @@ for number, text in ipairs(others) do
     local uid, state = string.match(fields[i], '^state:(.*)'), fields[i + 1]
     if uid and (state == 'waiting' or state == 'quarantined') then
       redis.call('HSET', K.message .. part, fields[i], state)
+      local free = redis.call('HGET', message, 'free:' .. uid)
+      if free then redis.call('HSET', K.message .. part, 'free:' .. uid, free) end
       redis.call('ZADD', K.of .. uid, seq, part)
       weigh(part, uid, state == 'quarantined' and 'held' or 'bytes', 1)
       pending = pending + 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from integration_app.text.clean import clean
 from integration_app.transfer.items import ConversationItem, Item, Line, MemoryItem
 
-_FRONT = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+_RULE = re.compile(r"---[ \t]*")
 _ROW = re.compile(r"([A-Za-z_-]{1,40})\s*:\s*(.*)")
 _BULLET = re.compile(r"\s*(?:[-*+]|\d+\.)\s+(?:\[[ xX]\]\s+)?(.*\S)")
 _TAG = re.compile(r"(?<![\w#/&])#([^\W\d_][\w-]{0,49})")
@@ -42,18 +42,20 @@ def read(path: Path, zone: tzinfo) -> Iterator[Item]:
 
 
 def _front(text: str) -> tuple[dict[str, str], str]:
-    found = _FRONT.match(text)
-    if not found:
+    first, _, rest = text.partition("\n")
+    lines = rest.split("\n")
+    end = next((number for number, line in enumerate(lines) if _RULE.fullmatch(line)), None)
+    if not _RULE.fullmatch(first) or end is None:
         return {}, text
     values: dict[str, str] = {}
     name = ""
-    for line in found.group(1).split("\n"):
+    for line in lines[:end]:
         if row := _ROW.fullmatch(line):
             name = row.group(1).lower()
             values[name] = row.group(2).strip().strip("\"'")
         elif name and line.strip().startswith("- "):  # a list, one item a line
             values[name] = ", ".join(part for part in (values[name], line.strip()[2:].strip("\"' ")) if part)
-    return values, text[found.end() :]
+    return values, "\n".join(lines[end + 1 :])
 
 
 def _listed(value: str) -> list[str]:

@@ -34,19 +34,18 @@ def read(path: Path, me: tuple[str, ...], zone: tzinfo, per: str = "day") -> Ite
         raise UnreadableFile(f"{path.name}: not a chat that WhatsApp exported")
     day_first = _day_first([(int(found.group(1)), int(found.group(2))) for found in heads])
     mine = {name.lower() for name in me}
-    said: list[tuple[datetime, Line]] = []
+    said: list[tuple[datetime, str, list[str]]] = []
     for raw in text.splitlines():
         line = _INVISIBLE.sub("", raw)
         found = _HEAD.fullmatch(line)
         moment = _moment(found, day_first, zone) if found else None
         spoken = _SPEAKER.fullmatch(found.group(8)) if found and moment else None
         if moment and spoken:
-            name = spoken.group(1).strip()
-            said.append((moment, Line(name, _media(spoken.group(2)), name.lower() in mine)))
+            said.append((moment, spoken.group(1).strip(), [_media(spoken.group(2))]))
         elif not found and said:
-            before, last = said[-1]
-            said[-1] = (before, Line(last.speaker, f"{last.text}\n{line}", last.is_user))
-    yield from conversations(said, "whatsapp", per)
+            said[-1][2].append(line)
+    lines = [(at, Line(name, "\n".join(words), name.lower() in mine)) for at, name, words in said]
+    yield from conversations(lines, "whatsapp", per)
 
 
 def _day_first(pairs: list[tuple[int, int]]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -22,6 +20,7 @@ SPANS = ("day", "week", "month")
 _AN_HOUR = 10
 """Conversations that Omi takes in an hour, where it has not said otherwise."""
 _SHOWN = 20
+_WAITING = (MessageState.WAITING, MessageState.SENDING)
 
 
 @page()
@@ -45,9 +44,9 @@ def change_import(services: Services) -> str | AnyResponse:
             if problem := _read(services, installation):
                 return _shown(services, installation, problem)
         case "start" if status:
-            services.imports.set_state(uid, ImportState.RUNNING)
+            services.imports.set_state(uid, status.id, ImportState.RUNNING)
         case "pause" if status:
-            services.imports.set_state(uid, ImportState.PAUSED)
+            services.imports.set_state(uid, status.id, ImportState.PAUSED)
         case "forget":
             services.imports.erase(uid)
             session["done"] = "forgotten"
@@ -79,6 +78,9 @@ def _read(services: Services, installation: Installation) -> str:
         return str(error)
     if not rows:
         return "there is nothing in it that could be imported"
+    room = services.settings.user_max_mb * 1_000_000
+    if room and sum(len(row.text) for row in rows) > room / 4:
+        return f"there is too much in it: {services.settings.user_max_mb / 4:g} MB of text are the most"
     services.importing.draft(installation.uid, one_line(file.filename or "file", 80), rows)
     return ""
 
@@ -86,21 +88,28 @@ def _read(services: Services, installation: Installation) -> str:
 def _shown(services: Services, installation: Installation, problem: str = "") -> str:
     uid, now = installation.uid, services.clock()
     status = services.imports.status(uid)
-    taken = [
-        (message_id, story.states.get(uid), labels.title(services.inbox.text(message_id)))
-        for message_id in (status.message_ids if status else ())[-500:]
-        if (story := services.inbox.story(message_id))
-    ]
-    left = max(0, status.total - status.taken) if status else 0
+    ids = status.message_ids if status else ()
+    states = services.inbox.states(ids, uid)
+    failed = [each for each, state in zip(ids, states, strict=True) if state is MessageState.PARKED]
+    waiting = [each for each, state in zip(ids, states, strict=True) if state in _WAITING]
     return render_template(
         "me/import.html",
         status=status,
         state=status.state.value if status else "",
         problem=problem,
-        left=left,
-        hours=timedelta(hours=left / _AN_HOUR),
-        waits=status.until if status and status.until and status.until > now else None,
-        arrived=sum(state is MessageState.DONE for _, state, _ in taken),
-        failed=[(name, title) for name, state, title in taken if state is MessageState.PARKED][:_SHOWN],
+        hours=max(1, round(status.conversations / _AN_HOUR)) if status else 0,
+        is_quick=not status or status.conversations < _AN_HOUR,
+        waits=bool(status and status.until and status.until > now),
+        why=_why(services, installation, waiting[-1]) if waiting else "",
+        arrived=len(ids) - len(failed) - len(waiting),
+        failed=[(each, labels.title(services.inbox.text(each))) for each in failed[:_SHOWN]],
         done=session.pop("done", None),
     )
+
+
+def _why(services: Services, installation: Installation, message_id: str) -> str:
+    """Why what was taken last has not arrived yet."""
+    story = services.inbox.story(message_id)
+    if story is None:
+        return ""
+    return str(labels.row(services.timeline.row(story), installation.uid, installation.preferences)["words"])

@@ -15,7 +15,7 @@ from integration_app.operations.messages import lately, parked_of
 from integration_app.text.clean import one_line
 from integration_app.web import labels, language
 from integration_app.web.actions import prefer
-from integration_app.web.me.rules import asked
+from integration_app.web.me.rules import RULES_MAX, asked
 from integration_app.web.security import page, signed_in, to_start
 
 SEARCHED, FOUND_MAX = 500, 50
@@ -42,13 +42,14 @@ def message(services: Services, message_id: str) -> str | AnyResponse:
         happened=[
             (labels.local(event.at, zone), said)
             for event in story.events
-            if event.uid in (None, uid) and (said := labels.happened(event))
+            if event.uid in (None, uid) and (said := labels.happened(event, zone))
         ],
         can_resend=bool(parked_of(services, story, uid)),
         can_rule=not story.message.hints,
-        thens=labels.thens(has_tasks=services.omi.is_personal),
+        thens=labels.thens(has_tasks=services.omi.is_personal, days=round(services.settings.quarantine_days)),
         when=lambda moment: format_datetime(moment, "d MMM HH:mm", locale=language.chosen()),
         done=session.pop("done", None),
+        problem=session.pop("problem", None),
     )
 
 
@@ -67,9 +68,13 @@ def change_message(services: Services, message_id: str) -> str | AnyResponse:
                 replay(services, parked, by="the user")
                 session["done"] = "resent"
         case "rule":
-            if rule := asked():
-                kept = tuple(row for row in installation.preferences.rules if row != rule)
-                prefer(services, uid, rules=(rule, *kept)[:30])
+            rule = asked(has_tasks=services.omi.is_personal)
+            kept = tuple(row for row in installation.preferences.rules if row != rule)
+            if rule is None or len(kept) >= RULES_MAX:
+                session["problem"] = "too many rules" if rule else "rule"
+            else:
+                prefer(services, uid, rules=(rule, *kept))
+                services.due.set(uid, services.clock())  # what waits is looked at anew
                 session["done"] = "ruled"
     return redirect(url_for("setup.message", message_id=story.id), 303)
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from integration_app.bootstrap import Services
 from integration_app.model import Installation, Preferences, Then, Through, UserRule
 from integration_app.operations.messages import lately
-from integration_app.pipeline.delivery.user_rules import fits
+from integration_app.pipeline.delivery.user_rules import fits, phone_of
 from integration_app.text.clean import one_line
 from integration_app.web import labels
 from integration_app.web.actions import prefer
@@ -23,7 +23,6 @@ TRIED_ON = 50
 PACES = (60, 300, 900, 3600, 10_800)
 """Seconds of an own quiet window."""
 _ADDRESS = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}")
-_NUMBER = re.compile(r"\+?[\d\s().-]{5,25}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def change_rules(services: Services) -> str | AnyResponse:
         case "pace":
             prefer(services, uid, **_pace(installation.preferences))
         case "try" | "save" as what:
-            rule = asked()
+            rule = asked(has_tasks=services.omi.is_personal)
             if rule is None or len(have) >= RULES_MAX:
                 session["problem"] = "rule" if rule is None else "too many rules"
             elif what == "try":
@@ -73,7 +72,7 @@ def change_rules(services: Services) -> str | AnyResponse:
     return redirect(url_for("setup.rules"), 303)
 
 
-def asked() -> UserRule | None:
+def asked(*, has_tasks: bool) -> UserRule | None:
     """The rule of a form; None where it names nothing, or not as it must be."""
     form = request.form
     sender = one_line(form.get("sender", ""), 320).lower()
@@ -82,20 +81,28 @@ def asked() -> UserRule | None:
         rule = UserRule(Then(form.get("then", "")), Through(form.get("through", "")), sender, word)
     except ValueError:
         return None
-    if sender and not (_ADDRESS if "@" in sender else _NUMBER).fullmatch(sender):
+    if sender and "@" not in sender:
+        number = phone_of(sender)
+        if not number:
+            return None
+        rule = replace(rule, sender=number)
+    elif sender and not _ADDRESS.fullmatch(sender):
+        return None
+    if rule.then is Then.TASKS and not has_tasks:
         return None
     return rule if rule.through or sender or word else None
 
 
 def _shown(services: Services, installation: Installation, trial: Trial | None = None) -> str:
+    days = round(services.settings.quarantine_days)
     return render_template(
         "me/rules.html",
         preferences=installation.preferences,
-        rules=[labels.rule(row) for row in installation.preferences.rules],
+        rules=[labels.rule(row, days) for row in installation.preferences.rules],
         trial=trial,
-        tried=labels.rule(trial.rule) if trial else None,
+        tried=labels.rule(trial.rule, days) if trial else None,
         paces=PACES,
-        thens=labels.thens(has_tasks=services.omi.is_personal),
+        thens=labels.thens(has_tasks=services.omi.is_personal, days=days),
         quiet=round(services.settings.sms_quiet_seconds),
         quotas=services.quotas.of(installation.uid),
         problem=session.pop("problem", None),
