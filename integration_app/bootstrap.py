@@ -204,6 +204,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         quotas=stores.quotas,
         health=stores.health,
         imports=stores.imports,
+        notices=stores.notices,
         secret=settings.secret_key[0],
         clock=clock,
     )

@@ -18,10 +18,13 @@ class InstallationState(StrEnum):
 
 
 class Tell(StrEnum):
-    """What a user is shown in Omi: nothing, what could not be delivered, or what has arrived too."""
+    """What a user is shown in Omi: nothing, what could not be delivered, how many arrived too (once a day), or that
+    something has arrived.
+    """
 
     NOTHING = "nothing"
     PROBLEMS = "problems"
+    DAILY = "daily"
     ARRIVALS = "arrivals"
 
 

@@ -42,6 +42,7 @@ oi:provisional             links of shared phones that end unless confirmed
 oi:notices                 what users are to be told · oi:noticed:<uid>:<words>: they were lately; expires
 oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was
 oi:imports                 set: uids whose import runs
+oi:daily · oi:arrived:<uid>  sorted set: whom to tell how many arrived, by when (ms) · how many did
 oi:undo:<uid>               preferences before the last change; expires
 oi:load:<uid>              bytes waiting and held · oi:day:<uid>:<day>: of a day · oi:sent:<digest>: in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
@@ -102,6 +103,7 @@ TOTP = f"{PREFIX}totp"
 PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
 IMPORTS = f"{PREFIX}imports"
+DAILY = f"{PREFIX}daily"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
@@ -213,6 +215,10 @@ def installation(uid: str) -> str:
 
 def phones(uid: str) -> str:
     return f"{PHONES}{name_of(uid)}"
+
+
+def arrived(uid: str) -> str:
+    return f"{PREFIX}arrived:{name_of(uid)}"
 
 
 def undo(uid: str) -> str:

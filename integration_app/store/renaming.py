@@ -27,13 +27,14 @@ _NAMED = (
     "import",
     "import-items",
     "import-ids",
+    "arrived",
 )
 _OWN = (
     keys.OUTBOX, keys.OF, keys.OPEN, keys.LEASE, keys.POKE, keys.INSTALLATION, keys.PHONES, keys.LOAD, keys.DAY,
     keys.GATE_UID, *(f"{keys.PREFIX}{what}:" for what in _NAMED),
 )  # fmt: skip
 """Keys of one uid: it stands behind these, up to the next colon."""
-_SCORED, _SETS = (keys.DUE, keys.LEFT, keys.FAILING, keys.BOOKED), (keys.INSTALLATIONS, keys.IMPORTS)
+_SCORED, _SETS = (keys.DUE, keys.LEFT, keys.FAILING, keys.BOOKED, keys.DAILY), (keys.INSTALLATIONS, keys.IMPORTS)
 _PAIRS = (keys.QUARANTINE, keys.PROVISIONAL)
 _POINTERS = (f"{keys.PREFIX}inbox:", f"{keys.PREFIX}link:")
 

@@ -124,3 +124,16 @@ def test_another_shape_is_found(site: Site, open_page: Callable[..., Page]) -> N
     assert shapes.far(shapes.shape(shapes.taken(page)), before)
     page.goto(f"{site.stack.web_url}/support")
     assert shapes.far(shapes.shape(shapes.taken(page)), before)
+
+
+def test_a_page_can_be_read_before_its_script_is_there(site: Site, open_page: Callable[..., Page]) -> None:
+    """A slow network: the script, which only helps, comes late or never."""
+    page = open_page(PHONE_SIZE, "light")
+    page.route("**/live.js", lambda route: route.abort())
+    page.goto(f"{site.stack.web_url}/setup?uid=slow", wait_until="commit")
+    page.get_by_role("button", name="Send me a code").wait_for(timeout=5000)
+    site.sign_in(page, "slow")
+    page.get_by_role("link", name="How it arrives").click()
+    page.get_by_label("with this word").fill("x")
+    page.get_by_role("button", name="Save the rule").click()
+    page.get_by_text("Saved.").wait_for()

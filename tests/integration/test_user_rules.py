@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,12 +16,14 @@ from integration_app.model import (
     Preferences,
     PreparedText,
     Route,
+    Tell,
     Then,
     Through,
     UserRule,
     WaitingMessage,
 )
 from integration_app.pipeline.delivery.for_user import as_user_gets
+from integration_app.pipeline.delivery.user_rules import next_daily
 from tests.conftest import Clock
 from tests.integration.helpers import link, run_to_rest, state, text
 from tests.sandbox_control import SandboxControl
@@ -145,3 +148,19 @@ def test_a_sender_called_digest_is_no_digest(services: Services, sandbox: Sandbo
     message_id = text(services, "hello", channel="email", route=Route.UID, recipients=("u",), sender="digest")
     services.drain.run("u")
     assert state(services, message_id, "u") == "done"
+
+
+def test_once_a_day_users_are_told_how_many_arrived(services: Services, sandbox: SandboxControl, clock: Clock) -> None:
+    services.installations.prefer("u", Preferences(tell=Tell.DAILY, daily_hour=20, time_zone="Europe/Lisbon"))
+    for number in range(3):
+        text(services, f"text {number}")
+        run_to_rest(services, clock)
+    services.phones.tell()
+    assert sandbox.notifications("u") == []
+    clock.now = next_daily(clock(), 20, ZoneInfo("Europe/Lisbon"))
+    for _ in range(2):
+        services.phones.tell()
+    assert [row["message"] for row in sandbox.notifications("u")] == ["Today 3 messages arrived in your Omi."]
+    clock.pass_time(days=1)
+    services.phones.tell()
+    assert len(sandbox.notifications("u")) == 1, "nothing arrived since"

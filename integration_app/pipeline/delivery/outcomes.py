@@ -40,6 +40,7 @@ from integration_app.pipeline.delivery.policy import (
     outage_gate,
     proves_us,
 )
+from integration_app.pipeline.delivery.user_rules import next_daily, zone_of
 from integration_app.store.deliveries import NO_SIDE_EFFECTS, Deliveries, SideEffects
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
@@ -196,7 +197,7 @@ class Outcomes:
             settles=not attempt.read_back,
             effects=effects,
         )
-        self._tell(run, state)
+        self._tell(run, state, len(delivery.message_ids))
         log.info(
             "delivery",
             state=state.value,
@@ -209,13 +210,16 @@ class Outcomes:
             seconds=attempt.seconds,
         )
 
-    def _tell(self, run: DrainPass, state: DeliveryState) -> None:
+    def _tell(self, run: DrainPass, state: DeliveryState, count: int) -> None:
         """What the user wants to be shown. The outcome is recorded: no fault in this may undo it."""
         wants = run.installation.preferences.tell if run.installation else Tell.NOTHING
         if state is DeliveryState.PARKED and wants is not Tell.NOTHING:
             self._notices.tell_once(run.lease.uid, NOT_DELIVERED, each=PROBLEMS_EVERY)
         elif state is DeliveryState.DONE and wants is Tell.ARRIVALS:
             self._notices.tell_once(run.lease.uid, ARRIVED, each=ARRIVALS_EVERY)
+        elif state is DeliveryState.DONE and wants is Tell.DAILY:
+            at = next_daily(self._clock(), run.preferences.daily_hour, zone_of(run.preferences))
+            self._notices.count_arrival(run.lease.uid, count, tell_at=at)
 
     def _succeeded(self, run: DrainPass, delivery: Delivery) -> None:
         names = gate_names(delivery.lane.kind)

@@ -39,7 +39,7 @@ def paced(rules: Rules, preferences: Preferences) -> Rules:
         sms_quiet=quiet,
         sms_max_wait=max(rules.sms_max_wait, 3 * quiet) if preferences.quiet_seconds else rules.sms_max_wait,
         daily_hour=preferences.daily_hour,
-        zone=_zone(preferences.time_zone),
+        zone=zone_of(preferences),
     )
 
 
@@ -87,8 +87,9 @@ def _says(word: str, text: str) -> bool:
     return bool(re.search(rf"(?<!\w){words}(?!\w)", normalize("NFC", text), re.IGNORECASE))
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(preferences: Preferences) -> tzinfo:
+    """UTC for a name that nobody knows (any more)."""
     try:
-        return ZoneInfo(name) if name != "UTC" else UTC
+        return ZoneInfo(preferences.time_zone) if preferences.time_zone != "UTC" else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC

@@ -26,6 +26,9 @@ _LINKED = (
 )
 _UNLINKED = "Your phone {phone} is not linked to your Omi Inbox any more: it was removed, or UNLINK was texted from it."
 
+ARRIVED_TODAY = "Today one message arrived in your Omi."
+MANY_ARRIVED_TODAY = "Today {count} messages arrived in your Omi."
+
 
 class Phones:
     def __init__(
@@ -99,6 +102,10 @@ class Phones:
 
     def tell(self) -> None:
         """Show what is to be told, one after the other; each is a call to Omi, so it has a thread of its own."""
+        for uid, count in self._notices.daily(now=self._clock()):
+            if count:
+                with suppress(OmiError):  # the page says it too
+                    self._omi.notify(uid, ARRIVED_TODAY if count == 1 else MANY_ARRIVED_TODAY.format(count=count))
         while told := self._notices.next():
             with suppress(OmiError):  # the page says it too
                 self._omi.notify(*told)

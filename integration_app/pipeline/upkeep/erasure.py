@@ -23,6 +23,7 @@ from integration_app.store.health import Health
 from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.installations import Installations
+from integration_app.store.notices import Notices
 from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.quota import Quotas
@@ -49,6 +50,7 @@ class Erasure:
         quotas: Quotas,
         health: Health,
         imports: Imports,
+        notices: Notices,
         secret: str,
         clock: Clock,
     ) -> None:
@@ -64,6 +66,7 @@ class Erasure:
         self._quotas = quotas
         self._health = health
         self._imports = imports
+        self._notices = notices
         self._secret = secret.encode()
         self._clock = clock
 
@@ -119,6 +122,7 @@ class Erasure:
         self._gates.erase(uid)
         self._quotas.erase(uid)
         self._imports.erase(uid)
+        self._notices.erase(uid)
         self._auth.erase(uid)
         self._health.forget_on_disk()
         return self._receipt(uid, dict(counts), self._clock())
