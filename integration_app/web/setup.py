@@ -209,7 +209,8 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "number": number,
         "link": code,
         "sms": sms,
-        "qr": segno.make(sms, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff") if sms else None,
+        "qr": _qr(sms) if sms else None,
+        "text_qr": _qr(f"sms:{number}") if number and installation.phones else None,
         "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
         "more": not more and len(stories) == MESSAGES_SHOWN,
         "quotas": labels.quotas(services.quotas.of(uid)),
@@ -242,6 +243,10 @@ def _whole(services: Services, message_id: str, uid: str) -> dict[str, Any]:
     made = services.inbox.made(message_id, uid)
     hidden["title"] = labels.title(text)
     return hidden | ({"sender": story.message.sender} if story else {}) | ({"made": made} if made else {})
+
+
+def _qr(what: str) -> str:
+    return str(segno.make(what, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff"))
 
 
 def _link(services: Services, uid: str) -> str | None:
