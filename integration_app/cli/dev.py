@@ -50,7 +50,7 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
     try:
         with Stack(folder, settings=settings, redis=redis, default_ports=True, boost=boost) as stack:
             services, address = _first_user(stack)
-            show = Show(stack, services, UID, PHONE, address, free_port(SHOW_PORT))
+            show = Show(stack, services, UID, PHONE, free_port(SHOW_PORT))
             show.start()
             stack.write_description(STACK_FILE)
             click.echo(_screen(stack, show.url, address, quiet_seconds))

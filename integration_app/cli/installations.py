@@ -20,9 +20,9 @@ ONESELF = "me"
 @click.option("--uid", help=f'The Omi user id; with OMI_DEVELOPER_KEY it is yourself, "{ONESELF}".')
 @click.option("--phone", help="A phone that this user has proven to own, such as +15550001111.")
 @click.option("--email", is_flag=True, help="Only the private inbox address.")
-@click.option("--region", default="US", show_default=True, help="For a phone typed without country code.")
+@click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @click.option("--json", "want_json", is_flag=True)
-def link(uid: str | None, phone: str | None, email: bool, region: str, want_json: bool) -> None:
+def link(uid: str | None, phone: str | None, email: bool, region: str | None, want_json: bool) -> None:
     """Link a phone to a uid by hand, and print the uid's private inbox address.
 
     By hand means: you vouch that this phone and this uid belong to the same person.
@@ -78,9 +78,9 @@ def installations(want_json: bool) -> None:
 @click.command()
 @click.option("--uid", required=True)
 @click.option("--phone", required=True, help="The phone whose texts this uid shall not get any more.")
-@click.option("--region", default="US", show_default=True)
+@click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @json_option
-def unlink(uid: str, phone: str, region: str) -> None:
+def unlink(uid: str, phone: str, region: str | None) -> None:
     """Take a phone away from a uid. What has already arrived is still delivered."""
     number = _e164(phone, region)
     with acting() as found:
@@ -136,7 +136,9 @@ def _held_up(found: Services, uid: str) -> str | None:
     return f"{gate.why}, until {gate.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _e164(phone: str, region: str) -> str:
+def _e164(phone: str, region: str | None) -> str:
+    if not phone.strip().startswith("+") and not region:
+        fail(f"{phone}: begin with + and the country code, or give --region", USAGE)
     try:
         number = phonenumbers.parse(phone, region)
     except phonenumbers.NumberParseException:

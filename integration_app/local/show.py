@@ -7,6 +7,7 @@ door, as the vendor would send it.
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from integration_app.text.clean import one_line
 
 SHOWN = 8
 LONGEST = 2_000
+_SAID_SECONDS = 15.0
 _HERE = Path(__file__).parent
 _FAULTS = {
     "limit": {"fault": "rate_limited", "route": "*", "times": 1, "retry_after": 20},
@@ -36,13 +38,12 @@ _FAULTS = {
 class Show:
     """`start()` serves it until the process ends."""
 
-    def __init__(self, stack: Stack, services: Services, uid: str, phone: str, address: str, port: int = 0) -> None:
+    def __init__(self, stack: Stack, services: Services, uid: str, phone: str, port: int = 0) -> None:
         self._stack = stack
         self._services = services
         self._uid = uid
         self._phone = phone
-        self._address = address
-        self._said = ""
+        self._said, self._said_until = "", 0.0
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self._application(), threaded=True, request_handler=_Quiet
         )
@@ -69,8 +70,8 @@ class Show:
             uid=self._uid,
             phone=self._phone,
             number=self._services.settings.inbox_phone,
-            address=self._address,
-            said=self._said,
+            address=self._address(),
+            said=self._said if time.monotonic() < self._said_until else "",
             road=[self._road(row) for row in self._services.timeline.latest(limit=SHOWN, uid=self._uid)],
             omi=self._omi(),
             web_url=self._stack.web_url,
@@ -89,7 +90,13 @@ class Show:
             self._said = "Omi answers again."
         else:
             self._said = self._send(what == "mail", request.form.get("words", "").strip()[:LONGEST])
+        self._said_until = time.monotonic() + _SAID_SECONDS
         return redirect("/", 303)
+
+    def _address(self) -> str:
+        """As it is now: the user may have made a new one."""
+        installation = self._services.installations.get(self._uid)
+        return (self._services.settings.inbox_address(installation.inbox_token) or "") if installation else ""
 
     def _send(self, is_mail: bool, words: str) -> str:
         """Sign it as the vendor would, and give it to the door; what the door said."""
@@ -100,7 +107,7 @@ class Show:
         assert spec.sender is not None  # noqa: S101 - each channel has a vendor that can be played
         message = SampleMessage(
             sender="ana@example.com" if is_mail else self._phone,
-            to=self._address if is_mail else "",
+            to=self._address() if is_mail else "",
             text=words,
             subject=one_line(words, 60) if is_mail else None,
             channel=channel,
@@ -110,7 +117,10 @@ class Show:
         answer = requests.request(
             made.method, base + made.path, data=made.body, headers=dict(made.headers), timeout=15, allow_redirects=False
         )
-        return f"{spec.name} got {answer.status_code}: {answer.headers.get('X-Outcome', answer.reason)}"
+        outcome = answer.headers.get("X-Outcome", answer.reason)
+        if outcome == "unknown recipient":
+            return f"{self._uid} is not set up any more: restart omi-inbox dev."
+        return f"The webhook of {spec.name} was answered {answer.status_code}: {outcome}"
 
     def _road(self, row: dict[str, Any]) -> dict[str, Any]:
         mine = next((to for to in row["recipients"] if to["uid"] == self._uid), {"state": row["state"]})

@@ -22,6 +22,8 @@ from integration_app.model import (
     WholeAsked,
 )
 
+_OWN = {"page": "written on the user's page", "import": "imported by the user"}
+"""How what came through no provider came."""
 _CONTROL = {
     "LINK": "a link code",
     "UNLINK": "all links of that phone have ended",
@@ -76,7 +78,8 @@ def _received(event: Received) -> list[str]:
     if event.control:
         reason = _CONTROL.get(event.control, f"{event.control} is a word for the carrier")
         return [f"received, its signature is genuine; {reason}: recorded, not forwarded"]
-    lines = [f"received, its signature is genuine, for {', '.join(event.uids) or 'no user'}"]
+    came = _OWN.get(event.provider, "received, its signature is genuine")
+    lines = [f"{came}, for {', '.join(event.uids) or 'no user'}"]
     for uid, found in (event.trust or {}).items():
         lines.append(f"{uid}: sender {found.get('level')} ({', '.join(found.get('why', ()))})")
     return lines

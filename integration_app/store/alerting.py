@@ -29,14 +29,14 @@ class Alerting:
     def told(self) -> dict[str, Told]:
         return {str(key): _load(str(row)) for key, row in self._redis.hgetall(keys.ALERTS).items()}
 
-    def acknowledge(self, key: str, by: str, *, now: datetime) -> None:
-        """An operator looks after it: for a day, or until it is over."""
-        self._redis.hset(keys.ACKNOWLEDGED, key, json.dumps([by, codec.ms(now + _ACKNOWLEDGED)]))
+    def acknowledge(self, key: str, words: str, by: str, *, now: datetime) -> None:
+        """An operator is on it: for a day, or until it is over, or has become more."""
+        self._redis.hset(keys.ACKNOWLEDGED, key, json.dumps([words, by, codec.ms(now + _ACKNOWLEDGED)]))
 
-    def acknowledged(self, *, now: datetime) -> dict[str, str]:
-        """Problem → who looks after it."""
+    def acknowledged(self, *, now: datetime) -> dict[tuple[str, str], str]:
+        """Problem, and how it was told then → who is on it."""
         rows = {str(key): json.loads(row) for key, row in self._redis.hgetall(keys.ACKNOWLEDGED).items()}
-        return {key: str(by) for key, (by, until) in rows.items() if codec.from_ms(until) > now}
+        return {(key, words): str(by) for key, (words, by, until) in rows.items() if codec.from_ms(until) > now}
 
     def write(self, told: Mapping[str, Told], *, before: Mapping[str, Told]) -> None:
         pipe = self._redis.pipeline(transaction=True)

@@ -23,7 +23,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from integration_app.model import ImportRow, Kind
-from integration_app.transfer.items import ConversationItem, Item, MemoryItem, UnreadableFile
+from integration_app.transfer.items import ConversationItem, Item, MemoryItem, UnreadableFile, digest
 from integration_app.transfer.readers import Options, read
 
 ITEMS_MAX = 5_000
@@ -92,8 +92,10 @@ def _row(values: dict[str, Any]) -> ImportRow:
 def as_row(item: Item, *, has_tasks: bool) -> ImportRow:
     """An item as it is taken in: a task is a conversation where Omi takes none."""
     if isinstance(item, ConversationItem):
+        # without names: the same file is the same, whatever its owner says that they are called in it
+        key = digest("conversation", item.spec, item.started_at.isoformat(), *(line.text for line in item.lines))
         return ImportRow(
-            item.key, Kind.CONVERSATION, item.text, item.source, item.spec, (), item.started_at, item.finished_at
+            key, Kind.CONVERSATION, item.text, item.source, item.spec, (), item.started_at, item.finished_at
         )
     if isinstance(item, MemoryItem):
         return ImportRow(item.key, Kind.MEMORIES, item.content, "other", "import", item.tags[:_TAGS_MAX])

@@ -158,30 +158,31 @@ def happened(event: AnyEvent, zone: str) -> str:
     """An event as its user reads it, in their time zone; "" for what says nothing to them."""
     match event:
         case Received():
-            return _("it arrived")
+            return _("Arrived")
         case Begun():
-            return _("it is being sent to your Omi")
+            return _("Sent to Omi")
         case Settled(state=DeliveryState.SENDING) | PartMade() | Unknown():
             return ""
         case Settled(cause=cause, until=until):
             reason = Reason.read(cause)
-            return (
-                "" if reason is Reason.OTHER or ("%(time)s" in reason.label and until is None) else _ended(event, zone)
-            )
+            if reason is Reason.OTHER or ("%(time)s" in reason.label and until is None):
+                return ""
+            said = _ended(event, zone)
+            return said[:1].upper() + said[1:]
         case Replayed():
-            return _("it is sent once more")
+            return _("Sent once more")
         case SeenInOmi():
-            return _("your Omi shows it")
+            return _("Seen in your Omi")
         case HeldByRule():
-            return _("your rule holds it")
+            return _("Held by your rule")
         case Released():
-            return _("it was let through")
+            return _("Let through")
         case DroppedByOperator() | DroppedFromQuarantine():
-            return _("it was dropped")
+            return _("Dropped")
         case TextShown():
-            return _("an operator of this service looked at its text")
+            return _("An operator of this service looked at its text")
         case WholeAsked():
-            return _("you asked for the whole mail")
+            return _("You asked for the whole mail")
         case _:
             assert_never(event)
 

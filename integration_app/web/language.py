@@ -10,7 +10,7 @@ from typing import Any
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request, session
 
 FOLDER = Path(__file__).parent / "translations"
 
@@ -36,8 +36,10 @@ def _translations(language: str) -> NullTranslations:
 def chosen() -> str:
     """What the page was asked in, else what the browser prefers."""
     if "language" not in g:
-        asked = request.args.get("lang", "")
+        asked = request.args.get("lang") or (session.get("lang", "") if current_app.secret_key else "")
         g.language = asked if asked in languages() else request.accept_languages.best_match(languages()) or "en"
+        if request.args.get("lang") in languages() and current_app.secret_key:
+            session["lang"] = g.language
     language: str = g.language
     return language
 

@@ -40,7 +40,7 @@ def overview(services: Services) -> str:
             "what": row.what,
             "cure": row.cure,
             "since": told[row.key].since if row.key in told else None,
-            "by": known.get(row.key),
+            "by": known.get((row.key, row.what)),  # more of it is another problem
         }
         for row in found
     ]
@@ -67,7 +67,8 @@ def _chart(services: Services, span: str) -> Chart:
 def acknowledge(services: Services) -> AnyResponse:
     """Somebody looks after it: for a day it stands below the others."""
     by = str(g.get("operator") or BY)
-    services.alerting.acknowledge(request.form.get("what", "")[:200], by, now=services.clock())
+    what, words = request.form.get("what", "")[:200], request.form.get("words", "")[:500]
+    services.alerting.acknowledge(what, words, by, now=services.clock())
     return redirect(url_for("operator.overview"), 303)
 
 
@@ -148,7 +149,7 @@ def _parked(services: Services, story: dict[str, Any]) -> list[str]:
 def dead_letters(services: Services) -> str:
     rows = operations.dead_letters(services, uid=request.args.get("uid", ""), reason=request.args.get("reason", ""))
     running = services.replays.status(request.args.get("replay", ""))
-    return render_template("operator/dead_letters.html", rows=rows, running=running)
+    return render_template("operator/dead_letters.html", rows=rows, running=running, said=session.pop("said", None))
 
 
 @page()
@@ -165,6 +166,9 @@ def act_on_dead_letters(services: Services) -> str | AnyResponse:
     if what == "drop" and request.form.get("sure") == "yes":
         for delivery_id in ids:
             services.replays.drop(delivery_id, by=BY)
+        return redirect(url_for("operator.dead_letters"), 303)
+    if not ids:
+        session["said"] = "Pick at least one."
         return redirect(url_for("operator.dead_letters"), 303)
     return render_template(
         "operator/cost.html", cost=operations.cost(services, ids, RATE), ids=ids, what=what, rate=RATE

@@ -12,6 +12,9 @@ from integration_app.providers.registry import specs
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "USERS", "DSN", "URLS")
 """In the name of a provider's setting: its value is not shown."""
 
+_LONGEST = 100
+"""Characters of a value that are shown: a certificate has thousands."""
+
 
 def shown(services: Services) -> dict[str, list[dict[str, Any]]]:
     """By group, each with its name, its value ("set" for a secret) and whether it was set or is the default."""
@@ -31,6 +34,7 @@ def shown(services: Services) -> dict[str, list[dict[str, Any]]]:
 def _row(name: str, value: object, *, is_secret: bool) -> dict[str, Any]:
     is_set = name in os.environ or f"{name}_FILE" in os.environ
     shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value if value is not None else "")
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
     return {
         "name": name,
         "value": ("set" if value else "") if is_secret else shown,

@@ -136,6 +136,8 @@ def act(services: Services, action: str) -> str | AnyResponse:
     actions.ACTIONS.get(action, actions.nothing)(services, uid)
     if action in actions.DONE and "problem" not in session:
         session["done"] = actions.DONE[action]
+    if action == "undo" and request.form.get("back") == url_for("setup.rules"):
+        return redirect(url_for("setup.rules"), 303)
     return redirect(url_for("setup.me") if session.get("uid") else url_for("setup.home"), 303)
 
 
@@ -169,7 +171,7 @@ _ROUTES: tuple[Route, ...] = (
     Route("/me/write", me_send.write),
     Route("/me/share", me_send.share, ("POST",), limit="60/minute"),
     Route("/me/send", me_send.send, ("POST",), limit="60/minute"),
-    Route("/me/search", me_messages.search, ("POST",), limit="20/minute"),
+    Route("/me/search", me_messages.search, ("GET", "POST"), limit="20/minute"),
     Route("/me/message/<message_id>", me_messages.message, limit="120/minute"),
     Route("/me/message/<message_id>", me_messages.change_message, ("POST",), limit="60/minute"),
 )

@@ -134,6 +134,6 @@ def test_a_page_can_be_read_before_its_script_is_there(site: Site, open_page: Ca
     page.get_by_role("button", name="Send me a code").wait_for(timeout=5000)
     site.sign_in(page, "slow")
     page.get_by_role("link", name="How it arrives").click()
-    page.get_by_label("with this word").fill("x")
+    page.get_by_label("Contains").fill("x")
     page.get_by_role("button", name="Save the rule").click()
     page.get_by_text("Saved.").wait_for()

@@ -23,7 +23,7 @@ from tests.sandbox_control import SandboxControl
 
 
 def test_link_prints_nothing_but_the_address_to_standard_output(services: Services, cli: Cli) -> None:
-    result = cli("link", "--uid", "u", "--phone", "(555) 000-1111")
+    result = cli("link", "--uid", "u", "--phone", "(555) 000-1111", "--region", "US")
     assert result.exit_code == 0, result.output
     address = result.stdout.strip()
     local, _, domain = address.partition("@")

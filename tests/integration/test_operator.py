@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pyotp
@@ -517,7 +518,7 @@ def test_a_search_for_words_is_audited_and_stays_out_of_addresses(
     browser = signed_in(app)
     browser.get("/operator/messages")
     answer = browser.post("/operator/messages/search", words="MARA dinner")
-    assert "1 of 2 kept" in " ".join(browser.page.split())
+    assert "1 of 2 messages" in " ".join(browser.page.split())
     assert "Dinner" not in re.sub(r'value="[^"]*"', "", browser.page), "rows name no words"
     assert answer.request.query_string == b""
     assert services.audit.latest()[0].what == "search"
@@ -529,8 +530,10 @@ def test_a_problem_that_somebody_looks_after_stands_below(app: Flask, services: 
     browser.get("/operator")
     found = re.search(r'name="what" value="([^"]+)"', browser.page)
     assert found is not None, "no worker runs here"
-    browser.post("/operator/acknowledge", what=found[1])
-    assert "1 acknowledged" in browser.page
+    words = re.search(r'name="words" value="([^"]+)"', browser.page)
+    assert words is not None
+    browser.post("/operator/acknowledge", what=found[1], words=unescape(words[1]))
+    assert "1 acknowledged problem" in browser.page
     assert "operator is on it" in browser.page
 
 

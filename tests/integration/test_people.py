@@ -143,7 +143,7 @@ def test_codes_are_sent_three_times_an_hour_for_a_uid_and_for_a_caller(
         browser.get("/setup?uid=u")
         browser.post("/setup/code", uid="u")
     assert len(sandbox._get("/notifications", uid="u")["notifications"]) == 3
-    assert "too often" in browsers[-1].page
+    assert "Too many tries" in browsers[-1].page
     one = Browser(app, "192.0.2.77")
     for uid in ("v", "w", "v", "w"):  # one caller, many uids
         one.get(f"/setup?uid={uid}")

@@ -82,7 +82,7 @@ def test_the_order_of_rules_is_the_users(browser: Browser, services: Services) -
 def test_what_is_no_rule_is_said_and_not_kept(browser: Browser, services: Services, fields: dict[str, str]) -> None:
     browser.get("/me/rules")
     browser.post("/me/rules", token=None, follow=True, do="save", **fields)
-    assert "That is no rule" in browser.page
+    assert "Give at least a channel" in browser.page
     assert rules(services) == ()
 
 
@@ -106,8 +106,8 @@ def test_a_message_has_a_page(browser: Browser, services: Services, sandbox: San
     run_to_rest(services, clock)
     browser.get(f"/me/message/{message_id}")
     assert "Dinner with Mara" in browser.page
-    assert "it arrived" in browser.page
-    assert "in your Omi" in browser.page
+    assert "Arrived" in browser.page
+    assert "In your Omi" in browser.page
     browser.post(f"/me/message/{message_id}", do="rule", sender=PHONE, then="hold")
     assert rules(services) == (UserRule(Then.HOLD, sender=PHONE),)
 

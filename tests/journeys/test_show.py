@@ -14,10 +14,7 @@ from tests.journeys.conftest import PHONE, UID, Journey
 
 @pytest.fixture
 def show(journey: Journey) -> Iterator[Show]:
-    installation = journey.services.installations.get(UID)
-    assert installation is not None
-    address = journey.services.settings.inbox_address(installation.inbox_token) or ""
-    made = Show(journey.stack, journey.services, UID, PHONE, address)
+    made = Show(journey.stack, journey.services, UID, PHONE)
     made.start()
     yield made
     made.stop()

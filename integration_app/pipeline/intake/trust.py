@@ -25,6 +25,8 @@ def judge(message: InboundMessage, listed: bool | None, *, unproven: bool = Fals
     if message.route is not Route.RECIPIENT:
         if evidence.platform and message.hints:
             return Verdict(Trust.VERIFIED, ("signed with a key of ours",))
+        if evidence.platform and message.route is Route.UID:
+            return Verdict(Trust.VERIFIED, ("written on the user's page",))
         if evidence.platform:
             return Verdict(Trust.VERIFIED, ("its network vouches for the sender",))
         return Verdict(Trust.ALLOWED, ("sent from a linked phone",))

@@ -19,7 +19,7 @@ log = logs.get(__name__)
 SPANS = ("day", "week", "month")
 _AN_HOUR = 10
 """Conversations that Omi takes in an hour, where it has not said otherwise."""
-_SHOWN = 20
+_SHOWN, _PREVIEWED = 20, 5
 _WAITING = (MessageState.WAITING, MessageState.SENDING)
 
 
@@ -49,7 +49,7 @@ def change_import(services: Services) -> str | AnyResponse:
             services.imports.set_state(uid, status.id, ImportState.PAUSED)
         case "forget":
             services.imports.erase(uid)
-            session["done"] = "forgotten"
+            session["done"] = "not imported" if status and status.state is ImportState.DRAFT else "forgotten"
     return redirect(url_for("setup.imports"), 303)
 
 
@@ -86,7 +86,7 @@ def _read(services: Services, installation: Installation) -> str:
 
 
 def _shown(services: Services, installation: Installation, problem: str = "") -> str:
-    uid, now = installation.uid, services.clock()
+    uid, now, zone = installation.uid, services.clock(), installation.preferences.time_zone
     status = services.imports.status(uid)
     ids = status.message_ids if status else ()
     states = services.inbox.states(ids, uid)
@@ -99,7 +99,11 @@ def _shown(services: Services, installation: Installation, problem: str = "") ->
         problem=problem,
         hours=max(1, round(status.conversations / _AN_HOUR)) if status else 0,
         is_quick=not status or status.conversations < _AN_HOUR,
-        waits=bool(status and status.until and status.until > now),
+        waits=labels.local(status.until, zone) if status and status.until and status.until > now else None,
+        first=[
+            (row.started_at, one_line(row.text, labels.TITLE_MAX))
+            for _, row in (services.imports.next(uid, _PREVIEWED) if status and not ids else ())
+        ],
         why=_why(services, installation, waiting[-1]) if waiting else "",
         arrived=len(ids) - len(failed) - len(waiting),
         failed=[(each, labels.title(services.inbox.text(each))) for each in failed[:_SHOWN]],
