@@ -154,7 +154,7 @@ def text(found: PreparedText | Content | None) -> str:
     return found.text or found.subject or ""
 
 
-def happened(event: AnyEvent, zone: str) -> str:
+def happened(event: AnyEvent, zone: str) -> str:  # noqa: C901 - it is a table
     """An event as its user reads it, in their time zone; "" for what says nothing to them."""
     match event:
         case Received():
