@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from integration_app import logs
+from integration_app.errors import StoreUnfit
 
 log = logs.get(__name__)
 
@@ -16,6 +17,7 @@ _FOR_PROGRAMS = ("/webhooks/", "/omi/", "/operator/api", "/setup/completed")
 def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _known)
     app.register_error_handler(RedisError, _away)
+    app.register_error_handler(StoreUnfit, _unfit)
     app.register_error_handler(TimeoutError, lambda _: _answer(408, "Request Timeout"))
     app.register_error_handler(UnicodeEncodeError, lambda _: _answer(400, "Bad Request"))
     app.register_error_handler(RecursionError, lambda _: _answer(400, "Bad Request"))
@@ -28,6 +30,11 @@ def _known(error: HTTPException) -> Response:
 
 def _away(error: RedisError) -> Response:
     log.warning("Redis does not answer a page", error=type(error).__name__)
+    return _answer(503, "Service Unavailable")
+
+
+def _unfit(error: StoreUnfit) -> Response:
+    log.error("the store cannot be used", why=str(error))
     return _answer(503, "Service Unavailable")
 
 

@@ -26,8 +26,11 @@ from integration_app.store import accounts, keys
 from integration_app.store.audit import Act
 from integration_app.store.notices import Notices
 from integration_app.store.vault import KeyMissing, Vault
+from integration_app.web.app import create_app
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import run_to_rest, state, text
+from tests.integration.test_people import sign_in
+from tests.integration.web_client import Browser
 from tests.sandbox_control import SandboxControl
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
@@ -322,3 +325,20 @@ def test_a_store_that_is_begun_anew_has_new_names_for_processes_that_live_on(
     assert U.encode() not in everything(sealed)
     accounts.use(accounts.Accounts(sealed.identity.names_key))  # another process
     assert sealed.installations.uids() == sorted((U, V))
+
+
+def test_a_page_says_that_it_is_away_while_a_key_is_missing(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis
+) -> None:
+    browser = sign_in_anew(build, sandbox)
+    assert browser.get("/me").status_code == 503
+
+
+def sign_in_anew(build: Callable[..., Services], sandbox: SandboxControl) -> Browser:
+    """A browser that was signed in by a process with the old key, before one with another."""
+    browser = sign_in(create_app(build(DATA_KEYS=OLD)), sandbox, V)
+    cookie = browser.client.get_cookie("__Host-omi_inbox", domain="inbox.example.com")
+    assert cookie is not None
+    other = Browser(create_app(build(DATA_KEYS=NEW)))
+    other.client.set_cookie("__Host-omi_inbox", cookie.value, domain="inbox.example.com", secure=True)
+    return other
