@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import requests
 from environs import FileAwareEnv
 
 from integration_app.bootstrap import Services
-from integration_app.operations.overview import DAY
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome, ProviderSpec
 
@@ -24,7 +22,7 @@ def providers(services: Services) -> list[dict[str, Any]]:
             "on": name in services.providers,
             "url": f"{base}/webhooks/{name}",
             "refusals": refusals(services, name),
-            "last_event": _last(services, f"webhooks:{name}:"),
+            "last_event": _last(services, name),
             "outcomes": {
                 key.rpartition(":")[2]: count for key, count in counters.items() if key.startswith(f"webhooks:{name}:")
             },
@@ -100,9 +98,9 @@ def send_test(services: Services, name: str, uid: str) -> str:
     return f"{answer.status_code}: {answer.headers.get('X-Outcome', 'the answer does not say what became of it')}"
 
 
-def _last(services: Services, prefix: str) -> str | None:
-    """When something was counted last, within a day and to five minutes."""
-    now = services.clock()
-    counts = services.health.rates(prefix, slots=DAY, now=now)
-    ago = next((number for number, count in enumerate(reversed(counts)) if count), None)
-    return None if ago is None else (now - ago * timedelta(minutes=5)).isoformat(timespec="minutes")
+def _last(services: Services, name: str) -> str | None:
+    """When it called last, whatever came of it."""
+    refused = [row.at for row in services.refusals.latest(name, now=services.clock())[:1]]
+    genuine = services.health.last(f"webhooks:{name}:")
+    times = [*refused, *([genuine] if genuine else [])]
+    return max(times).isoformat(timespec="seconds") if times else None

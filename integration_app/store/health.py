@@ -174,6 +174,11 @@ class Health:
         self.count("alarms", now=now)
         return True
 
+    def last(self, counted: str) -> datetime | None:
+        """When a genuine event of this provider came last (`webhooks:<provider>:`)."""
+        at = self._redis.hget(keys.LAST, counted)
+        return codec.from_ms(str(at)) if at else None
+
     def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
         """How often such names were counted, in each of the last five-minute slots, oldest first."""
         last = keys.rate_slot(now)

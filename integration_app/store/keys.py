@@ -35,7 +35,7 @@ oi:wrong:<digest>          wrong login codes in a row of this uid; oi:locked: no
 oi:audit                   what operators did
 oi:rewrite                 the append-only file is to be written anew · oi:rewritten, oi:recounted: done lately; expire
 oi:swept                   when retention was last looked after
-oi:refused:<provider>      the last requests that a door refused; expires
+oi:refused:<provider>      the last requests that a door refused; expires · oi:last: when one was genuine
 oi:alerts                  hash: a cause → what operators were told of it · oi:acknowledged: who looks after it
 oi:turn:<what>             it is done; expires
 oi:provisional             links of shared phones that end unless confirmed
@@ -104,6 +104,7 @@ PROVISIONAL = f"{PREFIX}provisional"
 NOTICES = f"{PREFIX}notices"
 IMPORTS = f"{PREFIX}imports"
 DAILY = f"{PREFIX}daily"
+LAST = f"{PREFIX}last"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
@@ -130,7 +131,7 @@ TABLE = {
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "load": LOAD, "day": DAY, "sent": SENT,
-    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS,
+    "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 

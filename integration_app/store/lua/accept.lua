@@ -18,6 +18,7 @@
 
 local epoch = mine(now_ms)
 if not epoch then return {3} end
+redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
 for i = 1, dedupe_count do
   local known = redis.call('GET', more[i])
   if known then
