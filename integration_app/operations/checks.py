@@ -193,7 +193,10 @@ def _omi(found: Services) -> Check:
         key = "OMI_DEVELOPER_KEY" if found.omi.is_personal else "OMI_API_KEY for OMI_APP_ID"
         return Check("omi", False, f"Omi refuses {key} → make a new key in the Omi app and set it")
     except AppMisconfigured as error:
-        return Check("omi", False, f"{error.reason} → give the app that action in the Omi app")
+        if error.capability:
+            words = "the app may not read conversations → give it that action (read_conversations) in the Omi app"
+            return Check("omi", False, words)
+        return Check("omi", False, f"{error.reason} → see whether OMI_APP_ID names an app that is still there")
     except OmiError as error:
         words = "OMI_BASE_URL, this host's network, or Omi itself; what arrives waits meanwhile"
         return Check("omi", False, f"{found.settings.omi_base_url}: {error.reason} → {words}")
