@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,14 @@ def _row(values: dict[str, Any]) -> ImportRow:
     return ImportRow(**values | times | {"kind": Kind(values["kind"]), "tags": tuple(values["tags"])})
 
 
-def as_row(item: Item, *, has_tasks: bool) -> ImportRow:
-    """An item as it is taken in: a task is a conversation where Omi takes none."""
+def as_row(item: Item, *, has_tasks: bool, uploaded_at: datetime) -> ImportRow:
+    """An item as it is taken in: a task is a conversation where Omi takes none. What says no time of its own has that
+    of the upload, which is another at each one, so it names nothing.
+    """
     if isinstance(item, ConversationItem):
         # without names: the same file is the same, whatever its owner says that they are called in it
-        key = digest("conversation", item.spec, item.started_at.isoformat(), *(line.text for line in item.lines))
+        at = item.started_at.isoformat() if item.started_at < uploaded_at else ""
+        key = digest("conversation", item.spec, at, *(line.text for line in item.lines))
         return ImportRow(
             key, Kind.CONVERSATION, item.text, item.source, item.spec, (), item.started_at, item.finished_at
         )
@@ -121,8 +124,10 @@ def main(folder: Path) -> None:
 
 
 def _lines(path: Path, options: Options, *, has_tasks: bool) -> list[dict[str, Any]]:
+    uploaded_at = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
     try:
-        rows = [as_row(item, has_tasks=has_tasks) for item in islice(read(path, options), ITEMS_MAX + 1)]
+        items = islice(read(path, options), ITEMS_MAX + 1)
+        rows = [as_row(item, has_tasks=has_tasks, uploaded_at=uploaded_at) for item in items]
     except UnreadableFile as error:
         why = str(error).replace("; say --kind", "").replace(f"{path.name}: ", "").replace(path.name, "it")
         return [{"wrong": why}]

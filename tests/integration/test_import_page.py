@@ -272,3 +272,23 @@ def test_a_child_that_is_killed_leaves_nothing_on_disk(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", ["", "..", "a\0.txt", "\U0001f600" * 80, "../../etc/passwd", "WhatsApp Chat.txt"])
 def test_a_files_name_is_no_trouble(name: str) -> None:
     assert len(read_apart(CHAT.encode(), name, me="", zone="UTC", per="day", has_tasks=False)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.mbox", b"From a@b Thu Jan  1 00:00:00 2026\nFrom: Ana <ana@example.com>\nSubject: Hi\n\nhello\n", "conversation"),
+        ("long.md", b"A note about many things.", "conversation"),
+        ("list.md", b"- one\n- two\n", "memories"),
+        ("sms.xml", b'<smses count="1"><sms address="+15550001111" date="1767261600000" type="1" body="hi"/></smses>',
+         "conversation"),
+        ("m.vtt", b"WEBVTT\n\n00:00:01.000 --> 00:00:03.000\n<v Ana>Hello\n", "conversation"),
+        ("t.csv", b"content,tags\nI like tea,drink\n", "memories"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_file_is_the_same_when_it_comes_again(name: str, data: bytes, kind: str) -> None:
+    first = read_apart(data, name, me="", zone="UTC", per="day", has_tasks=False)
+    time.sleep(1.1)
+    again = read_apart(data, name, me="Ana", zone="UTC", per="day", has_tasks=False)
+    assert {row.kind.value for row in first} == {kind}
+    assert [row.key for row in first] == [row.key for row in again]
