@@ -9,6 +9,7 @@ from typing import Any
 from integration_app.bootstrap import Services
 from integration_app.model import Gate
 from integration_app.pipeline.estimate import Estimate
+from integration_app.store.health import counted
 
 WORKER_SEEN = timedelta(seconds=45)
 """A worker that gave no sign of life for longer is gone."""
@@ -20,7 +21,7 @@ _SERIES = {"accepted": ("webhooks:", ":stored"), "delivered": ("deliveries:done"
 
 def overview(services: Services) -> dict[str, Any]:
     """What arrived, what went out, what waits and why, which workers are alive."""
-    now = services.clock()
+    now, day = services.clock(), rates(services, DAY)
     counters = services.health.counters()
     oldest = services.due.oldest()
     waiting = services.outbox.sizes(services.installations.uids())
@@ -38,21 +39,19 @@ def overview(services: Services) -> dict[str, Any]:
         "workers": services.health.workers(since=now - WORKER_SEEN),
         "installations": len(waiting),
         "rates": {
-            "accepted_hour": services.health.rates("webhooks:", ending=":stored", slots=HOUR, now=now),
-            "accepted_day": services.health.rates("webhooks:", ending=":stored", slots=DAY, now=now),
-            "delivered_hour": services.health.rates("deliveries:done", slots=HOUR, now=now),
-            "delivered_day": services.health.rates("deliveries:done", slots=DAY, now=now),
-            "failed_day": services.health.rates("causes:", slots=DAY, now=now),
+            "accepted_hour": day["accepted"][-HOUR:],
+            "accepted_day": day["accepted"],
+            "delivered_hour": day["delivered"][-HOUR:],
+            "delivered_day": day["delivered"],
+            "failed_day": day["failed"],
         },
     }
 
 
 def rates(services: Services, slots: int) -> dict[str, list[int]]:
     """What was accepted, delivered and failed in each of the last five-minute slots, oldest first."""
-    now = services.clock()
-    return {
-        name: services.health.rates(begin, ending=end, slots=slots, now=now) for name, (begin, end) in _SERIES.items()
-    }
+    found = services.health.slots(slots, now=services.clock())
+    return {name: [counted(slot, begin, end) for slot in found] for name, (begin, end) in _SERIES.items()}
 
 
 def compared(services: Services) -> dict[str, tuple[int, int]]:

@@ -179,14 +179,17 @@ class Health:
         at = self._redis.hget(keys.LAST, counted)
         return codec.from_ms(str(at)) if at else None
 
-    def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
-        """How often such names were counted, in each of the last five-minute slots, oldest first."""
+    def slots(self, count: int, *, now: datetime) -> list[dict[str, int]]:
+        """What was counted in each of the last five-minute slots, oldest first."""
         last = keys.rate_slot(now)
         pipe = self._redis.pipeline(transaction=False)
-        for slot in range(last - slots + 1, last + 1):
+        for slot in range(last - count + 1, last + 1):
             pipe.hgetall(keys.rates(slot))
-        fits = [{n: c for n, c in row.items() if n.startswith(prefix) and n.endswith(ending)} for row in pipe.execute()]
-        return [sum(map(int, row.values())) for row in fits]
+        return [{str(name): int(value) for name, value in row.items()} for row in pipe.execute()]
+
+    def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
+        """How often such names were counted, in each of the last five-minute slots, oldest first."""
+        return [counted(row, prefix, ending) for row in self.slots(slots, now=now)]
 
     def counters(self) -> dict[str, int]:
         return {str(name): int(value) for name, value in sorted(self._redis.hgetall(keys.COUNTERS).items())}
@@ -247,6 +250,11 @@ class Health:
             return {name: str(value) for name in wanted for value in self._redis.config_get(name).values()}
         except ResponseError:
             return {}
+
+
+def counted(slot: Mapping[str, int], prefix: str, ending: str = "") -> int:
+    """How often such names were counted in one slot."""
+    return sum(count for name, count in slot.items() if name.startswith(prefix) and name.endswith(ending))
 
 
 def _yes(value: str | None) -> bool | None:
