@@ -12,7 +12,8 @@ from integration_app.text.clean import one_line
 from integration_app.transfer.apart import read_apart
 from integration_app.transfer.items import UnreadableFile
 from integration_app.web import labels
-from integration_app.web.security import FILE_MAX, page, signed_in, to_start
+from integration_app.web.me import own
+from integration_app.web.security import FILE_MAX
 
 log = logs.get(__name__)
 
@@ -23,21 +24,14 @@ _SHOWN, _PREVIEWED = 20, 5
 _WAITING = (MessageState.WAITING, MessageState.SENDING)
 
 
-@page()
-def imports(services: Services) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
+@own
+def imports(services: Services, installation: Installation) -> str | AnyResponse:
     return _shown(services, installation)
 
 
-@page()
-def change_import(services: Services) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
+@own
+def change_import(services: Services, installation: Installation) -> str | AnyResponse:
+    uid = installation.uid
     status = services.imports.status(uid)
     match request.form.get("do", ""):
         case "upload" if status is None or status.state in (ImportState.DRAFT, ImportState.DONE):

@@ -15,19 +15,16 @@ from integration_app.operations.messages import lately, parked_of
 from integration_app.text.clean import one_line
 from integration_app.web import labels, language
 from integration_app.web.actions import prefer
+from integration_app.web.me import own
 from integration_app.web.me.rules import RULES_MAX, asked
-from integration_app.web.security import page, signed_in, to_start
 
 SEARCHED, FOUND_MAX = 500, 50
 TEXT_SHOWN = 20_000
 
 
-@page()
-def message(services: Services, message_id: str) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
+@own
+def message(services: Services, installation: Installation, message_id: str) -> str | AnyResponse:
+    uid = installation.uid
     story = services.inbox.story(message_id[:60])
     if story is None or uid not in story.states:
         abort(404)
@@ -53,13 +50,10 @@ def message(services: Services, message_id: str) -> str | AnyResponse:
     )
 
 
-@page()
-def change_message(services: Services, message_id: str) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
+@own
+def change_message(services: Services, installation: Installation, message_id: str) -> str | AnyResponse:
+    uid = installation.uid
     story = services.inbox.story(message_id[:60])
-    if uid is None or installation is None:
-        return to_start()
     if story is None or uid not in story.states:
         abort(404)
     match request.form.get("do", ""):
@@ -79,13 +73,9 @@ def change_message(services: Services, message_id: str) -> str | AnyResponse:
     return redirect(url_for("setup.message", message_id=story.id), 303)
 
 
-@page()
-def search(services: Services) -> str | AnyResponse:
+@own
+def search(services: Services, installation: Installation) -> str | AnyResponse:
     """By a form that is posted: what is looked for are people's words, and those stay out of addresses."""
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
     wanted = one_line(request.form.get("words", ""), 100)
     return render_template(
         "me/search.html",

@@ -15,7 +15,7 @@ from integration_app.pipeline.delivery.user_rules import fits, phone_of
 from integration_app.text.clean import one_line
 from integration_app.web import labels
 from integration_app.web.actions import prefer
-from integration_app.web.security import page, signed_in, to_start
+from integration_app.web.me import own
 
 RULES_MAX = 30
 TRIED_ON = 50
@@ -34,21 +34,14 @@ class Trial:
     tried: int
 
 
-@page()
-def rules(services: Services) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
+@own
+def rules(services: Services, installation: Installation) -> str | AnyResponse:
     return _shown(services, installation)
 
 
-@page()
-def change_rules(services: Services) -> str | AnyResponse:
-    uid = signed_in(services)
-    installation = services.installations.get(uid) if uid else None
-    if uid is None or installation is None:
-        return to_start()
+@own
+def change_rules(services: Services, installation: Installation) -> str | AnyResponse:
+    uid = installation.uid
     have = installation.preferences.rules
     match request.form.get("do", ""):
         case "pace":

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from integration_app.bootstrap import Services
 from integration_app.errors import OverLimit
-from integration_app.model import Content, Evidence, InboundMessage, Route
-from integration_app.web.security import page, signed_in, to_start
+from integration_app.model import Content, Evidence, InboundMessage, Installation, Route
+from integration_app.web.me import own
+from integration_app.web.security import page
 
 PAGE = "page"
 """Provider, channel and sender of what is written here."""
@@ -40,26 +41,24 @@ def manifest(services: Services) -> Response:
     return made
 
 
-@page()
-def write(services: Services) -> str | AnyResponse:
-    return _form(services, "")
+@own
+def write(services: Services, installation: Installation) -> str:
+    return _form("")
 
 
-@page()
-def share(services: Services) -> str | AnyResponse:
+@own
+def share(services: Services, installation: Installation) -> str:
     """From a phone's Share menu, which has no token of ours: nothing is sent before the user says so."""
     parts = (request.form.get(name, "").strip() for name in ("title", "text", "url"))
-    return _form(services, "\n".join(dict.fromkeys(filter(None, parts)))[:LONGEST])
+    return _form("\n".join(dict.fromkeys(filter(None, parts)))[:LONGEST])
 
 
-@page()
-def send(services: Services) -> str | AnyResponse:
-    uid = signed_in(services)
-    if uid is None or services.installations.get(uid) is None:
-        return to_start()
+@own
+def send(services: Services, installation: Installation) -> str | AnyResponse:
+    uid = installation.uid
     said, once = request.form.get("said", "").strip(), request.form.get("once", "")[:40]
     if not said or len(said) > LONGEST:
-        return _form(services, said[:LONGEST], problem="long" if said else "empty")
+        return _form(said[:LONGEST], problem="long" if said else "empty")
     message = InboundMessage(
         provider=PAGE,
         event_id=once or secrets.token_hex(8),
@@ -75,14 +74,11 @@ def send(services: Services) -> str | AnyResponse:
     try:
         services.intake.accept(message)
     except OverLimit:
-        return _form(services, said, problem="limit")
+        return _form(said, problem="limit")
     session["done"] = "sent"
     return redirect(url_for("setup.me"), 303)
 
 
-def _form(services: Services, said: str, problem: str = "") -> str | AnyResponse:
-    uid = signed_in(services)
-    if uid is None or services.installations.get(uid) is None:
-        return to_start()
+def _form(said: str, problem: str = "") -> str:
     once = secrets.token_hex(8)
     return render_template("me/write.html", said=said, problem=problem, once=once, longest=LONGEST)
