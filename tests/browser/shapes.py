@@ -21,8 +21,12 @@ FOLDER = REPO / "tests" / "data" / "shapes"
 WIDTH, BLUR = 96, 1.5
 MEAN_MAX, TALLER_MAX = 5.0, 0.06
 """Of 255 levels of grey, over the whole page; and how much taller or shorter it may be."""
-HIDDEN = "time, .big { visibility: hidden !important; } * { caret-color: transparent !important; }"
-"""What is another each time."""
+FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+HIDDEN = """
+time, .big { visibility: hidden !important; }
+* { caret-color: transparent !important; font-family: "DejaVu Sans" !important; }
+"""
+"""What is another each time; and one font, so that lines break alike everywhere."""
 
 
 def pages(site: Site, page: Page, uid: str) -> Iterator[tuple[str, bytes]]:

@@ -106,6 +106,8 @@ def test_pages_are_small_and_load_nothing_from_elsewhere(site: Site, open_page: 
 
 def test_pages_have_the_shape_that_was_looked_at(site: Site, open_page: Callable[..., Page]) -> None:
     """What is meant to look otherwise: `python -m tests.browser.shapes`, and look at the pictures."""
+    if not shapes.FONT.exists():
+        pytest.skip("no DejaVu Sans here: apt-get install fonts-dejavu-core")
     page = open_page(PHONE_SIZE, "light")
     found = {}
     for name, picture in shapes.pages(site, page, "shapely"):
