@@ -275,6 +275,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             ingest=stores.ingest,
             inbox=stores.inbox,
             quotas=stores.quotas,
+            health=stores.health,
             clock=clock,
         ),
         jobs=jobs,

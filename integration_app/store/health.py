@@ -187,10 +187,6 @@ class Health:
             pipe.hgetall(keys.rates(slot))
         return [{str(name): int(value) for name, value in row.items()} for row in pipe.execute()]
 
-    def rates(self, prefix: str, *, slots: int, now: datetime, ending: str = "") -> list[int]:
-        """How often such names were counted, in each of the last five-minute slots, oldest first."""
-        return [counted(row, prefix, ending) for row in self.slots(slots, now=now)]
-
     def counters(self) -> dict[str, int]:
         return {str(name): int(value) for name, value in sorted(self._redis.hgetall(keys.COUNTERS).items())}
 

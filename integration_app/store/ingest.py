@@ -160,6 +160,13 @@ class Ingest:
             "bytes_max": self._limits.bytes,
         }
 
+    def known(self, dedupe_keys: Sequence[str]) -> list[bool]:
+        """Of each whether its event has been taken in, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for key in dedupe_keys:
+            pipe.exists(keys.seen(key))
+        return list(map(bool, pipe.execute()))
+
     def knows(self, dedupe_keys: Sequence[str]) -> bool:
         """Whether an event of one of these keys has been taken in."""
         return bool(self._redis.exists(*(keys.seen(key) for key in dedupe_keys)))

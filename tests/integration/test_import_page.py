@@ -203,6 +203,7 @@ def test_one_that_cannot_be_read_stops_alone(
     status = services.imports.status("u")
     assert status is not None
     assert status.state is ImportState.PAUSED
+    assert services.health.counters()["alarms"] == 1, "operators are told"
 
 
 def test_an_import_uses_up_nobodys_day(build: Callable[..., Services], sandbox: SandboxControl, clock: Clock) -> None:

@@ -26,6 +26,7 @@ from integration_app.model import (
 )
 from integration_app.model.imports import IMPORT
 from integration_app.pipeline.intake.intake import Intake
+from integration_app.store.health import Health
 from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest
@@ -42,19 +43,29 @@ _LATER = timedelta(minutes=5)
 
 class Importing:
     def __init__(
-        self, *, imports: Imports, intake: Intake, ingest: Ingest, inbox: Inbox, quotas: Quotas, clock: Clock
+        self,
+        *,
+        imports: Imports,
+        intake: Intake,
+        ingest: Ingest,
+        inbox: Inbox,
+        quotas: Quotas,
+        health: Health,
+        clock: Clock,
     ) -> None:
         self._imports = imports
         self._intake = intake
         self._ingest = ingest
         self._inbox = inbox
         self._quotas = quotas
+        self._health = health
         self._clock = clock
 
     def draft(self, uid: str, name: str, rows: Sequence[ImportRow]) -> None:
         """Keep what is new of it until its owner says go; in the place of what was there before."""
-        unique = {row.key: row for row in rows}
-        new = [row for row in unique.values() if not self._ingest.knows([_key(uid, row)])]
+        unique = list({row.key: row for row in rows}.values())
+        known = self._ingest.known([_key(uid, row) for row in unique])
+        new = [row for row, is_known in zip(unique, known, strict=True) if not is_known]
         self._imports.draft(uid, name, new, len(rows) - len(new))
 
     def step(self) -> int:
@@ -68,7 +79,8 @@ class Importing:
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, StoreUnfit):  # a key is missing: nothing is wrong with it
                 raise
-            log.error("an import cannot be read: it is paused", crash=logs.crash("import", error))
+            log.error("an import cannot be read", uid=uid, crash=logs.crash("import", error))
+            self._health.alarm("an import cannot be read: it is paused", now=self._clock())
             if status := self._imports.status(uid):
                 self._imports.set_state(uid, status.id, ImportState.PAUSED)
             return 0

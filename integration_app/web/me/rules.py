@@ -97,7 +97,6 @@ def _shown(services: Services, installation: Installation, trial: Trial | None =
         paces=PACES,
         thens=labels.thens(has_tasks=services.omi.is_personal, days=days),
         quiet=round(services.settings.sms_quiet_seconds),
-        quotas=services.quotas.of(installation.uid),
         problem=session.pop("problem", None),
         done=session.pop("done", None),
     )
