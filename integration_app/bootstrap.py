@@ -344,6 +344,7 @@ def _reader(settings: Settings, providers: Mapping[str, Provider], stores: Store
     url, per_day = settings.transcribe_url, settings.transcribe_notes_per_day
     return AttachmentReader(
         fetch={name: provider.fetch for name, provider in providers.items()},
+        contents={name: provider.read for name, provider in providers.items()},
         transcriber=Transcriber(url, settings.transcribe_key, settings.transcribe_model) if url else None,
         may_transcribe=lambda uid, now: stores.quotas.may_transcribe(uid, per_day, now=now),
         was_not_transcribed=lambda uid, now: stores.quotas.was_not_transcribed(uid, now=now),

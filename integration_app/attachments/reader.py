@@ -11,7 +11,7 @@ from integration_app import logs
 from integration_app.attachments import Reading, read
 from integration_app.attachments.voice import BYTES_MAX, Transcribes, length_of
 from integration_app.errors import NotYet, VendorError
-from integration_app.model import Attachment, Clock, InboundMessage
+from integration_app.model import Attachment, Clock, Content, InboundMessage
 from integration_app.text.kinds import FileKind, kind_of_file
 
 log = logs.get(__name__)
@@ -22,10 +22,12 @@ SECONDS_MAX = 30.0
 """Of one message, for all that came along with it."""
 
 Fetch = Callable[[Attachment], bytes]
+ReadContent = Callable[[Content], Content]
+NO_CONTENTS: Mapping[str, ReadContent] = {}
 
 
 class AttachmentReader:
-    """`fetch` by provider. `transcriber` None: recordings are named. `may_transcribe`: whether this user's day allows
+    """`fetch` and `contents` by provider. `transcriber` None: recordings are named. `may_transcribe`: whether this user's day allows
     one more, and counts it; `was_not_transcribed` takes that back.
     """
 
@@ -33,12 +35,14 @@ class AttachmentReader:
         self,
         *,
         fetch: Mapping[str, Fetch],
+        contents: Mapping[str, ReadContent] = NO_CONTENTS,
         transcriber: Transcribes | None,
         may_transcribe: Callable[[str, datetime], bool],
         was_not_transcribed: Callable[[str, datetime], None],
         clock: Clock,
     ) -> None:
         self._fetch = fetch
+        self._contents = contents
         self._transcriber = transcriber
         self._may_transcribe = may_transcribe
         self._was_not_transcribed = was_not_transcribed
@@ -66,6 +70,22 @@ class AttachmentReader:
                 return Reading(why_not=str(error))
 
         return reading
+
+    def whole(self, message: InboundMessage, content: Content, since: Callable[[], datetime]) -> Content:
+        """The content of a message, fetched from its vendor where that keeps it. Raises `NotYet` while it may still
+        come, else `VendorError`.
+        """
+        if content.kept_as is None:
+            return content
+        read = self._contents.get(message.provider)
+        if read is None:
+            raise VendorError("its provider is off")
+        try:
+            return read(content)
+        except NotYet as later:
+            if self._clock() - since() < PATIENCE:
+                raise
+            raise VendorError(str(later)) from None
 
     def _fetched(self, message: InboundMessage, attachment: Attachment) -> Attachment:
         kind = kind_of_file(attachment.content_type, attachment.name)

@@ -128,6 +128,7 @@ class Reason(Enum):
     RECORD_LOST = ("the record of its delivery cannot be read: it may already be in Omi", "could not be delivered")
     CRASH = ("a crash of ours", "could not be delivered")
     TEXT_GONE = ("its text is gone", "could not be delivered")
+    NOT_FETCHED = ("its provider does not hand its text over", "could not be delivered")
     USER_LEFT = ("the user left and did not return in time", "not forwarded")
     NOTHING_READABLE = ("nothing readable in it", "not forwarded")
     AUTOMATIC = ("an automatic mail", "not forwarded")

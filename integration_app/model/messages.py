@@ -22,7 +22,7 @@ UNREADABLE = "UNREADABLE"
 """`control` of a message whose record cannot be read: it is parked."""
 
 
-CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs"})
+CHAT_CHANNELS = frozenset({"sms", "whatsapp", "rcs", "telegram", "chat"})
 """Channels in which people say one thing in several messages."""
 
 
@@ -58,7 +58,7 @@ class Content:
 
     `mime` is a raw mail, base64 so that it stays byte-exact inside JSON; it wins over `text` and `html`.
     `headers` are those of a parsed mail, names in lower case, the topmost of a name first. `place` is a latitude and a
-    longitude in degrees.
+    longitude in degrees. `kept_as`: what its vendor keeps the rest as, until a worker fetches it.
     """
 
     text: str | None = None
@@ -68,6 +68,7 @@ class Content:
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     place: tuple[float, float] | None = None
+    kept_as: str | None = None
 
 
 class Trust(StrEnum):
@@ -136,7 +137,7 @@ class InboundMessage:
 
     `event_id` is the provider's own id and becomes `source_id` in Omi. `dedupe_keys` name the event so that a
     second delivery of it is recognised; any one of them seen before means duplicate.
-    `sender` is an E.164 number or a mailbox, `recipients` what it was sent to (for mail: the envelope).
+    `sender` is an E.164 number, an account of a messenger ("telegram:1555") or a mailbox, `recipients` what it was sent to (for mail: the envelope).
     For mail, `sender` is the author that it shows (`From`), and `envelope_from` who handed it in: "" is a bounce's,
     None is unknown. `speaker` names whose words these are when they are not the user's own; `control` says why
     it is recorded and never forwarded: a word for the carrier (STOP, HELP), a part without words, a loop.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from environs import Env
 
 from integration_app.errors import BadSignature, MalformedPayload, VendorError
-from integration_app.model import Attachment, InboundMessage
+from integration_app.model import Attachment, Content, InboundMessage
 
 FORM_FIELDS_MAX = 2000
 SIGNED_TIME_MAX = timedelta(days=29)
@@ -77,6 +77,17 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a message, for who sent it. `control` as the message has it; `wants_receipt`: a user of theirs
+    wants to be shown that it was written down.
+    """
+
+    outcome: Outcome
+    control: str | None = None
+    wants_receipt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingRequest:
     """A request as the vendor would send it to us."""
 
@@ -111,6 +122,8 @@ class Provider(ABC):
     """What may stand behind `/webhooks/<name>`, where a vendor looks at the end of a URL."""
     proven_by_headers: ClassVar[bool] = False
     """`verify` needs no body: it is asked before one is read."""
+    gives_receipts: ClassVar[bool] = False
+    """Senders can be shown, in the answer, that their message was written down."""
     statuses: ClassVar[Mapping[Outcome, int]]
 
     @abstractmethod
@@ -121,12 +134,32 @@ class Provider(ABC):
     def parse(self, request: WebhookRequest) -> InboundMessage:
         """What a genuine request means. Raises `MalformedPayload` when it is not what the vendor documents."""
 
-    def acknowledge(self, request: WebhookRequest) -> bool:
-        """Act on a genuine request that is about the hook itself and carries no event (a subscription to confirm).
+    def acknowledge(self, request: WebhookRequest) -> Reply | None:
+        """Act on a genuine request that carries no message (a subscription to confirm, a receipt), and answer it.
 
-        True when it was one. Whatever it raises lets the vendor try again.
+        None when it carries one. Whatever it raises lets the vendor try again.
         """
-        return False
+        return None
+
+    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage]:
+        """All that a genuine request carries, for vendors that send several at a time. Raises as `parse` does."""
+        return (self.parse(request),)
+
+    def tell_sender(self, request: WebhookRequest, told: Told) -> Reply | None:
+        """The answer where a vendor shows it to the sender; None for the one of `reply`."""
+        return None
+
+    def read(self, content: Content) -> Content:
+        """What the vendor keeps as `content.kept_as`. Raises `NotYet` or `VendorError`."""
+        raise VendorError(f"{self.title} keeps no texts")
+
+    def link_url(self, code: str) -> str | None:
+        """An address that opens the vendor's app with a link code ready to be sent; None where there is none."""
+        return None
+
+    def set_webhook(self, url: str) -> Iterator[str]:
+        """Have the vendor call `url`, through its API; says what was done. Raises `VendorError`."""
+        raise NotImplementedError(f"{self.title} is set up by hand")
 
     def backfill(self, since: datetime) -> Iterator[InboundMessage]:
         """What the vendor took in since then and may have failed to deliver, asked of the vendor itself."""
@@ -161,6 +194,26 @@ class Provider(ABC):
         return self.statuses[Outcome.UNAVAILABLE if outcome is Outcome.OVER_LIMIT else outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A call of a vendor's API, as its stand-in gets it; `path` is relative, `base_url` where the stand-in lives."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    body: Any = None
+    """Bytes, or what is sent as JSON."""
+    status: int = 200
+    content_type: str = "application/json"
+
+
 class Sender(ABC):
     """Signs and builds requests as the vendor does, with the same settings as the provider."""
 
@@ -170,7 +223,7 @@ class Sender(ABC):
 
     @abstractmethod
     def samples(self) -> Mapping[str, SampleMessage]:
-        """Messages worth trying, by name; `{phone}` and `{inbox}` in their addresses are filled in."""
+        """Messages worth trying, by name; `{phone}`, `{account}` and `{inbox}` in their addresses are filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +235,8 @@ class ProviderSpec:
     `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
     `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
     `mail_hosts`: endings of the hosts to which an MX record leads where it takes mail.
-    `is_example`: a folder to copy, no vendor.
+    `is_example`: a folder to copy, no vendor. `account`: how a sender who has no phone number is written, by example.
+    `stand_in` plays the vendor's API on this machine, below `<local_api>/<name>`; `local_api_setting` is told where.
     """
 
     name: str
@@ -198,6 +252,9 @@ class ProviderSpec:
     mail_hosts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)
     made: Callable[[], dict[str, str]] = dict
+    account: str = ""
+    stand_in: Callable[[ApiRequest], ApiAnswer] | None = None
+    local_api_setting: str = ""
 
 
 def check_signed_time(signed_at: datetime, now: datetime) -> None:

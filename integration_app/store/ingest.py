@@ -56,12 +56,15 @@ class Receipt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`message_id` is that of the first for a duplicate. `uids`: for how many users; `held`: in quarantine for them."""
+    """`message_id` is that of the first for a duplicate. `uids`: for how many users; `held`: in quarantine for them.
+    `control`: why it was only recorded.
+    """
 
     receipt: Receipt
     message_id: str = ""
     uids: int = 0
     held: int = 0
+    control: str | None = None
 
 
 class Enqueues(Protocol):

@@ -1,10 +1,13 @@
-"""E-mail addresses in the one form in which they are compared."""
+"""Addresses: e-mail in the one form in which it is compared, and those that a user can link."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import idna
+
+_LINKABLE = re.compile(r"\+\d{7,15}|[a-z][a-z0-9-]{1,30}:[!-~]{1,100}")
 
 
 def normal(address: str) -> str:
@@ -34,3 +37,14 @@ def is_listed(sender: str, entries: Iterable[str]) -> bool:
     """Whether a list of addresses and @domains holds this sender."""
     known = {normal(entry) for entry in entries}
     return any(entry in known for entry in listings(sender))
+
+
+def is_linkable(sender: str) -> bool:
+    """Whether it can be linked: a phone (E.164), or an account of a messenger, as `telegram:1555`."""
+    return bool(_LINKABLE.fullmatch(sender))
+
+
+def shown(sender: str) -> str:
+    """A linked address as people read it: an account says of which messenger."""
+    kind, colon, account = sender.partition(":")
+    return f"{kind.capitalize()} {account}" if colon and is_linkable(sender) else sender

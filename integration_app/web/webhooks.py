@@ -24,7 +24,8 @@ from integration_app.errors import (
     UnknownRecipient,
     VendorError,
 )
-from integration_app.providers.base import Outcome, Provider, Reply, WebhookRequest
+from integration_app.model import InboundMessage
+from integration_app.providers.base import Outcome, Provider, Reply, Told, WebhookRequest
 from integration_app.store.ingest import Receipt
 from integration_app.store.refusals import Refusal
 from integration_app.text.clean import one_line
@@ -44,6 +45,7 @@ _ACCEPTED = {
     Receipt.DUPLICATE: Outcome.DUPLICATE,
     Receipt.RECORDED: Outcome.RECORDED,
 }
+_SAYS_MORE = (Outcome.STORED, Outcome.RECORDED, Outcome.DUPLICATE)
 _UNCOUNTED = (Outcome.PROBE, Outcome.UNAVAILABLE, Outcome.UNKNOWN_RECIPIENT, Outcome.OVER_LIMIT, *_ACCEPTED.values())
 _NOTED = (Outcome.BAD_SIGNATURE, Outcome.MALFORMED, Outcome.UNKNOWN_RECIPIENT, Outcome.TOO_LARGE, Outcome.OVER_LIMIT)
 """Refusals that an operator can do something about."""
@@ -78,15 +80,16 @@ def blueprint(services: Services) -> Blueprint:
 def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
     why: str | None = None
     cause = ""
+    answer: Reply | None = None
     request.max_content_length = provider.max_body_bytes
     try:
-        outcome = _outcome(provider, services)
+        outcome, answer = _handled(provider, services)
     except RequestEntityTooLarge:
         outcome = Outcome.TOO_LARGE
     except ClientDisconnected:
         outcome = Outcome.UNAVAILABLE
     except DoorError as refusal:
-        outcome = next(found for kind, found in _REFUSED if isinstance(refusal, kind))
+        outcome = _outcome_of(refusal)
         why = str(refusal) if outcome is Outcome.MALFORMED else None  # an unproven caller is told nothing
         cause = str(refusal)
         log.info("refused", provider=provider.name, outcome=outcome.value, why=cause)
@@ -109,28 +112,71 @@ def _receive(provider: Provider, services: Services) -> tuple[Reply, Outcome]:
         logs.crash(f"the door of {provider.name}", error)
         outcome = Outcome.UNAVAILABLE
     _count(provider, services, outcome)
-    if outcome in _NOTED:
+    if outcome in _NOTED and answer is None:
         _note(services, provider.name, outcome, cause)
-    return provider.reply(outcome, why), outcome
+    return answer or provider.reply(outcome, why), outcome
 
 
-def _outcome(provider: Provider, services: Services) -> Outcome:
+def _handled(provider: Provider, services: Services) -> tuple[Outcome, Reply | None]:
+    """What became of a request, and its answer where that is not the usual one."""
     if provider.proven_by_headers and request.method == "POST":
         provider.verify(_webhook_request(services, b""))  # who cannot prove it need not send a body
     with within_limits(provider.max_body_bytes):
         event = _webhook_request(services, request.get_data(cache=False))
     if provider.is_probe(event):
-        return Outcome.PROBE
+        return Outcome.PROBE, None
     provider.verify(event)
     if event.method not in ("POST", "GET"):
         raise MalformedPayload(f"{event.method} carries no event")
-    if provider.acknowledge(event):
-        return Outcome.ACKNOWLEDGED
-    accepted = services.intake.accept(provider.parse(event))
+    if acknowledged := provider.acknowledge(event):
+        return Outcome.ACKNOWLEDGED, acknowledged
+    refused: DoorError | None = None
+    told: Told | None = None
+    for message in provider.messages(event):
+        try:
+            told = _best(told, _accepted(provider, services, message))
+        except OverLimit:
+            raise  # all of it is sent again; what is written down already is known then
+        except DoorError as refusal:
+            refused = refusal
+    if told is not None:
+        if refused is not None:
+            _note(services, provider.name, _outcome_of(refused), f"one of several: {refused}")
+        return told.outcome, provider.tell_sender(event, told)
+    if refused is None:
+        raise MalformedPayload("it carries no message")
+    answer = provider.tell_sender(event, Told(_outcome_of(refused)))
+    if answer is None:
+        raise refused
+    _note(services, provider.name, _outcome_of(refused), str(refused))
+    return _outcome_of(refused), answer
+
+
+def _accepted(provider: Provider, services: Services, message: InboundMessage) -> Told:
+    accepted = services.intake.accept(message)
     outcome = _ACCEPTED[accepted.receipt]
     if accepted.receipt is not Receipt.DUPLICATE:
-        tracing.accepted(accepted.message_id, provider.name, outcome.value, event.received_at, services.clock())
-    return outcome
+        tracing.accepted(accepted.message_id, provider.name, outcome.value, message.received_at, services.clock())
+    wants = outcome is Outcome.STORED and provider.gives_receipts and _wants_receipt(services, message)
+    return Told(outcome, accepted.control, wants)
+
+
+def _wants_receipt(services: Services, message: InboundMessage) -> bool:
+    """Whether one of those who get it wants to be shown that it was written down. No fault here undoes that it was."""
+    try:
+        rows = map(services.installations.get, services.installations.with_phone(message.sender))
+        return any(row.preferences.receipts for row in rows if row)
+    except (RedisError, OSError):
+        return False
+
+
+def _best(one: Told | None, other: Told) -> Told:
+    """Of several messages in one request: that something was stored says more than that something was known."""
+    return other if one is None or _SAYS_MORE.index(other.outcome) < _SAYS_MORE.index(one.outcome) else one
+
+
+def _outcome_of(refusal: DoorError) -> Outcome:
+    return next(found for kind, found in _REFUSED if isinstance(refusal, kind))
 
 
 def _webhook_request(services: Services, body: bytes) -> WebhookRequest:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from integration_app.bootstrap import Services
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
-from integration_app.providers.standard_webhooks.signature import sign
+from integration_app.standard_webhooks import sign
 from integration_app.web.app import create_app
 from tests.conftest import Clock
 from tests.integration.helpers import link, ready, run_due, text

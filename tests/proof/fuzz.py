@@ -179,11 +179,12 @@ def _through(provider: Provider, request: WebhookRequest) -> int:
         if provider.acknowledge(request):
             return 0
     try:
-        message = provider.parse(request)
+        messages = provider.messages(request)
     except DoorError:
         return 0
-    _to_text(message)
-    return 1
+    for message in messages:
+        _to_text(message)
+    return int(bool(messages))
 
 
 def _spoiled(request: WebhookRequest, changes: list[Change], where: int) -> WebhookRequest:

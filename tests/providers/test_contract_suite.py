@@ -63,7 +63,8 @@ class Door:
         self.client: FlaskClient = create_app(services).test_client()
         self.redis = redis
         services.installations.add(UID, now=services.clock())
-        services.installations.link_phone(UID, PHONE)
+        for linked in (PHONE, *(spec.account for spec in registry.specs().values() if spec.account)):
+            services.installations.link_phone(UID, linked)
         redis.set(keys.inbox(TOKEN), UID)
 
     def send(self, sample: dict[str, Any]) -> Any:
@@ -290,7 +291,7 @@ def test_what_a_sender_builds_is_taken_for_genuine(build: Callable[..., Services
         for sample in sender.samples().values():
             message = replace(
                 sample,
-                sender=sample.sender.replace("{phone}", PHONE),
+                sender=sample.sender.replace("{phone}", PHONE).replace("{account}", spec.account),
                 to=sample.to.replace("{inbox}", f"{TOKEN}@in.example.com"),
             )
             made = sender.build_request(message, "https://inbox.example.com", clock())

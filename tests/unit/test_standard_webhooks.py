@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from integration_app.errors import BadSignature
-from integration_app.providers.standard_webhooks.signature import read_keys, sign, verify
+from integration_app.standard_webhooks import read_keys, sign, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = datetime.fromtimestamp(1614265330, UTC)

@@ -10,7 +10,7 @@ from typing import Protocol
 import requests
 
 from integration_app.model import Clock
-from integration_app.providers.standard_webhooks.signature import sign
+from integration_app.standard_webhooks import sign
 from integration_app.settings import Settings
 
 TIMEOUT_SECONDS = 10

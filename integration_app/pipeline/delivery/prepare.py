@@ -46,7 +46,7 @@ Read = Callable[[Attachment], Reading]
 
 def is_empty(content: Content) -> bool:
     """Nothing at all was said and nothing came along."""
-    said = (content.text, content.html, content.subject, content.mime)
+    said = (content.text, content.html, content.subject, content.mime, content.kept_as)
     return not content.attachments and not any(part and part.strip() for part in said)
 
 

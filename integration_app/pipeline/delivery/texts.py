@@ -7,7 +7,7 @@ from datetime import datetime
 
 from integration_app import logs
 from integration_app.attachments.reader import AttachmentReader
-from integration_app.errors import NotYet
+from integration_app.errors import NotYet, VendorError
 from integration_app.model import (
     UNREADABLE,
     Clock,
@@ -56,6 +56,8 @@ class Texts:
                 parts = [content] if isinstance(content, PreparedText) else self._parts(run, item, content)
             except NotYet:
                 raise
+            except VendorError as error:
+                return item, Park(Reason.NOT_FETCHED, f"{Reason.NOT_FETCHED.sentence}: {error}", alarm=True)
             except Exception as error:  # noqa: BLE001 - a poison message must not block those behind it
                 return item, Park(Reason.CRASH, logs.crash("prepare", error))
             item = replace(item, prepared=self._kept(run, item, parts))
@@ -83,6 +85,7 @@ class Texts:
         def since() -> datetime:
             return self._inbox.first_read(item.id, now=self._clock())
 
+        content = self._reader.whole(item.message, content, since)
         read = self._reader.of(item.message, run.lease.uid, language, since)
         return parts_of(prepare(replace(item.message, content=content), read))
 

@@ -75,7 +75,7 @@ class Intake:
                 uids=accepted.uids,
                 quarantined=accepted.held,
             )
-        return accepted
+        return replace(accepted, control=message.control)
 
     def _is_own(self, message: InboundMessage) -> bool:
         """Sent from one of the private addresses, or from their domain: forwarding it would go round in circles."""

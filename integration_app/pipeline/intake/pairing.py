@@ -13,12 +13,12 @@ from integration_app.model import InboundMessage, Route
 from integration_app.pipeline.intake.phones import Phones
 from integration_app.store.auth.link_codes import LINK_LENGTH, LinkCodes
 from integration_app.store.installations import Installations
+from integration_app.text.addresses import is_linkable
 
 log = logs.get(__name__)
 
 _CODE = re.compile(rf"\s*(?:link)?[\s:-]*([A-Z0-9]{{{LINK_LENGTH}}})\s*[.!]?\s*", re.IGNORECASE)
 UNLINK = "UNLINK"
-_PHONE = re.compile(r"\+\d{7,15}")
 
 
 class Pairing:
@@ -42,7 +42,7 @@ class Pairing:
         if message.route is not Route.SENDER or message.hints or message.control:
             return False
         found = _CODE.fullmatch((message.content.text or "")[:60])
-        if not found or "link" not in (message.content.text or "").lower() or not _PHONE.fullmatch(message.sender):
+        if not found or "link" not in (message.content.text or "").lower() or not is_linkable(message.sender):
             return False
         uid = self._link_codes.take(found.group(1), message.sender)
         if uid is None or self._installations.get(uid) is None:

@@ -22,7 +22,15 @@ from integration_app.model import Content, Evidence, InboundMessage, Route
 from integration_app.providers.amazon_ses.local import local_env
 from integration_app.providers.amazon_ses.sender import SesSender
 from integration_app.providers.amazon_ses.signature import Certificates, check, is_whole, key_of
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, check_signed_time, mail_date
+from integration_app.providers.base import (
+    Outcome,
+    Provider,
+    ProviderSpec,
+    Reply,
+    WebhookRequest,
+    check_signed_time,
+    mail_date,
+)
 from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, top
 from integration_app.text.charsets import decode_words
 
@@ -72,14 +80,15 @@ class Ses(Provider):
         if said and said != event.get("Type"):
             raise BadSignature("the header and the body disagree on the type")
 
-    def acknowledge(self, request: WebhookRequest) -> bool:
+    def acknowledge(self, request: WebhookRequest) -> Reply | None:
         event = _event(request)
         kind = event.get("Type")
         if kind == "SubscriptionConfirmation":
             self._confirm(str(event["TopicArn"]), str(event.get("Token", "")))
-            return True
+            return Reply(200)
         # SES says hello to a new topic in plain words
-        return kind == "UnsubscribeConfirmation" or not str(event.get("Message", "")).lstrip().startswith("{")
+        is_hello = not str(event.get("Message", "")).lstrip().startswith("{")
+        return Reply(200) if kind == "UnsubscribeConfirmation" or is_hello else None
 
     def _confirm(self, topic: str, token: str) -> None:
         """Called by the names of the topic and its token; the URL that the event carries is never visited."""

@@ -18,15 +18,24 @@ _LATER = 15.0
 _REDIRECTS_MAX = 3
 
 
-def fetch(url: str, *, base_url: str, auth: tuple[str, str] | None = None, bearer: str | None = None) -> bytes:
-    """The bytes behind `url`, which has to lie below the host of `base_url`; credentials go there alone, and what it
-    redirects to gets none.
+def fetch(
+    url: str,
+    *,
+    base_url: str,
+    hosts: tuple[str, ...] = (),
+    auth: tuple[str, str] | None = None,
+    bearer: str | None = None,
+) -> bytes:
+    """The bytes behind `url`, which has to lie at the host of `base_url`, or by HTTPS below one of `hosts`; credentials
+    go there alone, and what it redirects to gets none.
 
     Raises `NotYet` while the vendor is away, or has it not yet (a 404 in the first seconds is usual); else
     `VendorError`.
     """
     base, parts = urlsplit(base_url), urlsplit(url)
-    if (parts.scheme, parts.hostname, parts.port) != (base.scheme, base.hostname, base.port):
+    is_base = (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
+    below = any(f".{parts.hostname or ''}".endswith(f".{host}") for host in hosts)
+    if not is_base and not (below and parts.scheme == "https" and parts.port in (None, 443)):
         raise VendorError("it lies at an address that is not the vendor's")
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     ends = time.monotonic() + _SECONDS

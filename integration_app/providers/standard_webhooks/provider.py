@@ -16,7 +16,7 @@ from integration_app.model import Content, Evidence, Hints, InboundMessage, Kind
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.standard_webhooks.event import CREATE_MEMORIES, EventSchema, named
 from integration_app.providers.standard_webhooks.sender import StandardSender
-from integration_app.providers.standard_webhooks.signature import Keys, event_id, read_keys, verify
+from integration_app.standard_webhooks import Keys, event_id, read_keys, verify
 
 _EVENT = EventSchema()
 _PHONE = re.compile(r"\+\d{7,15}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
-from integration_app.providers.standard_webhooks.signature import sign
+from integration_app.standard_webhooks import sign
 
 
 class StandardSender(Sender):
