@@ -27,8 +27,8 @@ NO_CONTENTS: Mapping[str, ReadContent] = {}
 
 
 class AttachmentReader:
-    """`fetch` and `contents` by provider. `transcriber` None: recordings are named. `may_transcribe`: whether this user's day allows
-    one more, and counts it; `was_not_transcribed` takes that back.
+    """`fetch` and `contents` by provider. `transcriber` None: recordings are named. `may_transcribe`: whether this
+    user's day allows one more, and counts it; `was_not_transcribed` takes that back.
     """
 
     def __init__(

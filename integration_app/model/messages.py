@@ -137,7 +137,8 @@ class InboundMessage:
 
     `event_id` is the provider's own id and becomes `source_id` in Omi. `dedupe_keys` name the event so that a
     second delivery of it is recognised; any one of them seen before means duplicate.
-    `sender` is an E.164 number, an account of a messenger ("telegram:1555") or a mailbox, `recipients` what it was sent to (for mail: the envelope).
+    `sender` is an E.164 number, an account of a messenger ("telegram:1555") or a mailbox, `recipients` what it was sent
+    to (for mail: the envelope).
     For mail, `sender` is the author that it shows (`From`), and `envelope_from` who handed it in: "" is a bounce's,
     None is unknown. `speaker` names whose words these are when they are not the user's own; `control` says why
     it is recorded and never forwarded: a word for the carrier (STOP, HELP), a part without words, a loop.

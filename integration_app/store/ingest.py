@@ -148,7 +148,8 @@ class Ingest:
             return Accepted(Receipt.FOR_NOBODY)
         if code == 0:
             return Accepted(Receipt.DUPLICATE, found[0])
-        return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], *map(int, found[1:]))
+        uids, held = map(int, found[1:])
+        return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], uids, held)
 
     def _limited(self, message: InboundMessage, size: int, now: datetime) -> dict[str, Any]:
         """What the script counts by, and how much there may be."""

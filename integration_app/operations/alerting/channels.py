@@ -10,8 +10,8 @@ from typing import Protocol
 import requests
 
 from integration_app.model import Clock
-from integration_app.standard_webhooks import sign
 from integration_app.settings import Settings
+from integration_app.standard_webhooks import sign
 
 TIMEOUT_SECONDS = 10
 

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import re
 
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+
 _SIGNS = re.compile(r"[\s().\u2011-]")
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
-_LONGEST = 40
+_LONGEST = 100
 
 
-def e164(written: str) -> str:
-    """`+15550001111` from "+1 (555) 000-1111", "15550001111" or "0015550001111"; a short code or a name as it is."""
-    number = _SIGNS.sub("", written[:_LONGEST])
-    if number.startswith("00"):
-        number = f"+{number[2:]}"
-    elif number.isascii() and number.isdigit() and len(number) > 7:
-        number = f"+{number}"
-    return number if _NUMBER.fullmatch(number) else written.strip()[:100]
+def international(digits: str) -> str:
+    """`+15550001111` from the digits with the country code, as networks write them; anything else as it is."""
+    number = f"+{digits.lstrip('+')}"
+    return number if _NUMBER.fullmatch(number) else digits.strip()[:_LONGEST]
+
+
+def dialled(written: str, region: str | None) -> str:
+    """`+15550001111` from a number as a phone shows it, without a country code where it is of `region` ("US"). A short
+    code or a name stays as it is.
+    """
+    number = _SIGNS.sub("", written.strip()[:_LONGEST])
+    if _NUMBER.fullmatch(number):
+        return number
+    if number.startswith("00") and _NUMBER.fullmatch(f"+{number[2:]}"):
+        return f"+{number[2:]}"
+    if region and number.isascii() and number.isdigit() and len(number) > 6:
+        try:
+            found = phonenumbers.parse(number, region)
+        except NumberParseException:
+            return number
+        return str(phonenumbers.format_number(found, PhoneNumberFormat.E164))
+    return number

@@ -31,6 +31,10 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{20,100}")
 _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _WANTED = ["message", "edited_message", "my_chat_member"]
+_COMMANDS = [
+    {"command": "help", "description": "What can be sent here"},
+    {"command": "unlink", "description": "End the link to Omi"},
+]
 _HOW = (
     "This chat is not linked to an Omi account. Open your Omi Inbox page in the Omi app, make a link code there, and "
     "open its Telegram link, or send the code here."
@@ -108,8 +112,7 @@ class Telegram(Provider):
         how = {"url": url, "secret_token": self._secrets[0], "allowed_updates": _WANTED}
         self._ask("setWebhook", how)
         yield f"@{username} sends to {url}"
-        self._ask("setMyCommands", {"commands": [{"command": "help", "description": "What can be sent here"},
-                                                 {"command": "unlink", "description": "End the link to Omi"}]})  # fmt: skip
+        self._ask("setMyCommands", {"commands": _COMMANDS})
         yield "its menu has /help and /unlink"
 
     def console(self, base_url: str, phone: str | None) -> Iterator[tuple[bool, str]]:
