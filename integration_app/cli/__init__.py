@@ -14,7 +14,6 @@ from integration_app import __version__
 from integration_app.cli import (
     alert,
     alive,
-    backfill,
     dead_letters,
     dev,
     doctor,
@@ -34,6 +33,7 @@ from integration_app.cli import (
     simulate,
     store,
     tail,
+    vendors,
 )
 from integration_app.cli.demo import demo
 
@@ -46,7 +46,7 @@ def _versions() -> str:
 
 
 @click.group(
-    cls=backfill.WithProviders, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=vendors.WithProviders, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, message=_versions())
 def main() -> None:

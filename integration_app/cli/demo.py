@@ -30,8 +30,8 @@ from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 
-PHONE, CAROLS, LONER, DAVES = "+15550001111", "+15550002222", "+15550003333", "+15550004444"
-ALICE, BOB, CAROL, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-carol", "uid-dave", "uid-not-enabled"
+PHONE, LONER, DAVES = "+15550001111", "+15550003333", "+15550004444"
+ALICE, BOB, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-dave", "uid-not-enabled"
 QUIET_SECONDS = 1.5
 _ATTRIBUTION = "On Mon, Nov 16, 2026 at 9:14 AM Sam Rivera <sam@example.com> wrote:"
 _TRAVEL = (
@@ -79,10 +79,7 @@ class _Demo:
         self._services: Services = bootstrap.build()
         specs = registry.specs().values()
         self._doors: dict[str, Sender] = {spec.name: spec.sender(stack.env) for spec in specs if spec.sender}
-        self._senders: dict[str, Sender] = {}
-        for spec in registry.specs().values():
-            for channel in spec.channels if spec.sender and not spec.is_example else ():
-                self._senders.setdefault(channel, self._doors[spec.name])
+        self._senders = {channel: self._doors[registry.for_channel(channel).name] for channel in ("sms", "email")}
 
     def run(self) -> None:
         self._people()
@@ -97,15 +94,16 @@ class _Demo:
             self._doubling,
             self._not_enabled,
             self._every_door,
+            self._files,
             self._set_up,
         ):
             scene()
 
     def _people(self) -> None:
-        for uid in (ALICE, BOB, CAROL):
+        for uid in (ALICE, BOB):
             self._control("POST", f"/users/{uid}/enable")
         installations, now = self._services.installations, self._services.clock()
-        for uid, phone in ((ALICE, PHONE), (BOB, PHONE), (CAROL, CAROLS), (NOT_ENABLED, LONER)):
+        for uid, phone in ((ALICE, PHONE), (BOB, PHONE), (NOT_ENABLED, LONER)):
             installations.add(uid, now=now)
             installations.link_phone(uid, phone)
 
@@ -223,27 +221,55 @@ class _Demo:
         )
 
     def _every_door(self) -> None:
-        """One message through each provider, signed as its vendor does it."""
+        """One message through each provider, signed as its vendor does it; a user for each, for Omi counts by user."""
         sent = {}
         for name, sender in self._doors.items():
             sample = next(iter(sender.samples().values()))
+            uid, phone = _own_user(name)
+            self._control("POST", f"/users/{uid}/enable")
+            self._services.installations.add(uid, now=self._services.clock())
+            self._services.installations.link_phone(uid, phone)
+            if "{account}" in sample.sender:
+                self._link_account(name, sender, sample)
             words = f"through the door of {name}"
-            message = replace(
-                sample,
-                sender=sample.sender.replace("{phone}", CAROLS),
-                to=sample.to.replace("{inbox}", self._address(CAROL)),
-                text=words,
-                html=None,
-            )
-            outgoing = self._signed(sender, message)
-            sent[name] = (words, send(self._stack.web_url, outgoing).status_code)
+            sent[name] = (words, self._through(name, sender, replace(sample, text=words, html=None)))
         for name, (words, status) in sent.items():
-            held = self._until(partial(self._with_words, CAROL, words), f"the message of {name}")
+            held = self._until(partial(self._with_words, _own_user(name)[0], words), f"the message of {name}")
             said = held["external_data"]
             _line(
                 f"through {registry.specs()[name].provider.title} ({status})",
                 f"conversation ({said['text_source']}, {said['text_source_spec']}): …{words!r}",
             )
+
+    def _files(self) -> None:
+        """A file that the vendor keeps: a worker asks for it, with its id, and reads it."""
+        for name, sender in self._doors.items():
+            sample = sender.samples().get("file")
+            if sample is None:
+                continue
+            words = f"written in a file at {name}"
+            status = self._through(name, sender, replace(sample, text=words))
+            self._until(partial(self._with_words, _own_user(name)[0], words), f"the file of {name}")
+            _line(f"a file through {registry.specs()[name].provider.title} ({status})", f"fetched and read: …{words!r}")
+
+    def _through(self, name: str, sender: Sender, sample: SampleMessage) -> int:
+        """The door's own user sends it; the status."""
+        (uid, phone), account = _own_user(name), registry.specs()[name].account
+        message = replace(
+            sample,
+            sender=sample.sender.replace("{phone}", phone).replace("{account}", account),
+            to=sample.to.replace("{inbox}", self._address(uid)),
+        )
+        return send(self._stack.web_url, self._signed(sender, message)).status_code
+
+    def _link_account(self, name: str, sender: Sender, sample: SampleMessage) -> None:
+        """The code of the user's page, sent from their account at the messenger."""
+        account, uid = registry.specs()[name].account, _own_user(name)[0]
+        code = self._services.auth.link_codes.new(uid)
+        self._through(name, sender, replace(sample, text=code))
+        if uid not in self._services.installations.with_phone(account):
+            raise Differs(f"{account} is not linked after it sent {code}")
+        _line(f"a link code sent through {registry.specs()[name].provider.title}", f"{account} is linked to {uid}")
 
     def _set_up(self) -> None:
         """A new user: opens the page in Omi, types the code, links a phone by texting, texts."""
@@ -339,6 +365,11 @@ class _Demo:
     def _same(self, actual: object, expected: object, what: str) -> None:
         if actual != expected:
             raise Differs(f"{what}: {actual!r} instead of {expected!r}")
+
+
+def _own_user(door: str) -> tuple[str, str]:
+    """A uid and a phone for this door."""
+    return f"uid-of-{door}", f"+1555010{list(registry.specs()).index(door):04d}"
 
 
 def _line(sent: str, held: str) -> None:

@@ -33,6 +33,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
     default=None,
     help="Whether the words of attachments go along, or only their names.",
 )
+@click.option("--receipts/--no-receipts", default=None, help="What they send gets a sign once it is written down.")
 @click.option("--tell", type=click.Choice([each.value for each in Tell]), help="What they are shown in Omi.")
 @click.option(
     "--automatic-mail/--no-automatic-mail",
@@ -53,6 +54,7 @@ def prefer(
     keep_history: tuple[str, ...],
     read_attachments: bool | None,
     automatic: bool | None,
+    receipts: bool | None,
     tell: str | None,
     quiet_seconds: int | None,
     daily: int | None,
@@ -78,6 +80,7 @@ def prefer(
             "senders": tuple(sender.lower() for sender in allow) if allow or allow_everybody else ...,
             "keep_history": kept if keep_history else ...,
             "read_attachments": ... if read_attachments is None else read_attachments,
+            "receipts": ... if receipts is None else receipts,
             "tell": ... if tell is None else Tell(tell),
             "automatic": ... if automatic is None else automatic,
             "quiet_seconds": ... if quiet_seconds is None else quiet_seconds or None,

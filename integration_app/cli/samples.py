@@ -27,11 +27,20 @@ def names() -> list[str]:
 @click.argument("name", required=False)
 @click.option("--to", "url", help="Base URL to send to; default PUBLIC_BASE_URL.")
 @click.option("--phone", help="Sender's phone; default the first linked one.")
+@click.option(
+    "--account", help="Sender's account at the messenger, such as telegram:1555; default the first linked one."
+)
 @click.option("--inbox", help="Private inbox address; default the first installation's.")
 @click.option("--text", help="Other words than the sample's.")
 @click.option("--json", "want_json", is_flag=True)
 def send_sample(
-    name: str | None, url: str | None, phone: str | None, inbox: str | None, text: str | None, want_json: bool
+    name: str | None,
+    url: str | None,
+    phone: str | None,
+    account: str | None,
+    inbox: str | None,
+    text: str | None,
+    want_json: bool,
 ) -> None:
     """Send a signed sample: <provider>-<sample>, or the first one of <provider>. Without NAME: list them.
 
@@ -47,7 +56,10 @@ def send_sample(
         fail(f"no sample {name}; there are: {', '.join(known)}", USAGE)
     provider, _, sample = name.rpartition("-")
     sender = dict(_senders(os.environ))[provider]
-    message = _filled(sender.samples()[sample], phone, inbox)
+    message = sender.samples()[sample]
+    if "{account}" in message.sender:
+        message = replace(message, sender=account or _linked_account(provider))
+    message = _filled(message, phone, inbox)
     if text is not None:
         message = replace(message, text=text, html=None)
     base = (url or os.environ.get("PUBLIC_BASE_URL", "")).rstrip("/")
@@ -86,6 +98,16 @@ def _senders(env: Mapping[str, str]) -> list[tuple[str, Sender]]:
     return [
         (spec.name, spec.sender(env)) for spec in specs if spec.sender and any(name in env for name in spec.settings)
     ]
+
+
+def _linked_account(provider: str) -> str:
+    """The first one that is linked, of this provider's messenger."""
+    kind = registry.specs()[provider].account.partition(":")[0]
+    with services() as found:
+        linked = (address for row in found.installations.all() for address in row.phones)
+        return next((address for address in linked if address.startswith(f"{kind}:")), None) or fail(
+            f"no account is linked yet: give --account {registry.specs()[provider].account}", USAGE
+        )
 
 
 def _filled(sample: SampleMessage, phone: str | None, inbox: str | None) -> SampleMessage:

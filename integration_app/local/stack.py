@@ -65,6 +65,7 @@ class Stack:
         self.web_url = f"http://127.0.0.1:{free_port(next(ports))}"
         self.sandbox_url = f"http://127.0.0.1:{free_port(next(ports))}"
         self._redis_port = free_port(next(ports))
+        self.vendors_url = f"http://127.0.0.1:{free_port(8300 if default_ports else 0)}"
         self._boost = boost
         self._known = known_names()
         self.env = self._environment() | dict(settings or {})
@@ -88,8 +89,10 @@ class Stack:
             "PORT": self.web_url.rpartition(":")[2],
             "WEB_CONCURRENCY": "1",
         }
-        for spec in registry.specs().values():
+        for name, spec in registry.specs().items():
             env |= spec.local_env()
+            if spec.local_api_setting:
+                env[spec.local_api_setting] = f"{self.vendors_url}/{name}"
         return env
 
     def _redis_url(self) -> str:
@@ -116,6 +119,7 @@ class Stack:
     def start_all(self) -> None:
         self.start_redis()
         self.start_sandbox()
+        self.start_vendors()
         for name in PROCESSES:
             self.start(name)
         self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
@@ -141,6 +145,12 @@ class Stack:
         self._spawn("sandbox", command, secret)
         self._wait("sandbox", lambda: requests.get(f"{self.sandbox_url}/_sandbox/users", timeout=2).ok)
         self.env["OMI_WEBHOOK_SECRETS"] = self._app("POST", "/webhook-secret")["secret"]
+
+    def start_vendors(self) -> None:
+        """What providers fetch from their vendors, played here."""
+        port = self.vendors_url.rpartition(":")[2]
+        self._spawn("vendors", [sys.executable, "-m", "integration_app.local.vendor_apis", "--port", port])
+        self._wait("vendors", lambda: requests.get(self.vendors_url, timeout=2).status_code == 404)
 
     def _register(self) -> None:
         """Tell the sandbox where our pages and doors are, as one fills in the form in Omi."""

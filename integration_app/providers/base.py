@@ -122,6 +122,8 @@ class Provider(ABC):
     """What may stand behind `/webhooks/<name>`, where a vendor looks at the end of a URL."""
     proven_by_headers: ClassVar[bool] = False
     """`verify` needs no body: it is asked before one is read."""
+    messenger: ClassVar[str] = ""
+    """What people call it, where they link an account of it: `link_url` opens it."""
     gives_receipts: ClassVar[bool] = False
     """Senders can be shown, in the answer, that their message was written down."""
     statuses: ClassVar[Mapping[Outcome, int]]
@@ -174,6 +176,10 @@ class Provider(ABC):
         `VendorError`. Most tell nothing.
         """
         return iter(())
+
+    def at(self, ending: str) -> Provider | None:
+        """What is reached behind `/webhooks/<name>` with this ending; None for nothing."""
+        return self if ending in self.endings else None
 
     def is_probe(self, request: WebhookRequest) -> bool:
         """A request that carries no event: answered 200, without effect."""
@@ -235,7 +241,8 @@ class ProviderSpec:
     `local_env` makes up settings for a stack on this machine, `credentials` shows those for its `stack.json`;
     `local_settings` are only for the sender there, where the vendor keeps a private key to itself elsewhere.
     `mail_hosts`: endings of the hosts to which an MX record leads where it takes mail.
-    `is_example`: a folder to copy, no vendor. `account`: how a sender who has no phone number is written, by example.
+    `is_example`: a folder to copy, no vendor. `is_usual`: of several that carry a channel, the one to try it with.
+    `account`: how a sender who has no phone number is written, by example.
     `stand_in` plays the vendor's API on this machine, below `<local_api>/<name>`; `local_api_setting` is told where.
     """
 
@@ -249,6 +256,7 @@ class ProviderSpec:
     credentials: Callable[[Mapping[str, str]], dict[str, Any]] = field(default=lambda env: {})
     local_settings: tuple[str, ...] = ()
     is_example: bool = False
+    is_usual: bool = False
     mail_hosts: tuple[str, ...] = ()
     asked: Mapping[str, str] = field(default_factory=dict)
     made: Callable[[], dict[str, str]] = dict

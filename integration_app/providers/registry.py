@@ -26,8 +26,9 @@ def specs() -> Mapping[str, ProviderSpec]:
 
 
 def for_channel(channel: str) -> ProviderSpec:
-    """A vendor that carries this channel, not one of the examples to copy."""
-    return next(spec for spec in specs().values() if channel in spec.channels and not spec.is_example)
+    """A vendor that carries this channel, not one of the examples to copy; the usual one where there is one."""
+    found = [spec for spec in specs().values() if channel in spec.channels and not spec.is_example]
+    return next((spec for spec in found if spec.is_usual), found[0])
 
 
 def configured(env: Env) -> dict[str, Provider]:

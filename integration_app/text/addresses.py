@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import idna
 
+ADDRESS_MAX = 140
+"""Characters of an address that can be linked."""
 _LINKABLE = re.compile(r"\+\d{7,15}|[a-z][a-z0-9-]{1,30}:[!-~]{1,100}")
 
 

@@ -13,6 +13,7 @@ from flask import request, session
 from integration_app.bootstrap import Services
 from integration_app.model import Kind, Tell
 from integration_app.operations.messages import deliver_whole
+from integration_app.text.addresses import ADDRESS_MAX
 from integration_app.web import labels
 from integration_app.web.security import end_here
 
@@ -35,11 +36,11 @@ def _new_address(services: Services, uid: str) -> None:
 
 
 def _unlink(services: Services, uid: str) -> None:
-    services.phones.remove(uid, request.form.get("phone", "")[:20])
+    services.phones.remove(uid, request.form.get("phone", "")[:ADDRESS_MAX])
 
 
 def _confirm_phone(services: Services, uid: str) -> None:
-    services.phones.confirm(uid, request.form.get("phone", "")[:20])
+    services.phones.confirm(uid, request.form.get("phone", "")[:ADDRESS_MAX])
 
 
 def pause(services: Services, uid: str, *, paused: bool) -> None:
@@ -70,6 +71,7 @@ def _preferences(services: Services, uid: str) -> None:
         language=spoken if spoken in labels.LANGUAGES else None,
         **of_mail,
         read_attachments=asked.get("read_attachments") == "yes",
+        receipts=asked.get("receipts") == "yes",
         tell=Tell(told) if (told := asked.get("tell", "")) in set(Tell) else Tell.NOTHING,
         time_zone=zone if labels.is_zone(zone) else "UTC",
     )

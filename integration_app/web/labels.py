@@ -34,13 +34,14 @@ from integration_app.model import (
     UserRule,
     WholeAsked,
 )
+from integration_app.model.messages import CHAT_CHANNELS
 from integration_app.store.quota import Quota
 from integration_app.text.clean import one_line
 from integration_app.web.language import say as _
 
 TITLE_MAX = 70
 """Characters of a message that stand for it in a list."""
-ICONS = {"sms": "text", "whatsapp": "text", "rcs": "text", "call": "call", "email": "mail"}
+ICONS = dict.fromkeys(CHAT_CHANNELS, "text") | {"call": "call", "email": "mail"}
 
 LANGUAGES = {
     "en": "English", "pt": "Português", "es": "Español", "fr": "Français", "de": "Deutsch", "it": "Italiano",

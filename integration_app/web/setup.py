@@ -21,6 +21,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import PreparedText, WholeAsked
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
 from integration_app.store.installations import UID_PATTERN
+from integration_app.text.addresses import shown
 from integration_app.web import actions, labels, language
 from integration_app.web.me import imports as me_imports
 from integration_app.web.me import messages as me_messages
@@ -194,14 +195,18 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     stories = services.timeline.latest(limit=MESSAGES_MORE if more else MESSAGES_SHOWN, uid=uid)
     number, code = services.settings.inbox_phone, _link(services, uid)
     sms = f"sms:{number}?&body={code}" if number and code else None
+    has_phone = any(phone.startswith("+") for phone in installation.phones)
     return {
         "installation": installation,
         "settings": services.settings,
         "preferences": preferences,
         "address": services.settings.inbox_address(installation.inbox_token),
+        "messengers": _messengers(services, code),
+        "can_receipt": any(provider.gives_receipts for provider in services.providers.values()),
         "phones": [
             {
                 "number": phone,
+                "shown": shown(phone),
                 "others": services.phones.others(uid, phone),
                 "waiting": services.phones.waiting(uid, phone),
                 "ends": services.phones.ends(uid, phone),
@@ -212,7 +217,8 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "link": code,
         "sms": sms,
         "qr": _qr(sms) if sms else None,
-        "text_qr": _qr(f"sms:{number}") if number and installation.phones else None,
+        "text_qr": _qr(f"sms:{number}") if number and has_phone else None,
+        "has_phone": has_phone,
         "messages": [labels.row(story, uid, preferences) | _whole(services, story["id"], uid) for story in stories],
         "more": not more and len(stories) == MESSAGES_SHOWN,
         "quotas": labels.quotas(services.quotas.of(uid)),
@@ -249,6 +255,12 @@ def _whole(services: Services, message_id: str, uid: str) -> dict[str, Any]:
 
 def _qr(what: str) -> str:
     return str(segno.make(what, micro=False).svg_data_uri(scale=4, dark="#111", light="#fff"))
+
+
+def _messengers(services: Services, code: str | None) -> list[tuple[str, str]]:
+    """Each that can be linked, with the address that opens it; "" before there is a code."""
+    rows = [(row.messenger, row.link_url(code or "LINK")) for row in services.providers.values() if row.messenger]
+    return [(name, url if code else "") for name, url in rows if url]
 
 
 def _link(services: Services, uid: str) -> str | None:

@@ -131,17 +131,25 @@ def blueprint(services: Services) -> Blueprint:
     return tools
 
 
+def _link_phone(services: Services, uid: str) -> str:
+    number, messengers = services.settings.inbox_phone, [row for row in services.providers.values() if row.messenger]
+    if not number and not messengers:
+        return "This inbox takes e-mail only."
+    services.installations.add(uid, now=services.clock())  # a signed call: Omi vouches for the uid
+    code = services.auth.link_codes.new(uid)
+    ways = [f"text {code} to {number} from the phone to link"] if number else []
+    ways += [f"send it in {row.messenger}: {url}" for row in messengers if (url := row.link_url(code))]
+    said = ", or ".join(ways)
+    return f"{said[:1].upper()}{said[1:]}, within 15 minutes."
+
+
 def _answer(services: Services, name: str, body: bytes) -> str:
     asked = _loaded(body)
     uid = asked.get("uid")
     if not isinstance(uid, str) or not UID_PATTERN.fullmatch(uid):
         return "Omi did not say who is asking."
     if name == "link_phone":
-        number = services.settings.inbox_phone
-        if not number:
-            return "This inbox takes e-mail only."
-        services.installations.add(uid, now=services.clock())  # a signed call: Omi vouches for the uid
-        return f"Text {services.auth.link_codes.new(uid)} to {number} from the phone to link, within 15 minutes."
+        return _link_phone(services, uid)
     if name == "sign_in":
         return _sign_in(services, uid)
     installation = services.installations.get(uid)

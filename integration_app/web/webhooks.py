@@ -61,8 +61,9 @@ def blueprint(services: Services) -> Blueprint:
     @doors.route("/webhooks/<name>/", methods=METHODS, provide_automatic_options=False)
     @doors.route("/webhooks/<name>/<path:ending>", methods=METHODS, provide_automatic_options=False)
     def webhook(name: str, ending: str = "") -> Response:
-        provider = services.providers.get(name)
-        if provider is not None and ending and f"/{ending}" not in provider.endings:
+        found = services.providers.get(name)
+        provider = found.at(f"/{ending}" if ending else "") if found else None
+        if found is not None and provider is None:
             raise NotFound
         if provider is None:
             if name in services.providers_off:

@@ -53,6 +53,7 @@ class Telegram(Provider):
     max_body_bytes = 1_000_000
     proven_by_headers = True
     gives_receipts = True
+    messenger = "Telegram"
     statuses = SENT_AGAIN
 
     def __init__(self, token: str, username: str, webhook_secrets: tuple[str, ...], api: str = API_BASE_URL) -> None:

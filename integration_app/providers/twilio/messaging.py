@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from integration_app.errors import MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, Route
 from integration_app.providers.common.carrier_words import carrier_word
+from integration_app.providers.common.forms import form_lines
 from integration_app.providers.twilio.parts import Parsed
 
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
 _MEDIA_MAX = 10
 _GROUP_MAX = 20
-_PLATFORMS = frozenset(("whatsapp", "rcs"))
+PLATFORMS = frozenset(("whatsapp", "rcs"))
 """Networks that know who sends; the number of a plain text is the carrier's claim."""
 
 
@@ -32,7 +33,7 @@ def parse_message(fields: Mapping[str, str], control_words: frozenset[str]) -> P
     channel, sender = channel_of(fields.get("From", ""))
     if not sender:
         raise MalformedPayload("From is missing")
-    body = fields.get("Body", "") or fields.get("ButtonText", "")
+    body = _body(fields)
     forwarded = "true" in (fields.get("Forwarded"), fields.get("FrequentlyForwarded"))
     return Parsed(
         key=sid,
@@ -45,7 +46,7 @@ def parse_message(fields: Mapping[str, str], control_words: frozenset[str]) -> P
         speaker="Forwarded" if forwarded else None,
         control=_control_word(fields, body, control_words),
         content=Content(text=_text(body, fields), attachments=_media(fields), place=_place(fields)),
-        evidence=Evidence(platform=channel in _PLATFORMS),
+        evidence=Evidence(platform=channel in PLATFORMS),
     )
 
 
@@ -55,6 +56,17 @@ def channel_of(sender: str) -> tuple[str, str]:
     if colon:
         return prefix.lower()[:20], rest.strip()[:100]
     return "sms", sender.strip()[:100]
+
+
+def _body(fields: Mapping[str, str]) -> str:
+    """What was written, or chosen from buttons or a list, or filled in: a form's Body says nothing ("Sent").
+
+    https://www.twilio.com/docs/content/flows
+    """
+    if form := form_lines(fields.get("InteractiveData") or fields.get("FlowData") or "{}"):
+        return form
+    chosen = "\n".join(row for name in ("ListTitle", "ListDescription") if (row := fields.get(name)))
+    return fields.get("Body", "") or fields.get("ButtonText", "") or chosen
 
 
 def _control_word(fields: Mapping[str, str], body: str, words: frozenset[str]) -> str | None:

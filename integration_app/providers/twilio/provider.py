@@ -18,16 +18,23 @@ from integration_app.providers.base import Outcome, Provider, ProviderSpec, Repl
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.carrier_words import CARRIER_WORDS
 from integration_app.providers.common.fetch import fetch
+from integration_app.providers.common.json_body import object_of, text_at
 from integration_app.providers.twilio.api import API_BASE_URL, MessageList, check_number
+from integration_app.providers.twilio.conversations import ADDED, MEDIA, is_conversation, parse_added
 from integration_app.providers.twilio.messaging import parse_message, sid_of
+from integration_app.providers.twilio.parts import Parsed
 from integration_app.providers.twilio.sender import TwilioSender
 from integration_app.providers.twilio.signature import is_genuine
 from integration_app.providers.twilio.voice import parse_call
 
+MEDIA_BASE_URL = "https://mcs.us1.twilio.com"
+"""Where media of Conversations are asked for: https://www.twilio.com/docs/conversations-classic/api/media-resource"""
+MEDIA_HOSTS = ("twilio.com", "twiliocdn.com")
+
 
 class Twilio(Provider):
     name = "twilio"
-    title = "Twilio: SMS, MMS, WhatsApp, RCS, calls"
+    title = "Twilio: SMS, MMS, WhatsApp, RCS, calls, Conversations"
     max_body_bytes = 2_000_000
     statuses = {  # noqa: RUF012 - typed in the base class
         Outcome.STORED: 200,
@@ -80,12 +87,7 @@ class Twilio(Provider):
         fields = dict(request.query_fields) | dict(request.form if request.method == "POST" else ())
         if fields.get("AccountSid") != self._account_sid:
             raise MalformedPayload("AccountSid is not ours")
-        is_call = not sid_of(fields) and "CallSid" in fields
-        found = (
-            parse_call(fields, reads_recordings=self._reads_recordings)
-            if is_call
-            else parse_message(fields, self._control_words)
-        )
+        found = self._meaning(fields)
         return InboundMessage(
             provider=self.name,
             event_id=found.event_id,
@@ -104,6 +106,19 @@ class Twilio(Provider):
             evidence=found.evidence,
         )
 
+    def _meaning(self, fields: Mapping[str, str]) -> Parsed:
+        if is_conversation(fields):
+            return parse_added(fields, self._control_words)
+        if not sid_of(fields) and "CallSid" in fields:
+            return parse_call(fields, reads_recordings=self._reads_recordings)
+        return parse_message(fields, self._control_words)
+
+    def acknowledge(self, request: WebhookRequest) -> Reply | None:
+        """What else happens in a conversation: participants, states, reads."""
+        fields = dict(request.query_fields) | dict(request.form if request.method == "POST" else ())
+        is_other = is_conversation(fields) and fields["EventType"] != ADDED
+        return self.reply(Outcome.ACKNOWLEDGED) if is_other else None
+
     def backfill(self, since: datetime) -> Iterator[InboundMessage]:
         """Messages that Twilio took in since then, oldest last, as its REST API lists them."""
         return MessageList(self._account_sid, self._tokens, self._api).since(since, self._control_words)
@@ -114,12 +129,19 @@ class Twilio(Provider):
     def fetch(self, attachment: Attachment) -> bytes:
         """A picture message's or a call's media, with the account's credentials; one token may be rotated already."""
         assert attachment.url is not None  # noqa: S101 - only those are asked for
+        if attachment.url.startswith(MEDIA):
+            base = MEDIA_BASE_URL if self._api == API_BASE_URL else self._api
+            found = object_of(self._fetched(f"{base}/{attachment.url.removeprefix(MEDIA)}", base))
+            return fetch(text_at(found, "links", "content_direct_temporary"), base_url=base, hosts=MEDIA_HOSTS)
+        return self._fetched(attachment.url, self._api)
+
+    def _fetched(self, url: str, base_url: str) -> bytes:
         for token in self._tokens[:-1]:
             try:
-                return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, token))
+                return fetch(url, base_url=base_url, auth=(self._account_sid, token))
             except NotYet:
                 continue
-        return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, self._tokens[-1]))
+        return fetch(url, base_url=base_url, auth=(self._account_sid, self._tokens[-1]))
 
     def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
         """Empty TwiML: anything in text/plain would be texted back to the sender, and billed.
@@ -173,12 +195,13 @@ def _credentials(env: Mapping[str, str]) -> dict[str, Any]:
 SPEC = ProviderSpec(
     name="twilio",
     provider=Twilio,
-    channels=("sms", "whatsapp", "rcs", "call"),
+    channels=("sms", "whatsapp", "rcs", "call", "chat"),
     settings=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKENS", "TWILIO_FORWARD_WORDS", "TWILIO_API_BASE_URL"),
     from_env=_from_env,
     sender=TwilioSender,
     local_env=_local_env,
     credentials=_credentials,
+    is_usual=True,
     asked={
         "TWILIO_ACCOUNT_SID": "Account SID: console.twilio.com, first page, Account Info",
         "TWILIO_AUTH_TOKENS": "Auth token: beside it",

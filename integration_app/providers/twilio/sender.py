@@ -21,6 +21,8 @@ class TwilioSender(Sender):
         self._token = env["TWILIO_AUTH_TOKENS"].split(",")[0]
 
     def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
+        if message.channel == "chat":
+            return self._signed(self._added(message, now), base_url)
         sid = message.event_id or f"{'MM' if message.media else 'SM'}{secrets.token_hex(16)}"
         prefix = "whatsapp:" if message.channel == "whatsapp" else ""
         fields = {
@@ -41,6 +43,27 @@ class TwilioSender(Sender):
             fields[f"MediaUrl{number}"] = f"https://api.twilio.com/2010-04-01/Media/ME{secrets.token_hex(16)}"
         if message.channel == "whatsapp":
             fields |= {"ProfileName": "Sam", "WaId": message.sender.lstrip("+")}
+        return self._signed(fields, base_url)
+
+    def _added(self, message: SampleMessage, now: datetime) -> dict[str, str]:
+        """As Conversations tells of a message: https://www.twilio.com/docs/conversations-classic/conversations-webhooks"""
+        return {
+            "EventType": "onMessageAdded",
+            "AccountSid": self._account_sid,
+            "ConversationSid": f"CH{secrets.token_hex(16)}",
+            "ChatServiceSid": f"IS{secrets.token_hex(16)}",
+            "MessageSid": message.event_id or f"IM{secrets.token_hex(16)}",
+            "ParticipantSid": f"MB{secrets.token_hex(16)}",
+            "Index": "0",
+            "DateCreated": now.isoformat(),
+            "Body": message.text,
+            "Author": message.sender,
+            "Attributes": "{}",
+            "Source": "SMS",
+            "RetryCount": "0",
+        }
+
+    def _signed(self, fields: Mapping[str, str], base_url: str) -> OutgoingRequest:
         return OutgoingRequest(
             path=_PATH,
             headers={
@@ -61,4 +84,5 @@ class TwilioSender(Sender):
             "remember": text("remember: the spare key is with Mara #home #keys"),
             "mms": text("The whiteboard from today", media=("image/jpeg",)),
             "whatsapp": text("See you at the station ☕", channel="whatsapp"),
+            "conversation": text("Added to a conversation", channel="chat"),
         }

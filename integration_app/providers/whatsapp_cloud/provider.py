@@ -35,6 +35,7 @@ _CHALLENGE = re.compile(r"[\w-]{1,200}")
 class WhatsAppCloud(Provider):
     name = NAME
     title = "WhatsApp Cloud API"
+    messenger = "WhatsApp"
     max_body_bytes = 4_000_000  # Meta sends up to 3 MB
     statuses = SENT_AGAIN
 

@@ -1,6 +1,6 @@
-"""`omi-inbox <provider> backfill`: ask the vendor itself for what a webhook may have lost.
+"""`omi-inbox <provider> …`: ask the vendor itself, for what a webhook may have lost or to have it call us.
 
-A command for each provider that keeps a list of messages; none of them is named here.
+A command for each provider that can; none of them is named here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, fail, 
 from integration_app.errors import DoorError, VendorError
 from integration_app.model import InboundMessage
 from integration_app.providers import registry
-from integration_app.providers.base import Provider
+from integration_app.providers.base import Provider, ProviderSpec
 from integration_app.store.ingest import DEDUPE_TTL, Receipt
 
 _OLDEST = DEDUPE_TTL - timedelta(days=1)
@@ -28,22 +28,53 @@ class WithProviders(Sections):
     """Commands by the names of providers, made when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_with_a_list()})
+        return sorted({*super().list_commands(ctx), *_with_an_api()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         known = super().get_command(ctx, cmd_name)
-        return known or (_group(cmd_name) if cmd_name in _with_a_list() else None)
+        return known or (_group(cmd_name) if cmd_name in _with_an_api() else None)
 
 
-def _with_a_list() -> list[str]:
-    return [name for name, spec in registry.specs().items() if spec.provider.backfill is not Provider.backfill]
+def _with_an_api() -> list[str]:
+    return [name for name, spec in registry.specs().items() if _keeps_a_list(spec) or _takes_a_webhook(spec)]
+
+
+def _keeps_a_list(spec: ProviderSpec) -> bool:
+    return spec.provider.backfill is not Provider.backfill
+
+
+def _takes_a_webhook(spec: ProviderSpec) -> bool:
+    return spec.provider.set_webhook is not Provider.set_webhook
 
 
 def _group(name: str) -> click.Group:
-    title = registry.specs()[name].provider.title
-    group = click.Group(
-        name, help=f"Ask the provider itself ({title}).", short_help="Ask the provider what a webhook lost."
-    )
+    spec = registry.specs()[name]
+    short = "Ask the provider what a webhook lost." if _keeps_a_list(spec) else "Tell the provider where to send."
+    group = click.Group(name, help=f"Ask the provider itself ({spec.provider.title}).", short_help=short)
+    if _keeps_a_list(spec):
+        _add_backfill(group, name)
+    if _takes_a_webhook(spec):
+        _add_set_webhook(group, name)
+    return group
+
+
+def _add_set_webhook(group: click.Group, name: str) -> None:
+    @group.command("set-webhook")
+    @click.option("--json", "want_json", is_flag=True)
+    def set_webhook(want_json: bool) -> None:
+        """Have the provider send to PUBLIC_BASE_URL, with the secret that is set here."""
+        with services() as found:
+            provider = found.providers.get(name)
+            if provider is None:
+                fail(f"{name} is off: set {', '.join(registry.specs()[name].settings[:3])}", USAGE)
+            try:
+                done = list(provider.set_webhook(f"{found.settings.public_base_url}/webhooks/{name}"))
+            except VendorError as error:
+                fail(str(error))
+        as_json({"done": done}) if want_json else click.echo("\n".join(done))
+
+
+def _add_backfill(group: click.Group, name: str) -> None:
 
     @group.command()
     @click.option("--since", required=True, help="A date or time (UTC), or how long ago: 2h, 3d.")
@@ -67,8 +98,6 @@ def _group(name: str) -> click.Group:
             as_json({"since": start.isoformat(), **counts})
             return
         click.echo(f"since {start:%Y-%m-%d %H:%M} UTC: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
-
-    return group
 
 
 def _take_in(found: Services, listed: Iterable[InboundMessage], *, dry_run: bool) -> dict[str, int]:
