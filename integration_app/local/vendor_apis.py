@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import click
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from integration_app.providers import registry
@@ -45,11 +45,16 @@ class _Quiet(WSGIRequestHandler):
         return
 
 
+def server(port: int = 0) -> BaseWSGIServer:
+    """Not yet serving."""
+    return make_server("127.0.0.1", port, application, threaded=True, request_handler=_Quiet)
+
+
 @click.command()
 @click.option("--port", type=int, required=True)
 def main(port: int) -> None:
     """Play the vendors' APIs until this is stopped."""
-    make_server("127.0.0.1", port, application, threaded=True, request_handler=_Quiet).serve_forever()
+    server(port).serve_forever()
 
 
 if __name__ == "__main__":
