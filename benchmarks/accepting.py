@@ -33,7 +33,7 @@ from benchmarks.harness import (
     tree_memory,
 )
 from integration_app.bootstrap import system_clock
-from integration_app.local.stack import free_port
+from integration_app.local.ports import free_port
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
 from integration_app.web.app import create_app

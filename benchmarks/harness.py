@@ -23,7 +23,8 @@ from benchmarks.certificates import make
 from integration_app import bootstrap, logs
 from integration_app.bootstrap import Services, system_clock
 from integration_app.local import UNLIMITED
-from integration_app.local.stack import Stack, free_port
+from integration_app.local.ports import free_port
+from integration_app.local.stack import Stack
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage

@@ -26,7 +26,7 @@ from benchmarks.harness import (
     spread,
     worker_cpu,
 )
-from integration_app.local.stack import free_port
+from integration_app.local.ports import free_port
 
 KINDS = ("threads", "gevent")
 PEERS = Path(__file__).with_name("peers")

@@ -8,7 +8,7 @@ import time
 import redis
 
 from benchmarks.harness import PHONE, Bench, Row, Size, answers, bench, ours, post_all, signed, spread
-from integration_app.local.stack import free_port
+from integration_app.local.ports import free_port
 from integration_app.local.valkey import EMBEDDED, server_path
 from tests.unit.factories import message
 

@@ -16,6 +16,8 @@ from integration_app.attachments.reader import AttachmentReader
 from integration_app.attachments.voice import Transcriber
 from integration_app.errors import SettingsError
 from integration_app.job_queue import JobQueue
+from integration_app.mailbox.connection import Account
+from integration_app.mailbox.reader import MailboxReader
 from integration_app.model import Clock
 from integration_app.omi import DeveloperClient, IntegrationsClient
 from integration_app.pipeline.delivery.destinations import Destination
@@ -57,6 +59,7 @@ from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest, Limits
 from integration_app.store.installations import Installations
+from integration_app.store.mailboxes import Mailboxes
 from integration_app.store.migrations import Migrations
 from integration_app.store.notices import Notices
 from integration_app.store.outbox import Outbox
@@ -99,6 +102,7 @@ class Stores:
     alerting: Alerting
     notices: Notices
     imports: Imports
+    mailboxes: Mailboxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ class Services:
     alerting: Alerting
     imports: Imports
     importing: Importing
+    mailbox: MailboxReader | None
+    mailboxes: Mailboxes
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
@@ -278,6 +284,8 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             health=stores.health,
             clock=clock,
         ),
+        mailbox=_mailbox(settings, stores, intake, clock),
+        mailboxes=stores.mailboxes,
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
@@ -337,6 +345,42 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         alerting=Alerting(redis),
         notices=Notices(redis),
         imports=Imports(redis),
+        mailboxes=Mailboxes(redis),
+    )
+
+
+def _mailbox(settings: Settings, stores: Stores, intake: Intake, clock: Clock) -> MailboxReader | None:
+    account = account_of(settings)
+    if account is None:
+        return None
+
+    def address_of(uid: str) -> str | None:
+        found = stores.installations.get(uid)
+        return settings.inbox_address(found.inbox_token) if found else None
+
+    return MailboxReader(
+        account,
+        uid=settings.mailbox_uid,
+        receivers=settings.mailbox_authserv_ids,
+        intake=intake,
+        address_of=address_of,
+        mailboxes=stores.mailboxes,
+        refusals=stores.refusals,
+        clock=clock,
+    )
+
+
+def account_of(settings: Settings) -> Account | None:
+    """The mailbox that is read; None without one."""
+    if not settings.mailbox_host:
+        return None
+    return Account(
+        host=settings.mailbox_host,
+        port=settings.mailbox_port,
+        user=settings.mailbox_user or "",
+        password=settings.mailbox_password or "",
+        folder=settings.mailbox_folder,
+        done_folder=settings.mailbox_done_folder,
     )
 
 

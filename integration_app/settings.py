@@ -21,7 +21,7 @@ from integration_app.errors import SettingsError
 LOCAL_OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on one's own machine, shown where it is needed
 _LISTS = (
     "trusted_proxy_networks", "metrics_tokens", "alert_urls", "omi_webhook_secrets",
-    "data_keys", "secret_key", "operator_api_token",
+    "data_keys", "secret_key", "operator_api_token", "mailbox_authserv_ids",
 )  # fmt: skip
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -89,6 +89,14 @@ class Settings:
     transcribe_key: str | None = _secret()
     transcribe_model: str
     transcribe_notes_per_day: int
+    mailbox_host: str | None
+    mailbox_port: int
+    mailbox_user: str | None
+    mailbox_password: str | None = _secret()
+    mailbox_folder: str
+    mailbox_done_folder: str | None
+    mailbox_uid: str | None
+    mailbox_authserv_ids: tuple[str, ...]
     log_format: str
     log_level: str
     port: int
@@ -99,8 +107,13 @@ class Settings:
         return self.redis_url.startswith("redis+sentinel:")
 
     def inbox_address(self, token: str) -> str | None:
-        """Where this user's mail goes; None where no mail is taken in."""
-        return f"{token}@{self.inbox_domain}" if self.inbox_domain else None
+        """Where this user's mail goes; None where no mail is taken in. Without a domain of our own it goes to the
+        mailbox, where the token stands behind a plus sign.
+        """
+        if self.inbox_domain:
+            return f"{token}@{self.inbox_domain}"
+        local, at, domain = (self.mailbox_user or "").rpartition("@")
+        return f"{local}+{token}@{domain}" if at and self.mailbox_host else None
 
     @property
     def request_timeout_seconds(self) -> float:
@@ -177,7 +190,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
     values |= groups.access(reader) | groups.about(env) | groups.alerts(env) | groups.limits(env)
-    values |= groups.kept(env) | groups.transcription(env)
+    values |= groups.kept(env) | groups.transcription(env) | groups.mailbox(env)
     _cross_check(values, reader)
 
     def build() -> Settings:

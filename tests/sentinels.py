@@ -12,8 +12,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integration_app.local import stack as stack_module
 from integration_app.local import valkey
+from integration_app.local.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Sentinels:
         self._binary = valkey.server_path(valkey.EMBEDDED)
         self._folder = folder
         names = ["replica", *(f"replica{number}" for number in range(2, replicas + 1))]
-        self.ports = {name: stack_module.free_port(0) for name in ("primary", *names, "sentinel")}
+        self.ports = {name: free_port(0) for name in ("primary", *names, "sentinel")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._start("primary")
         for name in names:

@@ -16,7 +16,7 @@ import yaml
 
 from integration_app import __version__
 from integration_app.local import valkey
-from integration_app.local.stack import PROCESSES, known_names
+from integration_app.local.stack import MAILBOX, PROCESSES, known_names
 from tests.conftest import REPO
 
 BIN = Path(sys.executable).parent
@@ -74,9 +74,9 @@ def test_composes_valkey_keeps_what_the_embedded_one_keeps(compose: dict[str, An
 
 def test_composes_services_run_what_there_is_and_have_time_to_end(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert {name for name in services if services[name].get("command") == [name]} == set(PROCESSES)
+    assert {name for name in services if services[name].get("command") == [name]} == set(PROCESSES | MAILBOX)
     assert services["worker"]["stop_grace_period"] == f"{GRACE}s"
-    assert all("mem_limit" in services[name] for name in ("valkey", "web", "worker", "caddy"))
+    assert all("mem_limit" in services[name] for name in ("valkey", "web", "worker", "mailbox", "caddy"))
     assert services["valkey"]["networks"] == ["inside"]
     assert compose["networks"]["inside"] == {"internal": True}
     assert "environment" not in services["worker"], "settings come as a file"
@@ -130,13 +130,13 @@ def test_the_entrypoint_is_clean_shell() -> None:
 # --- systemd, Kubernetes, Prometheus
 
 
-@pytest.mark.parametrize("name", ["omi-inbox", "omi-inbox-web", "omi-inbox-worker"])
+@pytest.mark.parametrize("name", ["omi-inbox", "omi-inbox-web", "omi-inbox-worker", "omi-inbox-mailbox"])
 def test_units_are_understood_by_systemd(name: str, tmp_path: Path) -> None:
     text = (REPO / "deploy" / "systemd" / f"{name}.service").read_text()
     (unit := tmp_path / f"{name}.service").write_text(text.replace("/opt/omi-inbox/bin", str(BIN)))
     assert run(needed("systemd-analyze"), "verify", unit).strip() == ""
     (command,) = re.findall(r"^ExecStart=/opt/omi-inbox/bin/(.*)", text, re.MULTILINE)
-    line = PROCESSES.get(name.removeprefix("omi-inbox-"), "omi-inbox run")
+    line = (PROCESSES | MAILBOX).get(name.removeprefix("omi-inbox-"), "omi-inbox run")
     assert command == line.replace('"', "").replace(" --slots ${WORKER_SLOTS:-64}", "")
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from integration_app import mailbox
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome
 
@@ -19,7 +20,8 @@ BASE = "https://inbox.example.com"
 def providers_page(page: str) -> str:
     """`docs/providers.md` with the outcome matrix, and every folder's `setup.md` below its mark."""
     page = re.sub(r"\| provider \| stored .*?\n\n", lambda _: outcome_matrix() + "\n", page, count=1, flags=re.S)
-    return page.partition(MARK)[0] + MARK + "".join(f"\n{_setup(name)}\n" for name in registry.specs())
+    found = [*(_setup(name) for name in registry.specs()), mailbox.setup_text().replace("# ", "## Set up: ", 1).strip()]
+    return page.partition(MARK)[0] + MARK + "".join(f"\n{text}\n" for text in found)
 
 
 def outcome_matrix() -> str:

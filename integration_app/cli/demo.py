@@ -26,6 +26,7 @@ from integration_app.cli.output import fail
 from integration_app.cli.samples import send
 from integration_app.local.stack import Stack, StackError
 from integration_app.local.visitor import Visitor
+from integration_app.model import Installation
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
@@ -57,7 +58,7 @@ def demo(redis: str) -> None:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="omi-inbox-demo-") as folder,
-            Stack(Path(folder), settings=settings, redis=redis) as stack,
+            Stack(Path(folder), settings=settings, redis=redis, with_mailbox=True) as stack,
         ):
             click.echo(f"ready after {time.monotonic() - began:.1f} s\n")
             _Demo(stack).run()
@@ -95,6 +96,7 @@ class _Demo:
             self._not_enabled,
             self._every_door,
             self._files,
+            self._mailbox,
             self._set_up,
         ):
             scene()
@@ -252,6 +254,24 @@ class _Demo:
             self._until(partial(self._with_words, _own_user(name)[0], words), f"the file of {name}")
             _line(f"a file through {registry.specs()[name].provider.title} ({status})", f"fetched and read: …{words!r}")
 
+    def _mailbox(self) -> None:
+        """A mail in a folder of a real IMAP server, read by the mailbox process."""
+        server = self._stack.mailbox
+        if server is None:
+            click.echo(f"– not shown: a mailbox by IMAP ({self._stack.without_mailbox})")
+            return
+        words = f"a letter of {time.time():.0f}"
+        address = self._address(ALICE)
+        mail = (
+            f"From: Ana <ana@example.com>\r\nTo: {address}\r\nSubject: Post\r\nMessage-ID: <{words[-9:]}@example.com>"
+        )
+        for _ in range(2):
+            server.put(f"{mail}\r\n\r\n{words}\r\n".encode())
+        self._until(partial(self._with_words, ALICE, words), "the mail of the mailbox")
+        held = sum(words in row["external_data"]["text"] for row in self._conversations(ALICE))
+        self._same(held, 1, "conversations of a mail that lies in the mailbox twice")
+        _line("a mail that lies in an IMAP folder, twice", f"read and put away, one conversation: …{words!r}")
+
     def _through(self, name: str, sender: Sender, sample: SampleMessage) -> int:
         """The door's own user sends it; the status."""
         (uid, phone), account = _own_user(name), registry.specs()[name].account
@@ -305,9 +325,12 @@ class _Demo:
         )
 
     def _address(self, uid: str) -> str:
+        return self._services.settings.inbox_address(self._installation(uid).inbox_token) or ""
+
+    def _installation(self, uid: str) -> Installation:
         installation = self._services.installations.get(uid)
         assert installation is not None  # noqa: S101 - made in _people
-        return self._services.settings.inbox_address(installation.inbox_token) or ""
+        return installation
 
     def _with_words(self, uid: str, words: str) -> dict[str, Any] | None:
         return next((row for row in self._conversations(uid) if words in row["external_data"]["text"]), None)

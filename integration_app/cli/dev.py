@@ -14,8 +14,9 @@ import requests
 
 from integration_app.bootstrap import Services
 from integration_app.cli.output import STACK_FILE, fail, local_stack
+from integration_app.local.ports import free_port
 from integration_app.local.show import Show
-from integration_app.local.stack import Stack, StackError, free_port
+from integration_app.local.stack import Stack, StackError
 from integration_app.local.valkey import EMBEDDED, REDIS_CHOICES
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
 

@@ -7,6 +7,7 @@ import os
 import click
 from environs import Env
 
+from integration_app import mailbox
 from integration_app.cli.output import NOT_FOUND, as_json, fail, table, use_local_stack
 from integration_app.providers import registry
 
@@ -21,20 +22,14 @@ def providers(context: click.Context, want_json: bool) -> None:
     if context.invoked_subcommand:
         return
     base = _base()
+    rows = [(name, _state(name), f"{base}/webhooks/{name}", spec.settings) for name, spec in registry.specs().items()]
+    rows.append((mailbox.NAME, "on" if _is_set("MAILBOX_HOST") else "off", "read by IMAP", mailbox.SETTINGS))
     if want_json:
-        as_json(
-            [
-                {"name": name, "state": _state(name), "url": f"{base}/webhooks/{name}", "settings": spec.settings}
-                for name, spec in registry.specs().items()
-            ]
-        )
+        as_json([dict(zip(("name", "state", "url", "settings"), row, strict=True)) for row in rows])
         return
     table(
         ("provider", "state", "url", "settings (* is set)"),
-        [
-            (name, _state(name), f"{base}/webhooks/{name}", " ".join(map(_marked, spec.settings)))
-            for name, spec in registry.specs().items()
-        ],
+        [(name, state, url, " ".join(map(_marked, settings))) for name, state, url, settings in rows],
     )
 
 
@@ -43,8 +38,9 @@ def providers(context: click.Context, want_json: bool) -> None:
 @click.option("--json", "want_json", is_flag=True)
 def show(name: str, want_json: bool) -> None:
     """Where to click and what to paste, with your own URL filled in."""
-    if name not in registry.specs():
-        fail(f"no provider {name}; there are: {', '.join(registry.specs())}", NOT_FOUND)
+    known = [*registry.specs(), mailbox.NAME]
+    if name not in known:
+        fail(f"no provider {name}; there are: {', '.join(known)}", NOT_FOUND)
     said = what_to_paste(name, _base())
     if want_json:
         as_json({"name": name, "url": f"{_base()}/webhooks/{name}", "text": said})
@@ -54,6 +50,8 @@ def show(name: str, want_json: bool) -> None:
 
 def what_to_paste(name: str, base: str, credentials: str = "user:password") -> str:
     """The provider's own page, for this deployment."""
+    if name == mailbox.NAME:
+        return mailbox.setup_text().rstrip()
     scheme, _, rest = base.rstrip("/").partition("://")
     text = registry.setup_text(name).replace(
         "{url_with_credentials}", f"{scheme}://{credentials}@{rest}/webhooks/{name}"
@@ -77,4 +75,8 @@ def _state(name: str) -> str:
 
 
 def _marked(name: str) -> str:
-    return f"{name}*" if os.environ.get(name) or os.environ.get(f"{name}_FILE") else name
+    return f"{name}*" if _is_set(name) else name
+
+
+def _is_set(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))

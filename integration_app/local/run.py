@@ -1,4 +1,5 @@
-"""Web, worker and an embedded Valkey as one: for a small server, or a platform that runs one process.
+"""Web, worker, an embedded Valkey, and the mailbox process where one is read, as one: for a small server, or a platform
+that runs one process.
 
 What dies is started again. SIGTERM stops the worker, then web, then Valkey; a second one does not wait for calls that
 are in flight. When it is killed itself, the others end too.
@@ -27,7 +28,7 @@ from urllib.parse import quote
 from redis.exceptions import BusyLoadingError, RedisError
 
 from integration_app.local import valkey
-from integration_app.local.stack import PROCESSES, ROOT
+from integration_app.local.stack import MAILBOX, PROCESSES, ROOT
 from integration_app.logs import get
 from integration_app.store.connections import connect
 from integration_app.store.identity import Identity
@@ -36,7 +37,7 @@ log = get("run")
 
 READY_SECONDS = 60.0
 """Valkey reads what it has kept first."""
-STOP_SECONDS = {"worker": 170.0, "web": 25.0}
+STOP_SECONDS = {"worker": 170.0, "web": 25.0, "mailbox": 70.0}
 """What each has for what is in flight; Valkey as long as it needs."""
 LOCK_SECONDS = 5.0
 TWICE_SECONDS = 1.0
@@ -94,7 +95,8 @@ class Run:
             if self.is_embedded:
                 self._start_valkey()
             self._check_port()
-            for name, line in PROCESSES.items():
+            reads_mailbox = self._env.get("MAILBOX_HOST") or self._env.get("MAILBOX_HOST_FILE")
+            for name, line in (PROCESSES | (MAILBOX if reads_mailbox else {})).items():
                 self._children[name] = child = _Child(["/bin/sh", "-c", f"exec {line}"])
                 self._start(name, child)
             return self._watch()

@@ -9,11 +9,11 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,8 @@ from werkzeug.security import generate_password_hash
 
 import integration_app
 from integration_app.local import valkey
+from integration_app.local.imap import ImapMissingError, ImapServer, imap_server
+from integration_app.local.ports import free_port
 from integration_app.local.valkey import EMBEDDED, FROM_ENVIRONMENT
 from integration_app.providers import registry
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD
@@ -36,7 +38,10 @@ PROCESSES = {
     "web": 'gunicorn --config python:integration_app.web.gunicorn_conf "integration_app.web.app:create_app()"',
     "worker": "python -m workers --slots ${WORKER_SLOTS:-64}",
 }
-"""The lines of the Procfile, which an installed wheel does not have; a test holds them equal."""
+MAILBOX = {"mailbox": "python -m workers.mailbox"}
+"""The lines of the Procfile, which an installed wheel does not have; a test holds them equal. The last one runs only
+where a mailbox is read.
+"""
 READY_SECONDS, STOP_SECONDS = 30.0, 20.0
 
 
@@ -56,6 +61,7 @@ class Stack:
         default_ports: bool = False,
         boost: float = 1.0,
         server: str | None = None,
+        with_mailbox: bool = False,
     ) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -68,7 +74,16 @@ class Stack:
         self.vendors_url = f"http://127.0.0.1:{free_port(8300 if default_ports else 0)}"
         self._boost = boost
         self._known = known_names()
-        self.env = self._environment() | dict(settings or {})
+        self._ends = ExitStack()
+        self.mailbox: ImapServer | None = None
+        self.without_mailbox = ""
+        """Why there is none, where one was wanted."""
+        if with_mailbox:
+            try:
+                self.mailbox = self._ends.enter_context(imap_server())
+            except ImapMissingError as error:
+                self.without_mailbox = str(error)
+        self.env = self._environment() | (self.mailbox.settings if self.mailbox else {}) | dict(settings or {})
 
     def _environment(self) -> dict[str, str]:
         env = {
@@ -120,7 +135,7 @@ class Stack:
         self.start_redis()
         self.start_sandbox()
         self.start_vendors()
-        for name in PROCESSES:
+        for name in PROCESSES | (MAILBOX if self.env.get("MAILBOX_HOST") else {}):
             self.start(name)
         self._wait("web", lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
         self._wait("worker", lambda: requests.get(f"{self.web_url}/readyz", timeout=5).json()["workers"] > 0)
@@ -172,7 +187,7 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Start a process of the Procfile."""
-        command = PROCESSES[name]
+        command = (PROCESSES | MAILBOX)[name]
         self._spawn(name, ["/bin/sh", "-c", f"exec {command}"], self.env)
 
     def kill(self, name: str) -> None:
@@ -185,6 +200,7 @@ class Stack:
         """SIGTERM to each, last started first; SIGKILL to what does not end in time."""
         for name in reversed(list(self.processes)):
             self.stop_one(name)
+        self._ends.close()
 
     def stop_one(self, name: str) -> int:
         process = self.processes.pop(name)
@@ -280,16 +296,3 @@ def known_names() -> set[str]:
         *settings_names(),
         *(name for spec in registry.specs().values() for name in (*spec.settings, *spec.local_settings)),
     }
-
-
-def free_port(wanted: int) -> int:
-    """`wanted` if it is free, else any free port."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise StackError("no free port on 127.0.0.1")

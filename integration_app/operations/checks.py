@@ -79,8 +79,10 @@ def _dangers(found: Services) -> Iterator[Check]:
 
 def _ways_in(found: Services) -> Iterator[Check]:
     """What people are shown on their page, beside what can arrive."""
-    on = {channel for name in found.providers for channel in registry.specs()[name].channels}
-    if "email" in on and not found.settings.inbox_domain:
+    specs = registry.specs()
+    on = {row for name, provider in found.providers.items() for row in provider.carries or specs[name].channels}
+    on |= {"email"} if found.settings.mailbox_host else set()
+    if "email" in on and not found.settings.inbox_address("token"):
         words = "mail can arrive, and nobody has an address → set it, or switch the mail provider off"
         yield Check("INBOX_DOMAIN", False, words)
     if found.settings.inbox_domain and "email" not in on:

@@ -60,7 +60,8 @@ def live(found: Services, uid: str, sleep: Callable[[float], None] = time.sleep)
 def _door(found: Services, installation: Installation) -> ProviderSpec | None:
     """By text where a phone is linked, else by mail."""
     specs = [registry.specs()[name] for name in found.providers]
-    for channel, is_reached in (("sms", _own_phone(found, installation)), ("email", found.settings.inbox_domain)):
+    ways = {"sms": _own_phone(found, installation), "email": found.settings.inbox_address("token")}
+    for channel, is_reached in ways.items():
         for spec in specs:
             if is_reached and channel in spec.channels and spec.sender and not spec.is_example:
                 return spec

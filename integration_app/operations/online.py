@@ -13,8 +13,10 @@ import dns.exception
 import dns.resolver
 import requests
 
+from integration_app import bootstrap, mailbox
 from integration_app.bootstrap import Services
 from integration_app.errors import VendorError
+from integration_app.mailbox.connection import Account, Connection, MailboxError
 from integration_app.omi import OmiError
 from integration_app.operations.checks import Check
 from integration_app.providers import registry
@@ -30,6 +32,8 @@ def online(found: Services) -> Iterator[Check]:
         yield _certificate(found)
     if found.settings.inbox_domain:
         yield _mail(found)
+    if account := bootstrap.account_of(found.settings):
+        yield _mailbox(found, account)
     yield from _reads(found)
     for name, provider in found.providers.items():
         try:
@@ -96,6 +100,19 @@ def _mail(found: Services) -> Check:
     hint = f" → {wanted}" if wanted else ""
     words = f"{domain} goes to {', '.join(hosts)}, and not all of that is a provider that is on{hint}"
     return Check("mail", False, words, warns=True)
+
+
+def _mailbox(found: Services, account: Account) -> Check:
+    """Log in, and open the folder."""
+    began = found.clock()
+    try:
+        Connection(account).close()
+    except MailboxError as error:
+        return Check(mailbox.NAME, False, f"{error} → omi-inbox providers show {mailbox.NAME}")
+    looked = found.mailboxes.looked_at(account.key)
+    last = f"read last at {looked:%H:%M} UTC" if looked else "no mailbox process has read it yet → start one"
+    seconds = (found.clock() - began).total_seconds()
+    return Check(mailbox.NAME, looked is not None, f"{account.host} lets us in; {last}", seconds=seconds)
 
 
 def _reads(found: Services) -> Iterator[Check]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import requests
 from environs import FileAwareEnv
 
+from integration_app import bootstrap
 from integration_app.bootstrap import Services
+from integration_app.mailbox import NAME as MAILBOX
+from integration_app.mailbox import TITLE
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome, ProviderSpec
 
@@ -16,19 +20,45 @@ from integration_app.providers.base import Outcome, ProviderSpec
 def providers(services: Services) -> list[dict[str, Any]]:
     base, counters = services.settings.public_base_url, services.health.counters()
     return [
-        {
-            "name": name,
-            "title": spec.provider.title,
-            "on": name in services.providers,
-            "url": f"{base}/webhooks/{name}",
-            "refusals": refusals(services, name),
-            "last_event": _last(services, name),
-            "outcomes": {
-                key.rpartition(":")[2]: count for key, count in counters.items() if key.startswith(f"webhooks:{name}:")
-            },
-        }
-        for name, spec in registry.specs().items()
+        *([_mailbox(services, counters)] if services.settings.mailbox_host else []),
+        *(
+            {
+                "name": name,
+                "title": spec.provider.title,
+                "on": name in services.providers,
+                "url": f"{base}/webhooks/{name}",
+                "refusals": refusals(services, name),
+                "last_event": _last(services, name),
+                "outcomes": _outcomes(counters, name),
+            }
+            for name, spec in registry.specs().items()
+        ),
     ]
+
+
+def _outcomes(counters: Mapping[str, int], name: str) -> dict[str, int]:
+    prefix = f"webhooks:{name}:"
+    return {key.removeprefix(prefix): count for key, count in counters.items() if key.startswith(prefix)}
+
+
+def _mailbox(services: Services, counters: Mapping[str, int]) -> dict[str, Any]:
+    """As a row beside the providers: it is read, so nobody calls."""
+    account = bootstrap.account_of(services.settings)
+    assert account is not None  # noqa: S101 - asked before
+    looked, rows = services.mailboxes.looked_at(account.key), services.refusals.latest(MAILBOX, now=services.clock())
+    return {
+        "name": MAILBOX,
+        "title": TITLE,
+        "on": True,
+        "url": f"imaps://{account.host}/{account.folder}",
+        "refusals": [
+            {"at": row.at.isoformat(), "outcome": row.outcome, "why": row.why, "shape": row.shape}
+            | {"cure": "look at the mail in the mailbox"}
+            for row in rows
+        ],
+        "last_event": looked.isoformat(timespec="seconds") if looked else None,
+        "outcomes": _outcomes(counters, MAILBOX),
+    }
 
 
 def refusals(services: Services, name: str) -> list[dict[str, str]]:
@@ -76,7 +106,7 @@ def send_test(services: Services, name: str, uid: str) -> str:
     sample = next(iter(sender.samples().values()))
     if "{phone}" in sample.sender and not installation.phones:
         return "this user has no phone"
-    if "{inbox}" in sample.to and not services.settings.inbox_domain:
+    if "{inbox}" in sample.to and not services.settings.inbox_address("token"):
         return "INBOX_DOMAIN is not set"
     message = replace(
         sample,

@@ -177,6 +177,11 @@ class Provider(ABC):
         """
         return iter(())
 
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """The channels that it carries as it is configured; empty for all that its SPEC names."""
+        return ()
+
     def at(self, ending: str) -> Provider | None:
         """What is reached behind `/webhooks/<name>` with this ending; None for nothing."""
         return self if ending in self.endings else None

@@ -43,6 +43,7 @@ oi:notices                 what users are to be told · oi:noticed:<uid>:<words>
 oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was
 oi:imports                 set: uids whose import runs
 oi:daily · oi:arrived:<uid>  sorted set: whom to tell how many arrived, by when (ms) · how many did
+oi:mailbox:<digest>        hash: how far a mailbox was read, since when · …:reader: who reads it now; expires
 oi:undo:<uid>               preferences before the last change; expires
 oi:load:<uid>              bytes waiting and held · oi:day:<uid>:<day>: of a day · oi:sent:<digest>: in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
@@ -236,6 +237,10 @@ def import_items(uid: str) -> str:
 
 def import_ids(uid: str) -> str:
     return f"{PREFIX}import-ids:{name_of(uid)}"
+
+
+def mailbox(digest: str) -> str:
+    return f"{PREFIX}mailbox:{digest}"
 
 
 def load(uid: str) -> str:

@@ -17,7 +17,8 @@ from rq.registry import StartedJobRegistry
 from rq.utils import as_text
 
 from integration_app import bootstrap
-from integration_app.local.stack import ROOT, Stack, free_port
+from integration_app.local.ports import free_port
+from integration_app.local.stack import ROOT, Stack
 from tests.journeys.conftest import FAST, UID, Journey
 
 LEASE_SECONDS = float(FAST["LEASE_SECONDS"])

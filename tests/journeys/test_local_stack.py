@@ -132,23 +132,22 @@ def test_dev_says_how_to_talk_to_it_and_stops_everything_it_started(
 
 
 def test_dev_takes_free_ports_when_the_usual_ones_are_taken(tmp_path: Path) -> None:
+    from integration_app.local.ports import free_port
     from integration_app.local.stack import Stack
 
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 0))
         squatter.listen()
         taken = squatter.getsockname()[1]
-        from integration_app.local import stack
-
-        assert stack.free_port(taken) != taken
+        assert free_port(taken) != taken
     ports = {Stack(tmp_path).web_url, Stack(tmp_path).sandbox_url}
     assert len(ports) == 2
 
 
 def test_the_local_stack_runs_the_lines_of_the_procfile() -> None:
-    from integration_app.local.stack import PROCESSES
+    from integration_app.local.stack import MAILBOX, PROCESSES
 
-    assert dict(parse_procfile((REPO / "Procfile").read_text(encoding="utf-8")).processes) == PROCESSES
+    assert dict(parse_procfile((REPO / "Procfile").read_text(encoding="utf-8")).processes) == PROCESSES | MAILBOX
 
 
 def test_the_makefile_offers_what_the_readme_promises() -> None:

@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from integration_app import bootstrap
-from integration_app.local.stack import Stack, free_port
+from integration_app.local.ports import free_port
+from integration_app.local.stack import Stack
 from tests.conftest import REPO
 from tests.journeys.conftest import FAST, Journey
 

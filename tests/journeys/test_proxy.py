@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from integration_app.local.stack import free_port
+from integration_app.local.ports import free_port
 from tests.conftest import REPO
 from tests.journeys.conftest import Journey
 

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from integration_app.local import UNLIMITED
-from integration_app.local.stack import PROCESSES, Stack, free_port
+from integration_app.local.ports import free_port
+from integration_app.local.stack import PROCESSES, Stack
 from integration_app.providers import registry
 from integration_app.providers.base import SampleMessage
 from tests.sandbox_control import SandboxControl

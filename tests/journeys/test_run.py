@@ -16,7 +16,8 @@ import pytest
 import requests
 from redis import Redis
 
-from integration_app.local.stack import Stack, free_port, known_names
+from integration_app.local.ports import free_port
+from integration_app.local.stack import Stack, known_names
 from integration_app.store import keys
 from tests.journeys.conftest import FAST
 from tests.sandbox_control import SandboxControl

@@ -31,7 +31,7 @@ from integration_app import bootstrap
 from integration_app.bootstrap import Services, system_clock
 from integration_app.errors import InboxError
 from integration_app.local import UNLIMITED, valkey
-from integration_app.local import stack as stack_module
+from integration_app.local.ports import free_port
 from integration_app.local.stack import Stack
 from integration_app.model import Clock
 from integration_app.store.identity import Identity
@@ -165,7 +165,7 @@ class Server:
 
     def __init__(self, folder: Path, fsync: str) -> None:
         self.folder, self.fsync = folder, fsync
-        self.port = stack_module.free_port(0)
+        self.port = free_port(0)
         self.sizes: list[tuple[float, int]] = []
         self._watching = threading.Event()
         self.start()

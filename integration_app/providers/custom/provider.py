@@ -37,6 +37,10 @@ class CustomDoors(Provider):
     def __init__(self, doors: Sequence[CustomDoor]) -> None:
         self._doors = {f"/{door.config.name}": door for door in doors}
 
+    @property
+    def carries(self) -> tuple[str, ...]:
+        return tuple({door.config.channel for door in self._doors.values()})
+
     def at(self, ending: str) -> Provider | None:
         return self._doors.get(ending) if ending else self
 

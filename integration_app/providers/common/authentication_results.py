@@ -1,4 +1,4 @@
-"""`Authentication-Results` of the operator's own mail server. Pure.
+"""`Authentication-Results` of a mail server that the operator named. Pure.
 
 Anybody may write that header, so it counts only with an authserv-id that the operator named, and only where it stands
 above the first `Received`: what is below came with the mail.

@@ -1,0 +1,198 @@
+"""One session with an IMAP server: log in, select the folder, look, fetch, put away, wait.
+
+https://www.rfc-editor.org/rfc/rfc9051 · IDLE: rfc2177 · MOVE: rfc6851 · UIDPLUS: rfc4315
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from imaplib import IMAP4
+from typing import Any, TypeVar
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from integration_app.errors import InboxError
+
+Found = TypeVar("Found")
+
+DONE = b"$OmiInbox"
+"""The keyword that a mail gets where it stays in its folder."""
+_TIMEOUT = SocketTimeout(connect=10, read=60)
+_HEAD_MAX = 64_000
+_SLICE_SECONDS = 1.0
+_WRONG = (IMAPClientError, IMAP4.error, OSError, ValueError)
+
+
+class MailboxError(InboxError):
+    """The server cannot be used now; the sentence says why."""
+
+
+class LoginRefused(MailboxError):  # noqa: N818 - named for its meaning
+    """Trying again soon would lock the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`done_folder` None: mails stay where they are, with a keyword."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    folder: str = "INBOX"
+    done_folder: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What names this folder among others."""
+        return f"{self.user}@{self.host}:{self.port}/{self.folder}"
+
+    @property
+    def is_inbox(self) -> bool:
+        return self.folder.upper() == "INBOX"
+
+
+class Connection:
+    """Raises `MailboxError` in whatever it does; then it is of no use any more."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        try:
+            self._client = self._connected(account)
+        except _WRONG as error:
+            raise _told(account, error) from None
+        try:
+            self._log_in(account)
+            self._open(account)
+        except BaseException as error:
+            self._drop()
+            if isinstance(error, _WRONG):
+                raise _told(account, error) from None
+            raise
+
+    def _connected(self, account: Account) -> IMAPClient:
+        """By TLS, with the certificate checked; in the clear on this machine alone."""
+        if _is_loopback(account.host):
+            made = IMAPClient(account.host, account.port, ssl=False, timeout=_TIMEOUT)
+        else:
+            context = ssl.create_default_context()
+            made = IMAPClient(account.host, account.port, ssl=True, ssl_context=context, timeout=_TIMEOUT)
+        made.normalise_times = False
+        return made
+
+    def _log_in(self, account: Account) -> None:
+        try:
+            self._client.login(account.user, account.password)
+        except LoginError:
+            raise LoginRefused(f"{account.host} refuses MAILBOX_USER or MAILBOX_PASSWORD") from None
+
+    def _open(self, account: Account) -> None:
+        known = {name for _, _, name in self._client.list_folders()}
+        if account.folder not in known and not account.is_inbox:
+            raise MailboxError(f"there is no folder {account.folder}: make it, or set MAILBOX_FOLDER")
+        if account.done_folder and account.done_folder not in known:
+            self._client.create_folder(account.done_folder)
+        opened = self._client.select_folder(account.folder)
+        allowed = {flag.lower() for flag in opened.get(b"PERMANENTFLAGS", ())}
+        self.validity = int(opened.get(b"UIDVALIDITY", 0))
+        self._flag = DONE if b"\\*" in allowed or DONE.lower() in allowed else b"\\Seen"
+        self._can_move = self._client.has_capability("MOVE")
+        self._can_expunge = self._client.has_capability("UIDPLUS")
+        self._can_idle = self._client.has_capability("IDLE")
+
+    def after(self, uid: int) -> Sequence[int]:
+        """The mails with higher numbers that were not put away, in order."""
+        criteria: list[Any] = ["UID", f"{uid + 1}:*", "UNDELETED"]
+        if self._flag == DONE:
+            criteria += ["UNKEYWORD", DONE.decode()]
+        # `n:*` names the last mail too where there is none behind n
+        return sorted(found for found in self._ask(lambda: self._client.search(criteria)) if found > uid)
+
+    def about(self, uid: int) -> tuple[int, datetime, bytes] | None:
+        """Size in bytes, when it came into the mailbox, and its head; None where it is gone."""
+        items = ["RFC822.SIZE", "INTERNALDATE", f"BODY.PEEK[HEADER]<0.{_HEAD_MAX}>"]
+        row = self._ask(lambda: self._client.fetch([uid], items)).get(uid)
+        if row is None:
+            return None
+        came = row.get(b"INTERNALDATE")
+        head = next((value for name, value in row.items() if name.startswith(b"BODY[HEADER]")), b"")
+        when = came if isinstance(came, datetime) else datetime.fromtimestamp(0, UTC)
+        return int(row.get(b"RFC822.SIZE", 0)), when if when.tzinfo else when.replace(tzinfo=UTC), head or b""
+
+    def raw(self, uid: int, most: int) -> bytes | None:
+        """The mail, no more than `most` bytes, whatever the server said of its size; None where it is gone."""
+        row = self._ask(lambda: self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"])).get(uid)
+        return next((value for name, value in (row or {}).items() if name.startswith(b"BODY[]")), None)
+
+    def put_away(self, uid: int) -> None:
+        """Into the folder for what is done; else it gets the keyword, or is marked as read where there are none."""
+        self._ask(lambda: self._put_away(uid))
+
+    def _put_away(self, uid: int) -> None:
+        folder = self._account.done_folder
+        if folder is None:
+            self._client.add_flags([uid], [self._flag], silent=True)
+        elif self._can_move:
+            self._client.move([uid], folder)
+        elif self._can_expunge:  # else EXPUNGE would take other people's deleted mails along
+            self._client.copy([uid], folder)
+            self._client.delete_messages([uid], silent=True)
+            self._client.uid_expunge([uid])
+        else:
+            raise MailboxError("the server can neither MOVE nor UID EXPUNGE: leave MAILBOX_DONE_FOLDER empty")
+
+    def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Until something changes in the folder, that time has passed, or `stop`. Only where the server `tells`."""
+        self._ask(lambda: self._idled(seconds, stop))
+
+    def _idled(self, seconds: float, stop: Callable[[], bool]) -> None:
+        ends = time.monotonic() + seconds
+        self._client.idle()
+        while not stop() and time.monotonic() < ends:
+            if self._client.idle_check(timeout=_SLICE_SECONDS):
+                break
+        self._client.idle_done()
+
+    @property
+    def tells(self) -> bool:
+        """Whether the server says when something comes (IDLE)."""
+        return bool(self._can_idle)
+
+    def refresh(self) -> None:
+        """Have the server look: some show what is new only then."""
+        self._ask(self._client.noop)
+
+    def close(self) -> None:
+        try:
+            self._client.logout()
+        except _WRONG:
+            self._drop()
+
+    def _drop(self) -> None:
+        with suppress(*_WRONG):
+            self._client.shutdown()
+
+    def _ask(self, what: Callable[[], Found]) -> Found:
+        try:
+            return what()
+        except _WRONG as error:
+            raise _told(self._account, error) from None
+
+
+def _told(account: Account, error: Exception) -> MailboxError:
+    """Without the server's words: they may quote a mail, or the login."""
+    return MailboxError(f"{account.host}:{account.port} does not do what it is asked ({type(error).__name__})")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
