@@ -110,9 +110,9 @@ def test_providers_are_strangers_to_each_other() -> None:
 
 def test_no_providers_name_stands_outside_its_folder() -> None:
     channels = {channel for spec in registry.specs().values() for channel in spec.channels}
-    names = set(registry.specs()) - {"hello"} - channels
+    names = set(registry.specs()) - channels - {"hello", "custom", "resend"}  # the last are plain words too
     for path in CODE:
-        if PROVIDERS in path.parents:
+        if PROVIDERS in path.parents or path.stem == "standard_webhooks":  # the standard itself
             continue
         text = path.read_text(encoding="utf-8").lower()
         found = {name for name in names if re.search(rf"""["'/.]{name.replace("-", "[-_]")}["'/.]""", text)}

@@ -31,7 +31,7 @@ from integration_app.providers import registry
 from integration_app.providers.base import ProviderSpec
 from integration_app.settings import Reader
 
-TEXTS, MAIL, BOTH = "texts", "mail", "both"
+TEXTS, MAIL, BOTH, CHATS = "texts", "mail", "both", "chats"
 _PAGES = {
     "App Home URL": "/",
     "Auth URL": "/setup",
@@ -49,8 +49,8 @@ _PAGES = {
 def init(new: bool, compose: bool) -> None:
     """Set this deployment up.
 
-    Without settings: asks for what is needed (texts, mail or both; an app, or yourself alone), writes .env with secrets
-    made up for you, and prints what to paste where.
+    Without settings: asks for what is needed (texts, mail, both or chats; an app, or yourself alone), writes .env with
+    secrets made up for you, and prints what to paste where.
 
     With settings: makes the Redis at REDIS_URL ours. Until then no message is taken in: an empty or a wrong one would
     lose it. `omi-inbox run` does that by itself for its own.
@@ -121,7 +121,7 @@ def _of_redis(*, for_compose: bool) -> dict[str, str]:
 
 def _channels() -> tuple[list[ProviderSpec], dict[str, str]]:
     """The doors that are wanted, and their settings."""
-    wanted = _choose("Take in", (BOTH, TEXTS, MAIL))
+    wanted = _choose("Take in", (BOTH, TEXTS, MAIL, CHATS))
     values, specs = {}, []
     if wanted in (TEXTS, BOTH):
         values["INBOX_PHONE"] = _ask("Number that people text (+…)", check=_given(check.phone))
@@ -129,6 +129,8 @@ def _channels() -> tuple[list[ProviderSpec], dict[str, str]]:
     if wanted in (MAIL, BOTH):
         values["INBOX_DOMAIN"] = _ask("Domain of private addresses (in.…)", check=_given(check.domain)).lower()
         specs.append(_provider("email", "Provider of its mail"))
+    if wanted == CHATS:
+        specs.append(_messenger())
     for spec in specs:
         values |= _of_provider(spec) | spec.made()
     return specs, values
@@ -168,7 +170,13 @@ def _provider(channel: str, question: str) -> ProviderSpec:
         for name, spec in registry.specs().items()
         if channel in spec.channels and not spec.is_example and (spec.asked or spec.made())
     }
-    return known[_choose(question, tuple(known))]
+    usual = next((name for name, spec in known.items() if spec.is_usual), None)
+    return known[_choose(question, tuple(known), usual)]
+
+
+def _messenger() -> ProviderSpec:
+    known = {name: spec for name, spec in registry.specs().items() if spec.provider.messenger}
+    return known[_choose("Messenger", tuple(known))]
 
 
 def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: str, start: str) -> None:
@@ -180,7 +188,7 @@ def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: 
     click.echo("    omi-inbox doctor        in another terminal: is everything right?\n")
     if "OMI_DEVELOPER_KEY" in values:
         ways = {"INBOX_PHONE": "--phone +15550001111", "INBOX_DOMAIN": "--email"}
-        doors = " ".join(word for name, word in ways.items() if name in values)
+        doors = " ".join(word for name, word in ways.items() if name in values) or "--code"
         click.echo(f"    omi-inbox link {doors}        what you send from there is yours")
     else:
         click.echo("\n# In Omi, in the form of your app\n")
@@ -193,10 +201,10 @@ def _say_what_next(values: dict[str, str], specs: list[ProviderSpec], password: 
     click.echo(f"    {base}/operator        password, shown this once: {password}")
 
 
-def _choose(question: str, choices: tuple[str, ...]) -> str:
+def _choose(question: str, choices: tuple[str, ...], default: str | None = None) -> str:
     if len(choices) == 1:
         return choices[0]
-    return str(click.prompt(question, type=click.Choice(choices), err=True))
+    return str(click.prompt(question, type=click.Choice(choices), default=default, err=True))
 
 
 def _ask(

@@ -11,6 +11,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, count, fail, json_option, say, services, table
 from integration_app.logs import masked
 from integration_app.model import Installation
+from integration_app.text.addresses import is_linkable
 
 ONESELF = "me"
 """The uid of the one person whose key is used in personal mode."""
@@ -19,16 +20,19 @@ ONESELF = "me"
 @click.command()
 @click.option("--uid", help=f'The Omi user id; with OMI_DEVELOPER_KEY it is yourself, "{ONESELF}".')
 @click.option("--phone", help="A phone that this user has proven to own, such as +15550001111.")
+@click.option("--code", "wants_code", is_flag=True, help="A code: who sends it from a phone or chat links that.")
 @click.option("--email", is_flag=True, help="Only the private inbox address.")
 @click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @click.option("--json", "want_json", is_flag=True)
-def link(uid: str | None, phone: str | None, email: bool, region: str | None, want_json: bool) -> None:
+def link(
+    uid: str | None, phone: str | None, wants_code: bool, email: bool, region: str | None, want_json: bool
+) -> None:
     """Link a phone to a uid by hand, and print the uid's private inbox address.
 
     By hand means: you vouch that this phone and this uid belong to the same person.
     """
-    if not phone and not email:
-        fail("give --phone, --email or both", USAGE)
+    if not phone and not email and not wants_code:
+        fail("give --phone, --code, --email, or several of them", USAGE)
     number = _e164(phone, region) if phone else None
     with acting() as found:
         if found.omi.is_personal and uid in (None, ONESELF):
@@ -45,9 +49,15 @@ def link(uid: str | None, phone: str | None, email: bool, region: str | None, wa
             if others:
                 click.echo(f"{masked(number)} also serves {', '.join(others)}", err=True)
         address = found.settings.inbox_address(installation.inbox_token)
+        code = found.auth.link_codes.new(uid) if wants_code else None
+        urls = {row.messenger: row.link_url(code) for row in found.providers.values() if code and row.messenger}
         if want_json:
-            as_json({"uid": uid, "phone": number, "inbox_address": address})
+            said = {"code": code, "links": {name: url for name, url in urls.items() if url}} if code else {}
+            as_json({"uid": uid, "phone": number, "inbox_address": address} | said)
             return
+        if code:
+            click.echo("send this within 15 minutes, from the phone or chat to link:", err=True)
+            click.echo("\n".join([code, *(f"{name}: {url}" for name, url in urls.items() if url)]))
         if number:
             click.echo(f"{masked(number)} is linked to {uid}", err=True)
         if address:
@@ -137,6 +147,8 @@ def _held_up(found: Services, uid: str) -> str | None:
 
 
 def _e164(phone: str, region: str | None) -> str:
+    if ":" in phone and is_linkable(phone):
+        return phone  # an account of a messenger
     if not phone.strip().startswith("+") and not region:
         fail(f"{phone}: begin with + and the country code, or give --region", USAGE)
     try:

@@ -111,7 +111,7 @@ def test_from_an_empty_folder_to_a_text_in_omi_and_through_every_death(server: S
     sandbox.enable(UID)
     answers = [
         "app", server.omi.env["OMI_APP_ID"], server.omi.env["OMI_API_KEY"], server.url,
-        "texts", "+15550009999", "AC" + "0" * 32, "made-up-token-0123456789", "",
+        "texts", "+15550009999", "twilio", "AC" + "0" * 32, "made-up-token-0123456789", "",
     ]  # fmt: skip
     told = server.command("init", said="\n".join(answers) + "\n")
     assert f"{server.url}/webhooks/" in told

@@ -33,7 +33,8 @@ def asked(*answers: str) -> Result:
 
 def vendor(channel: str) -> tuple[str, list[str]]:
     """A provider that asks for something, and answers to it."""
-    spec = next(s for s in registry.specs().values() if channel in s.channels and s.asked and not s.is_example)
+    known = [s for s in registry.specs().values() if channel in s.channels and s.asked and not s.is_example]
+    spec = next((s for s in known if s.is_usual), known[0])
     found = spec.local_env()
     return spec.name, [found[name] for name in spec.asked]
 
@@ -53,7 +54,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_every_way_through_it(omi: list[str], wanted: str, redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [*omi, f"{HERE}/", wanted]
     sms, mail = vendor("sms"), vendor("email")
-    answers += ["+15550009999"] if wanted != "mail" else []
+    answers += ["+15550009999", sms[0]] if wanted != "mail" else []
     answers += ["in.omi-users.net", mail[0]] if wanted != "texts" else []
     answers += (sms[1] if wanted != "mail" else []) + (mail[1] if wanted != "texts" else [])
     result = asked(*answers, redis)
@@ -71,7 +72,7 @@ def test_every_way_through_it(omi: list[str], wanted: str, redis: str, monkeypat
 
 def test_what_a_setting_would_refuse_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sms = vendor("sms")
-    result = asked(*APP, "inbox", HERE, "texts", "0555", "+15550009999", *sms[1], "localhost:6379", REDIS)
+    result = asked(*APP, "inbox", HERE, "texts", "0555", "+15550009999", "", *sms[1], "localhost:6379", REDIS)
     assert result.exit_code == 0, result.output
     assert result.output.count("Error:") == 3
     assert written(monkeypatch)["INBOX_PHONE"] == "+15550009999"
@@ -79,12 +80,12 @@ def test_what_a_setting_would_refuse_is_asked_again(monkeypatch: pytest.MonkeyPa
 
 def test_a_password_with_signs_of_a_shell_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = 'a$b #d"e`f'
-    asked(MYSELF[0], "a'b", "a\\", odd, HERE, "texts", "+15550009999", *vendor("sms")[1], "")
+    asked(MYSELF[0], "a'b", "a\\", odd, HERE, "texts", "+15550009999", "", *vendor("sms")[1], "")
     assert written(monkeypatch)["OMI_DEVELOPER_KEY"] == odd
 
 
 def test_for_compose_a_valkey_with_a_password_of_its_own_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [*APP, HERE, "texts", "+15550009999", *vendor("sms")[1]]
+    answers = [*APP, HERE, "texts", "+15550009999", "", *vendor("sms")[1]]
     result = CliRunner().invoke(main, ["init", "--compose"], input="\n".join(answers) + "\n")
     assert result.exit_code == 0, result.output
     values = written(monkeypatch)
@@ -104,7 +105,7 @@ def test_a_setting_that_is_exported_by_chance_does_not_stop_the_questions(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, HERE if name == "PUBLIC_BASE_URL" else REDIS)
-    assert asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "").exit_code == 0
+    assert asked(*APP, HERE, "texts", "+15550009999", "", *vendor("sms")[1], "").exit_code == 0
     assert Path(".env").exists()
 
 
@@ -129,7 +130,7 @@ def test_commands_find_the_embedded_store_wherever_settings_come_from(monkeypatc
 
 def test_what_the_provider_would_refuse_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _, good = vendor("sms")
-    answers = [*APP, HERE, "texts", "+15550009999", *(value[:3] for value in good), *good, ""]
+    answers = [*APP, HERE, "texts", "+15550009999", "", *(value[:3] for value in good), *good, ""]
     result = asked(*answers)
     assert result.exit_code == 0, result.output
     assert "at least 16 characters" in result.output
@@ -137,7 +138,7 @@ def test_what_the_provider_would_refuse_is_asked_again(monkeypatch: pytest.Monke
 
 
 def test_run_a_second_time_it_says_that_all_is_set_up() -> None:
-    assert asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "").exit_code == 0
+    assert asked(*APP, HERE, "texts", "+15550009999", "", *vendor("sms")[1], "").exit_code == 0
     for name in ("OMI_APP_ID", "OMI_API_KEY", "PUBLIC_BASE_URL"):
         os.environ.pop(name, None)
     again = asked()
@@ -159,7 +160,7 @@ def test_a_file_that_appears_meanwhile_gets_no_secrets(kind: str, monkeypatch: p
         return made()
 
     monkeypatch.setattr(init, "_channels", meanwhile)
-    result = asked(*APP, HERE, "texts", "+15550009999", *vendor("sms")[1], "")
+    result = asked(*APP, HERE, "texts", "+15550009999", "", *vendor("sms")[1], "")
     assert result.exit_code == 2
     assert "cannot be made" in result.output
     assert not Path("elsewhere").exists()
@@ -172,3 +173,14 @@ def test_a_file_that_is_no_text_is_a_sentence(raw: bytes) -> None:
     result = CliRunner().invoke(main, ["installations"])
     assert result.exit_code == 2
     assert "cannot be read" in result.output
+
+
+@pytest.mark.parametrize("omi", [APP, MYSELF], ids=["app", "myself"])
+def test_a_messenger_alone_is_enough(omi: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = next(spec for spec in registry.specs().values() if spec.provider.gives_receipts)
+    found = spec.local_env()
+    result = asked(*omi, HERE, "chats", spec.name, *(found[name] for name in spec.asked), "")
+    assert result.exit_code == 0, result.output
+    assert set(written(monkeypatch)) >= set(spec.asked) | set(spec.made())
+    assert f"omi-inbox {spec.name} set-webhook" in result.output
+    assert ("omi-inbox link --code" in result.output) == (omi is MYSELF)
