@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from redis import Redis
@@ -41,6 +42,7 @@ from integration_app.pipeline.upkeep.imports import Importing
 from integration_app.pipeline.upkeep.replay import Replays
 from integration_app.pipeline.upkeep.resume import Resume
 from integration_app.pipeline.upkeep.retention import Retention
+from integration_app.pipeline.webhooks.dispatch import Dispatch
 from integration_app.providers import registry
 from integration_app.providers.base import Provider
 from integration_app.settings import Reader, Settings
@@ -52,6 +54,8 @@ from integration_app.store.connections import connect
 from integration_app.store.dead_letters import DeadLetters
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
+from integration_app.store.endpoints import Endpoints
+from integration_app.store.feed import Feed
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.identity import Identity, greeter
@@ -103,6 +107,8 @@ class Stores:
     notices: Notices
     imports: Imports
     mailboxes: Mailboxes
+    feed: Feed
+    endpoints: Endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,9 @@ class Services:
     alerting: Alerting
     imports: Imports
     importing: Importing
+    feed: Feed
+    endpoints: Endpoints
+    dispatch: Dispatch
     mailbox: MailboxReader | None
     mailboxes: Mailboxes
     jobs: JobQueue
@@ -198,6 +207,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         has_tasks=has_tasks,
     )
     erasure = Erasure(
+        feed=stores.feed,
         inbox=stores.inbox,
         installations=stores.installations,
         shared_phones=stores.shared_phones,
@@ -284,6 +294,16 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
             health=stores.health,
             clock=clock,
         ),
+        feed=stores.feed,
+        endpoints=stores.endpoints,
+        dispatch=Dispatch(
+            endpoints=stores.endpoints,
+            feed=stores.feed,
+            inbox=stores.inbox,
+            allowed=tuple(ip_network(network, strict=False) for network in settings.webhook_private_networks),
+            clock=clock,
+            chance=random.random,
+        ),
         mailbox=_mailbox(settings, stores, intake, clock),
         mailboxes=stores.mailboxes,
         jobs=jobs,
@@ -302,6 +322,7 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         per_day=settings.user_messages_per_day,
         bytes=settings.user_max_mb * 1_000_000,
     )
+    feed = Feed(redis)
     limiter = RateLimiter(
         redis,
         requests_per_minute=settings.omi_max_requests_per_minute,
@@ -346,6 +367,8 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         notices=Notices(redis),
         imports=Imports(redis),
         mailboxes=Mailboxes(redis),
+        feed=feed,
+        endpoints=Endpoints(redis, feed),
     )
 
 

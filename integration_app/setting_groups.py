@@ -49,6 +49,9 @@ def alerts(env: FileAwareEnv) -> dict[str, Any]:
         "alert_webhook_secret": env.str("ALERT_WEBHOOK_SECRET", None, validate=values_of.signing_secret),
         "alert_quiet_hours": env.str("ALERT_QUIET_HOURS", None, validate=values_of.quiet_hours),
         "sentry_dsn": env.str("SENTRY_DSN", None, validate=values_of.url),
+        "webhook_private_networks": env.list(
+            "WEBHOOK_PRIVATE_NETWORKS", [], subcast=str.strip, validate=values_of.networks
+        ),
         "heartbeat_url": env.str("HEARTBEAT_URL", None, validate=values_of.url),
     }
 

@@ -22,6 +22,7 @@ LOCAL_OPERATOR_PASSWORD = "omi-inbox-local"  # noqa: S105 - of a stack on one's 
 _LISTS = (
     "trusted_proxy_networks", "metrics_tokens", "alert_urls", "omi_webhook_secrets",
     "data_keys", "secret_key", "operator_api_token", "mailbox_authserv_ids",
+    "webhook_private_networks",
 )  # fmt: skip
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -89,6 +90,7 @@ class Settings:
     transcribe_key: str | None = _secret()
     transcribe_model: str
     transcribe_notes_per_day: int
+    webhook_private_networks: tuple[str, ...]
     mailbox_host: str | None
     mailbox_port: int
     mailbox_user: str | None

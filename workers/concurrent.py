@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 
 from integration_app import logs
 from integration_app.bootstrap import Services
-from integration_app.store.accounts import uid_of
+from workers.jobs import run_due
 from workers.rq_protocol import Batch, ClaimedJob, RqProtocol
 from workers.rq_worker import RqWorker
 
@@ -221,7 +221,7 @@ class ConcurrentWorker(RqWorker):
             self.perform(claimed)
             return False
         try:
-            self._services.drain.run(uid_of(json.loads(meta)["uid"]))
+            run_due(self._services, json.loads(meta)["uid"])
         except Exception as error:  # noqa: BLE001 - whatever it is, RQ's registry of failed jobs gets it
             log.warning("a drain failed", error=type(error).__name__)
             self.failed(*self.start(claimed), error)

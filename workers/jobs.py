@@ -7,6 +7,7 @@ from rq import get_current_job
 from integration_app import bootstrap
 from integration_app.bootstrap import Services
 from integration_app.store.accounts import uid_of
+from integration_app.store.due import ENDPOINT
 
 _services: list[Services] = []
 
@@ -23,4 +24,12 @@ def drain() -> None:
         raise RuntimeError("drain is called by an RQ worker")
     if not _services:
         use(bootstrap.build())  # RQ's own worker, which knows nothing of us
-    _services[0].drain.run(uid_of(job.meta["uid"]))
+    run_due(_services[0], job.meta["uid"])
+
+
+def run_due(services: Services, name: str) -> None:
+    """Work on what has come due: a uid's outbox, or an endpoint of the operator's."""
+    if name.startswith(ENDPOINT):
+        services.dispatch.run(name.removeprefix(ENDPOINT))
+    else:
+        services.drain.run(uid_of(name))

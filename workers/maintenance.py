@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from integration_app import logs
 from integration_app.bootstrap import Services
+from integration_app.store.feed import KEPT
 
 log = logs.get(__name__)
 
@@ -42,6 +43,7 @@ class Maintenance:
             self._services.migrations.run(now=now)
         if self._ticks % SWEEP_TICKS == 0:
             self._services.retention.sweep(now)
+            self._services.feed.trim(before=now - KEPT)
         self._ticks += 1
         self._services.replays.step(now)
         self._services.phones.step()

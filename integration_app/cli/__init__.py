@@ -34,6 +34,7 @@ from integration_app.cli import (
     store,
     tail,
     vendors,
+    webhooks,
 )
 from integration_app.cli.demo import demo
 
@@ -87,5 +88,6 @@ for command in (
     simulate.simulate,
     sandbox.sandbox,
     tail.tail,
+    webhooks.webhooks,
 ):
     main.add_command(command)

@@ -25,6 +25,7 @@ SECTIONS = {
         "tail": "Follow what happens, as it happens.",
         "installations": "List who is linked, and why anything waits.",
         "outboxes": "List outboxes in which messages wait.",
+        "webhooks": "Tell your own systems what happens.",
         "alert": "Show what is wrong now, or send a test.",
         "alive": "Check the health of one container.",
     },

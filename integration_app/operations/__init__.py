@@ -3,6 +3,9 @@
 from integration_app.operations.dead_letters import cost as cost
 from integration_app.operations.dead_letters import dead_letters as dead_letters
 from integration_app.operations.dead_letters import replay as replay
+from integration_app.operations.endpoints import add_endpoint as add_endpoint
+from integration_app.operations.endpoints import endpoint as endpoint
+from integration_app.operations.endpoints import endpoints as endpoints
 from integration_app.operations.installations import installations as installations
 from integration_app.operations.messages import messages as messages
 from integration_app.operations.messages import moment as moment

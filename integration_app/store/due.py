@@ -23,7 +23,11 @@ HINT_REPEAT_MS = 5_000
 """When a job is enqueued again that no worker took: RQ lost it, or the fleet is behind."""
 TICK_MS = 200
 """How soon to look again while one uid probes."""
-CONSTANTS = {"probe_pause_ms": PROBE_PAUSE_MS, "tick_ms": TICK_MS}
+ENDPOINT = "endpoint:"
+"""In front of an endpoint's id, where a job else has the name of a uid."""
+CONSTANTS: dict[str, str | int] = {
+    "probe_pause_ms": PROBE_PAUSE_MS, "tick_ms": TICK_MS, "endpoint": f"'{ENDPOINT}'",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class DueSet:
 
     def promote(self, *, now: datetime, repeat_ms: int, limit: int) -> Sequence[str]:
         """The uids whose time has come; each is named again after `repeat_ms` unless a worker takes it."""
-        return list(map(uid_of, self._promote(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit)))
+        names = map(str, self._promote(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit))
+        return [uid_of(name) for name in names if not name.startswith(ENDPOINT)]
 
     def set(self, uid: str, at: datetime) -> None:
         """Schedule a drain at `at`, replacing any earlier schedule; a running drain reads the outbox again."""

@@ -112,7 +112,7 @@ class Installations:
             if found is None:
                 return
             senders = "".join(f"{_searched(entry)}\n" for entry in found.preferences.senders)
-            self._change(installation=keys.installation(uid), changes=["senders", senders and f"\n{senders}"])
+            self._change(installation=keys.installation(uid), left="", changes=["senders", senders and f"\n{senders}"])
             again = self.get(uid)
             if again is None or again.preferences.senders == found.preferences.senders:
                 return
@@ -124,6 +124,7 @@ class Installations:
         kept = codec.dump_preferences(preferences, str(before) if before else None)
         self._change(
             installation=keys.installation(uid),
+            left="",
             changes=["preferences", kept, "senders", senders and f"\n{senders}"],
         )
 
@@ -210,7 +211,7 @@ class Installations:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
         left = InstallationState.LEFT.value
         changed = self._change(
-            installation=keys.installation(uid), changes=["state", left, "?left_at", now.isoformat()]
+            installation=keys.installation(uid), left=name_of(uid), changes=["state", left, "?left_at", now.isoformat()]
         )
         if changed:
             self._redis.zadd(keys.LEFT, {name_of(uid): codec.ms(now)}, nx=True)
@@ -218,7 +219,7 @@ class Installations:
     def mark_enabled(self, uid: str) -> None:
         """Omi accepts writes for this uid (again)."""
         enabled = InstallationState.ENABLED.value
-        self._change(installation=keys.installation(uid), changes=["state", enabled, "left_at", ""])
+        self._change(installation=keys.installation(uid), left="", changes=["state", enabled, "left_at", ""])
         self._redis.zrem(keys.LEFT, name_of(uid))
 
 

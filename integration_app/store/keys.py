@@ -44,6 +44,9 @@ oi:import:<uid>            hash: an import · -items: what is still to be taken 
 oi:imports                 set: uids whose import runs
 oi:daily · oi:arrived:<uid>  sorted set: whom to tell how many arrived, by when (ms) · how many did
 oi:mailbox:<digest>        hash: how far a mailbox was read, since when · …:reader: who reads it now; expires
+oi:feed                    stream: what endpoints of operators are told · oi:endpoints: set of their ids
+oi:endpoint:<id>           hash · …:again: events by their next time · …:tries · …:failed · …:log · …:lease; expires
+oi:due-endpoints           sorted set: endpoint by the time (ms) at which it is told more
 oi:undo:<uid>               preferences before the last change; expires
 oi:load:<uid>              bytes waiting and held · oi:day:<uid>:<day>: of a day · oi:sent:<digest>: in a minute; expire
 oi:code:<digest>           hash: digest of a login code, tries; expires
@@ -106,6 +109,9 @@ NOTICES = f"{PREFIX}notices"
 IMPORTS = f"{PREFIX}imports"
 DAILY = f"{PREFIX}daily"
 LAST = f"{PREFIX}last"
+FEED = f"{PREFIX}feed"
+ENDPOINTS = f"{PREFIX}endpoints"
+DUE_ENDPOINTS = f"{PREFIX}due-endpoints"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
@@ -133,6 +139,7 @@ TABLE = {
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
+    "feed": FEED, "endpoints": ENDPOINTS, "due_endpoints": DUE_ENDPOINTS,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
@@ -237,6 +244,30 @@ def import_items(uid: str) -> str:
 
 def import_ids(uid: str) -> str:
     return f"{PREFIX}import-ids:{name_of(uid)}"
+
+
+def endpoint(name: str) -> str:
+    return f"{PREFIX}endpoint:{name}"
+
+
+def endpoint_again(name: str) -> str:
+    return f"{endpoint(name)}:again"
+
+
+def endpoint_tries(name: str) -> str:
+    return f"{endpoint(name)}:tries"
+
+
+def endpoint_failed(name: str) -> str:
+    return f"{endpoint(name)}:failed"
+
+
+def endpoint_log(name: str) -> str:
+    return f"{endpoint(name)}:log"
+
+
+def endpoint_lease(name: str) -> str:
+    return f"{endpoint(name)}:lease"
 
 
 def mailbox(digest: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.store import accounts, audit, imports, keys, notices
+from integration_app.store import accounts, audit, endpoints, imports, keys, notices
 from integration_app.store.accounts import name_of
 from integration_app.store.installations import Installations, as_installation
 from integration_app.store.scripts import load
@@ -47,6 +47,9 @@ class Rotation:
             done["imports"] += self._hash(key, {"name": imports.KIND})
         for key in self._keys(keys.import_items("")):
             done["imports"] += self._list(key, imports.KIND)
+        for key in self._keys(keys.endpoint("")):
+            if self._redis.type(key) == "hash" and self._redis.hexists(key, "url"):
+                done["endpoints"] += self._hash(key, {"url": endpoints.KIND, "secrets": endpoints.KIND})
         done["links"] = self._shared_phones.reseal()
         done["notices"] = self._list(keys.NOTICES, notices.KIND)
         done["audit"] = self._list(keys.AUDIT, audit.KIND)

@@ -21,12 +21,11 @@ Path(_path).unlink()
 
 
 def start(services: Services) -> None:
-    """In the background, if there is anywhere to tell it."""
+    """In the background. Where there is nowhere to tell it, nothing is looked for: endpoints may come later."""
     from integration_app.operations.alerting.channels import channels
 
     found = channels(services.settings, services.clock)
-    if found or services.settings.heartbeat_url:
-        threading.Thread(target=_watch, args=(services, found), name="watching", daemon=True).start()
+    threading.Thread(target=_watch, args=(services, found), name="watching", daemon=True).start()
 
 
 def _watch(services: Services, found: list) -> None:  # type: ignore[type-arg]

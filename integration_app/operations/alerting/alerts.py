@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.model import QuietHours, Told
+from integration_app.model.webhook_events import EventType
 from integration_app.operations.alerting.channels import Channel, Undelivered
 from integration_app.operations.alerting.problems import Problem, standing, to_look_at
 
@@ -102,7 +103,7 @@ class Alerts:
             self._away = self._tell([_AWAY], self._away)
             return
         self._away = self._tell([], self._away)
-        if not found.alerting.turn("alerts", TURN):
+        if not self._is_anybody_told() or not found.alerting.turn("alerts", TURN):
             return
         try:
             self._look()
@@ -138,10 +139,21 @@ class Alerts:
         failed = [sentence for channel in self._channels if (sentence := _failed(channel, notice))]
         for sentence in failed:
             log.error("an alert could not be sent", reason=sentence)
-        if len(failed) < len(self._channels):
+        if len(failed) < len(self._channels) or not self._channels:
+            self._tell_endpoints(notice)
             return True
         self._paused_until = self._now() + PAUSE
-        return not self._channels  # with a heartbeat alone, nothing is to be told
+        return False
+
+    def _is_anybody_told(self) -> bool:
+        return bool(self._channels or self._services.settings.heartbeat_url or self._services.endpoints.any())
+
+    def _tell_endpoints(self, notice: Notice) -> None:
+        told = {"news": notice.news.value, "key": notice.problem.key, "text": notice.sentence()}
+        try:
+            self._services.feed.tell(EventType.ALERT, None, told | {"since": notice.since.isoformat()}, now=self._now())
+        except (RedisError, OSError):
+            log.warning("endpoints are not told: Redis is away")
 
     def _beat(self, url: str) -> None:
         if not self._services.alerting.turn("heartbeat", HEARTBEAT):

@@ -17,6 +17,7 @@ from integration_app.providers.base import Outcome
 LATE = timedelta(seconds=30)
 FAILED_LATELY = timedelta(minutes=10)
 REFUSED_LATELY = timedelta(minutes=15)
+ENDPOINT_FAILING = timedelta(minutes=30)
 REFUSALS_MIN = 5
 """So many in a quarter of an hour: one may be a stranger's."""
 RETENTION_LATE = timedelta(hours=1)
@@ -106,6 +107,14 @@ def to_look_at(found: Services) -> Iterator[Problem]:
     if swept and now - swept > RETENTION_LATE:
         hours = (now - swept).total_seconds() / 3600
         yield Problem("retention", f"retention last ran {hours:.0f} hours ago", "the workers' logs say why")
+    for endpoint in found.endpoints.all():
+        if not endpoint.is_on and endpoint.why:
+            words = f"the webhook endpoint {endpoint.id} is off: {endpoint.why}"
+            cure_ = f"omi-inbox webhooks show {endpoint.id}; mend it, then webhooks on {endpoint.id}"
+            yield Problem(f"endpoint {endpoint.id}", words, cure_, again=_DAY)
+        elif endpoint.failing_since and now - endpoint.failing_since > ENDPOINT_FAILING:
+            words = f"the webhook endpoint {endpoint.id} takes nothing ({endpoint.last_outcome})"
+            yield Problem(f"endpoint {endpoint.id}", words, f"omi-inbox webhooks show {endpoint.id}", again=_DAY)
     for name in registry.specs():
         rows = [row for row in found.refusals.latest(name, now=now) if now - row.at < REFUSED_LATELY]
         bad = [row for row in rows if row.outcome in (Outcome.BAD_SIGNATURE, Outcome.MALFORMED)]

@@ -15,9 +15,11 @@ from typing import Any
 
 from integration_app import logs
 from integration_app.model import Clock, Content, PreparedText
+from integration_app.model.webhook_events import EventType
 from integration_app.store.auth import Auth
 from integration_app.store.deliveries import Deliveries
 from integration_app.store.due import DueSet
+from integration_app.store.feed import Feed
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
 from integration_app.store.imports import Imports
@@ -42,6 +44,7 @@ class Erasure:
         installations: Installations,
         shared_phones: SharedPhones,
         auth: Auth,
+        feed: Feed,
         outbox: Outbox,
         deliveries: Deliveries,
         quarantine: Quarantine,
@@ -58,6 +61,7 @@ class Erasure:
         self._installations = installations
         self._shared_phones = shared_phones
         self._auth = auth
+        self._feed = feed
         self._outbox = outbox
         self._deliveries = deliveries
         self._quarantine = quarantine
@@ -123,6 +127,9 @@ class Erasure:
         self._quotas.erase(uid)
         self._imports.erase(uid)
         self._notices.erase(uid)
+        self._feed.erase(uid)
+        if installation:
+            self._feed.tell(EventType.USER_LEFT, uid, {"erased": True}, now=self._clock())
         self._auth.erase(uid)
         self._health.forget_on_disk()
         return self._receipt(uid, dict(counts), self._clock())

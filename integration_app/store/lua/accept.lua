@@ -8,7 +8,7 @@
 -- @returns more than any of its uids may have,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue sure mine load
+-- @include count enqueue sure mine load feed
 --
 -- `entries`: the sender and its domain as lists name them, a line each: an address may hold spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
@@ -129,6 +129,7 @@ for i, taker in ipairs(takers) do
     held = held + 1
     redis.call('HSET', message, 'state:' .. uid, 'quarantined')
     sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
+    feed('message.held', uid, id, now_ms)
   else
     redis.call('HSET', message, 'state:' .. uid, 'waiting')
     if redis.call('TYPE', K.outbox .. uid).ok ~= 'zset' then rebuild_outbox(uid) end
@@ -140,6 +141,7 @@ for i, taker in ipairs(takers) do
     end
     local score = sure('ZSCORE', K.due, uid)
     if not score or tonumber(score) > tonumber(at) then redis.call('ZADD', K.due, at, uid) end
+    feed('message.accepted', uid, id, now_ms)
   end
 end
 local who = ',"uids":[' .. table.concat(names, ',') .. '],"trust":{' .. table.concat(trust, ',') .. '}}'

@@ -5,7 +5,7 @@
 -- @args uid id keep now_ms event
 -- @returns 1 where that was news, else 0
 -- @repeat it is settled, or marked, already
--- @include message due
+-- @include message due feed
 if redis.call('EXISTS', delivery) == 0 then return 0 end
 if redis.call('ZSCORE', open, id) then
   local news = redis.call('HSETNX', delivery, 'seen', 1)
@@ -20,6 +20,7 @@ for message in string.gmatch(redis.call('HGET', delivery, 'ids'), '%S+') do
   if redis.call('HGET', key, 'state:' .. uid) == 'parked' then
     redis.call('HSET', key, 'state:' .. uid, 'done')
     tell(message, event)
+    feed('message.delivered', uid, message, now_ms)
     if needed_by_others(message, uid) ~= 'parked' then
       redis.call('HSET', key, 'keep', keep)
       if tonumber(redis.call('HGET', key, 'pending') or 0) <= 0 then

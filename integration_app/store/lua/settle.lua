@@ -6,7 +6,7 @@
 -- @args settling_ms:number now_iso settled_iso counts is_used is_answered last_seq ids...
 -- @returns 0 the lease is lost, 1 recorded
 -- @repeat a delivery that is not open any more was settled before
--- @include count quota answered message release
+-- @include count quota answered message release feed
 --
 -- `is_untried` 1: the time so far does not count against the retry horizon. `counts`: names, a space behind each.
 -- `last_seq` '': the lease is kept; else the newest message that the caller has seen.
@@ -30,6 +30,8 @@ for _, message in ipairs(ids) do
     redis.call('ZREM', K.outbox .. uid, message)
   elseif is_final == '1' then
     finish(message, uid, message_state, event, keep)
+    if message_state == 'done' then feed('message.delivered', uid, message, now_ms)
+    elseif message_state == 'parked' then feed('message.parked', uid, message, now_ms) end
   else
     redis.call('HSET', K.message .. message, 'state:' .. uid, message_state)
     tell(message, event)

@@ -1,6 +1,6 @@
 --- The uids whose time has come. Each is named again after a while unless a worker takes it.
 -- What a gate holds up is not named: while everybody waits none is; after that one at a time, until it is known
--- whether Omi is back.
+-- whether Omi is back. Endpoints of operators are told whatever Omi does.
 -- @include gate_for_all
 local function promote(now, again, limit)
   local closed, ready, moves, wait, probes = gate_for_all(), {}, {}, 0, false
@@ -27,6 +27,10 @@ local function promote(now, again, limit)
   end
   for first = 1, #moves, 1000 do
     redis.call('ZADD', K.due, unpack(moves, first, math.min(first + 999, #moves)))
+  end
+  for _, endpoint in ipairs(redis.call('ZRANGEBYSCORE', K.due_endpoints, '-inf', now, 'LIMIT', 0, 20)) do
+    redis.call('ZADD', K.due_endpoints, string.format('%d', now + again), endpoint)
+    table.insert(ready, C.endpoint .. endpoint)
   end
   return ready
 end

@@ -1,0 +1,1 @@
+"""Telling operators' endpoints what happens: Standard Webhooks, tried again for three days."""

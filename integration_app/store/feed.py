@@ -1,0 +1,99 @@
+"""The feed: what happened, for operators' endpoints to be told.
+
+An event is written into it in the step that makes it true (lua/includes/feed.lua), where there is any endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+
+from integration_app.model.webhook_events import EventType, FeedEvent
+from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
+from integration_app.store.scripts import load
+
+KEPT = timedelta(days=7)
+"""Longer than the last try of an event."""
+_PREFIX = "evt_"
+
+
+class Feed:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._tell = load(redis, "feed")
+
+    def tell(self, kind: EventType, uid: str | None, data: dict[str, Any] | None = None, *, now: datetime) -> None:
+        """Something happened that is no message."""
+        name = name_of(uid) if uid else ""
+        self._tell(type=kind.value, uid=name, at=codec.ms(now), data=json.dumps(data) if data else "")
+
+    def test(self, endpoint: str, *, now: datetime) -> str:
+        """An event for this endpoint alone; its id."""
+        text = json.dumps({"text": "This is a test of Omi Inbox."})
+        row: dict[str, Any] = {"type": EventType.TEST.value, "at": codec.ms(now), "data": text, "to": endpoint}
+        made = str(self._redis.xadd(keys.FEED, row))  # type: ignore[arg-type]
+        self._redis.zadd(keys.DUE_ENDPOINTS, {endpoint: 0})
+        return f"{_PREFIX}{made}"
+
+    def new(self, endpoint: str, cursor: str, limit: int) -> Sequence[tuple[str, FeedEvent | None]]:
+        """Behind the cursor, in order: their places, and what they are; None for what another version wrote, or another
+        endpoint is to be told.
+        """
+        rows = self._between(f"({cursor}", "+", limit)
+        return [(place, _event(place, row, endpoint)) for place, row in rows]
+
+    def event(self, endpoint: str, place: str) -> FeedEvent | None:
+        """None where the feed does not hold it any more."""
+        rows = self._between(place, place, 1)
+        return _event(place, rows[0][1], endpoint) if rows else None
+
+    def _between(self, first: str, last: str, limit: int) -> list[tuple[str, dict[str, str]]]:
+        found: Any = self._redis.xrange(keys.FEED, first, last, count=limit)
+        return [(str(place), texts(row or {})) for place, row in found]
+
+    def trim(self, *, before: datetime) -> None:
+        """Forget what is older, also what could not be told."""
+        self._redis.xtrim(keys.FEED, minid=codec.ms(before))
+        for endpoint in map(str, self._redis.smembers(keys.ENDPOINTS)):
+            self._redis.zremrangebyscore(keys.endpoint_failed(endpoint), "-inf", codec.ms(before))
+
+    def erase(self, uid: str) -> None:
+        """Take this uid out of the feed."""
+        name, last = name_of(uid), "-"
+        while rows := self._between(last, "+", 1000):
+            if gone := [place for place, row in rows if row.get("uid") == name]:
+                self._redis.xdel(keys.FEED, *gone)
+            last = f"({rows[-1][0]}"
+
+
+def event_id(place: str) -> str:
+    return f"{_PREFIX}{place}"
+
+
+def place_of(event: str) -> str:
+    """Where the event with this id stands in the feed."""
+    return event.removeprefix(_PREFIX)
+
+
+def _event(place: str, row: dict[str, str], endpoint: str) -> FeedEvent | None:
+    known = {kind.value for kind in EventType}
+    if row.get("type") not in known or row.get("to", endpoint) != endpoint:
+        return None
+    return FeedEvent(
+        id=event_id(place),
+        type=EventType(row["type"]),
+        at=codec.from_ms(row.get("at") or place.partition("-")[0]),
+        uid=uid_of(row["uid"]) if row.get("uid") else None,
+        message=row.get("message") or None,
+        data=json.loads(row["data"]) if row.get("data") else None,
+    )
+
+
+def texts(row: Mapping[Any, Any]) -> dict[str, str]:
+    """As text, whatever the client's types say."""
+    return {str(name): str(value) for name, value in row.items()}
