@@ -24,12 +24,14 @@ from integration_app.bootstrap import Services
 from integration_app.cli.dev import redis_option
 from integration_app.cli.output import fail
 from integration_app.cli.samples import send
+from integration_app.local.receiver import Receiver
 from integration_app.local.stack import Stack, StackError
 from integration_app.local.visitor import Visitor
 from integration_app.model import Installation
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage, Sender
 from integration_app.settings import LOCAL_OPERATOR_PASSWORD as OPERATOR_PASSWORD
+from integration_app.standard_webhooks import read_keys, verify
 
 PHONE, LONER, DAVES = "+15550001111", "+15550003333", "+15550004444"
 ALICE, BOB, DAVE, NOT_ENABLED = "uid-alice", "uid-bob", "uid-dave", "uid-not-enabled"
@@ -55,6 +57,7 @@ def demo(redis: str) -> None:
     began = time.monotonic()
     click.echo("starting Valkey, the Omi sandbox, web and worker …")
     settings = {"SMS_QUIET_SECONDS": f"{QUIET_SECONDS}", "SMS_MAX_WAIT_SECONDS": "20"}
+    settings |= {"WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
     try:
         with (
             tempfile.TemporaryDirectory(prefix="omi-inbox-demo-") as folder,
@@ -97,6 +100,7 @@ class _Demo:
             self._every_door,
             self._files,
             self._mailbox,
+            self._endpoint,
             self._set_up,
         ):
             scene()
@@ -271,6 +275,21 @@ class _Demo:
         held = sum(words in row["external_data"]["text"] for row in self._conversations(ALICE))
         self._same(held, 1, "conversations of a mail that lies in the mailbox twice")
         _line("a mail that lies in an IMAP folder, twice", f"read and put away, one conversation: …{words!r}")
+
+    def _endpoint(self) -> None:
+        """An endpoint of the operator's is told what becomes of a text, and can prove who tells it."""
+        with Receiver() as receiver:
+            endpoint, secret = self._services.endpoints.add(receiver.url, (), now=self._services.clock())
+            self._text("remember: the bell is broken")
+            events = self._until(
+                lambda: [event for event in receiver.events() if event["type"] == "message.delivered"], "the webhook"
+            )
+            keys, now = read_keys([secret]), self._services.clock()
+            for headers, body in receiver.got:
+                verify(headers, body, keys, now)
+            self._services.endpoints.remove(endpoint.id)
+        _line("an endpoint of the operator's own", f"told, signed: {[event['type'] for event in receiver.events()]}")
+        self._same(events[0]["data"]["provider"], registry.for_channel("sms").name, "the provider that it was told")
 
     def _through(self, name: str, sender: Sender, sample: SampleMessage) -> int:
         """The door's own user sends it; the status."""

@@ -9,6 +9,8 @@ from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option, say, services, table
 from integration_app.model.webhook_events import SUBSCRIBABLE, Endpoint
 
+_KINDS = [kind.value for kind in SUBSCRIBABLE]
+
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "want_json", is_flag=True)
@@ -34,9 +36,7 @@ def webhooks(context: click.Context, want_json: bool) -> None:
 
 @webhooks.command()
 @click.argument("url")
-@click.option(
-    "--event", "events", multiple=True, type=click.Choice([kind.value for kind in SUBSCRIBABLE]), help="Default: all."
-)
+@click.option("--event", "events", multiple=True, type=click.Choice(_KINDS), help="What it is told; default: all.")
 @json_option
 def add(url: str, events: tuple[str, ...]) -> None:
     """Tell URL what happens from now on. Prints its secret, this once."""

@@ -12,13 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.model import MessageState, read_event
-from integration_app.model.webhook_events import SUBSCRIBABLE
 from integration_app.operations.alerting.alerts import Alerts
 from integration_app.operations.alerting.channels import channels
 from integration_app.operations.alerting.problems import standing, to_look_at
 from integration_app.operations.checks import every
 from integration_app.operations.events import sentences
-from integration_app.web import operator_settings
+from integration_app.web import operator_settings, operator_webhooks
 from integration_app.web.charts import Chart, chart
 from integration_app.web.routes import Route
 from integration_app.web.security import page
@@ -227,49 +226,6 @@ def test(services: Services, name: str) -> AnyResponse:
 
 
 @page()
-def webhooks(services: Services) -> str:
-    return render_template(
-        "operator/webhooks.html",
-        rows=operations.endpoints(services),
-        kinds=[kind.value for kind in SUBSCRIBABLE],
-        said=session.pop("said", None),
-        secret=session.pop("secret", None),
-    )
-
-
-@page()
-def act_on_webhooks(services: Services) -> AnyResponse:
-    """Add one; or test, switch, rotate, remove or resend one."""
-    act, endpoint, now = request.form.get("act", ""), request.form.get("endpoint", "")[:40], services.clock()
-    if act == "add":
-        try:
-            made, secret = operations.add_endpoint(
-                services, request.form.get("url", "").strip(), request.form.getlist("events")
-            )
-        except ValueError as error:
-            session["said"] = str(error)
-        else:
-            session["said"], session["secret"] = f"{made.id} is told what happens from now on.", secret
-    elif services.endpoints.get(endpoint) is None:
-        session["said"] = "That endpoint is gone."
-    elif act == "test":
-        session["said"] = f"{services.feed.test(endpoint, now=now)} is on its way."
-    elif act in ("on", "off"):
-        services.endpoints.switch(endpoint, is_on=act == "on", why="" if act == "on" else "switched off by hand")
-        session["said"] = f"{endpoint} is {act}."
-    elif act == "rotate":
-        session["secret"] = services.endpoints.rotate(endpoint, now=now)
-        session["said"] = "The secret before signs too for a day."
-    elif act == "resend":
-        count = services.endpoints.resend(endpoint, request.form.getlist("event")[:1000], now=now)
-        session["said"] = f"Sent once more: {count}."
-    elif act == "remove" and request.form.get("sure") == "yes":
-        services.endpoints.remove(endpoint)
-        session["said"] = f"{endpoint} is removed."
-    return redirect(url_for("operator.webhooks"), 303)
-
-
-@page()
 def health(services: Services) -> str:
     return render_template("operator/health.html", checks=list(every(services)), said=session.pop("said", None))
 
@@ -309,8 +265,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/outboxes/<uid>", outbox),
     Route("/providers", providers),
     Route("/providers/<name>/test", test, ("POST",), limit="30/minute"),
-    Route("/webhooks", webhooks),
-    Route("/webhooks", act_on_webhooks, ("POST",), limit="30/minute"),
+    *operator_webhooks.ROUTES,
     Route("/health", health),
     Route("/health/alert", test_alert, ("POST",), limit="10/minute"),
     Route("/audit", audit),
