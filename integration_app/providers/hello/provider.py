@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
+from integration_app.providers.common.proof import bearer, is_one_of
 from integration_app.providers.hello.sender import HelloSender
 
 
@@ -47,13 +47,10 @@ class Hello(Provider):
     }
 
     def __init__(self, tokens: tuple[str, ...]) -> None:
-        self._tokens = tuple(token.encode() for token in tokens)
+        self._tokens = tokens
 
     def verify(self, request: WebhookRequest) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        sent = given.strip().encode("utf-8", "replace")
-        matches = [hmac.compare_digest(sent, token) for token in self._tokens]
-        if scheme.lower() != "bearer" or not any(matches):
+        if not is_one_of(bearer(request.headers.get("authorization", "")), self._tokens):
             raise BadSignature("the bearer token is missing or wrong")
 
     def parse(self, request: WebhookRequest) -> InboundMessage:

@@ -10,6 +10,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from integration_app.providers.common.proof import bearer, is_one_of
+
 TOLERANCE = timedelta(minutes=5)
 
 
@@ -17,10 +19,7 @@ def is_genuine(headers: Mapping[str, str], body: bytes, tokens: Sequence[str], n
     """Whether one of `tokens` is the bearer token, or the key of the HMAC."""
     if "webhook-signature" in headers:
         return _is_signed(headers, body, tokens, now)
-    scheme, _, given = headers.get("authorization", "").partition(" ")
-    sent = given.strip().encode("utf-8", "replace")
-    matches = [hmac.compare_digest(sent, token.encode()) for token in tokens]
-    return scheme.lower() == "bearer" and any(matches)
+    return is_one_of(bearer(headers.get("authorization", "")), tokens)
 
 
 def sign(token: str, identifier: str, stamp: int, body: bytes) -> str:
