@@ -387,6 +387,7 @@ def _mailbox(settings: Settings, stores: Stores, intake: Intake, clock: Clock) -
         receivers=settings.mailbox_authserv_ids,
         intake=intake,
         address_of=address_of,
+        is_known=lambda tokens: bool(stores.installations.with_inbox(tokens)),
         mailboxes=stores.mailboxes,
         refusals=stores.refusals,
         clock=clock,

@@ -48,6 +48,7 @@ def configure(log_format: str = "text", level: str = "info") -> None:
     root.setLevel(level.upper())
     for name in ("rq", "rq.worker", "rq.job", "rq.queue"):
         logging.getLogger(name).setLevel(logging.ERROR)  # four lines a job that say less than our one
+    logging.getLogger("imapclient").setLevel(logging.ERROR)  # it writes whole mails down
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings carry URLs
 
 

@@ -95,8 +95,15 @@ def transcription(env: FileAwareEnv) -> dict[str, Any]:
     }
 
 
-def mailbox(env: FileAwareEnv) -> dict[str, Any]:
+def mailbox(reader: _Reader) -> dict[str, Any]:
     """A mailbox that is read by IMAP; it is off without a host."""
+    env = reader.env
+    folder, done = (
+        env.str("MAILBOX_FOLDER", "INBOX", validate=values_of.not_blank),
+        env.str("MAILBOX_DONE_FOLDER", None),
+    )
+    if done and (done == folder or done.upper() == "INBOX"):
+        reader.mistake("MAILBOX_DONE_FOLDER", "must be another folder than MAILBOX_FOLDER, and not INBOX")
     host = env.str("MAILBOX_HOST", None) or None
     needed: dict[str, Any] = {"validate": values_of.not_blank} if host else {"default": None}
     return {
@@ -104,8 +111,8 @@ def mailbox(env: FileAwareEnv) -> dict[str, Any]:
         "mailbox_port": env.int("MAILBOX_PORT", 993, validate=check.Range(min=1, max=65535)),
         "mailbox_user": env.str("MAILBOX_USER", **needed),
         "mailbox_password": env.str("MAILBOX_PASSWORD", **needed),
-        "mailbox_folder": env.str("MAILBOX_FOLDER", "INBOX", validate=values_of.not_blank),
-        "mailbox_done_folder": env.str("MAILBOX_DONE_FOLDER", None) or None,
+        "mailbox_folder": folder,
+        "mailbox_done_folder": done or None,
         "mailbox_uid": env.str("MAILBOX_UID", None) or None,
         "mailbox_authserv_ids": env.list("MAILBOX_AUTHSERV_IDS", [], subcast=lambda name: name.strip().lower()),
     }

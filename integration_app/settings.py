@@ -192,7 +192,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
     values |= groups.access(reader) | groups.about(env) | groups.alerts(env) | groups.limits(env)
-    values |= groups.kept(env) | groups.transcription(env) | groups.mailbox(env)
+    values |= groups.kept(env) | groups.transcription(env) | groups.mailbox(reader)
     _cross_check(values, reader)
 
     def build() -> Settings:

@@ -50,6 +50,8 @@ class Mailbox:
                 pause, why = PAUSES[min(failed, len(PAUSES) - 1)], str(error)
             except (RedisError, OSError) as error:
                 pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"Redis is away ({type(error).__name__})"
+            except Exception as error:  # noqa: BLE001 - whatever it is, mail is read again
+                pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"a crash of ours: {logs.crash('mailbox', error)}"
             failed += 1
             log.warning("the mailbox cannot be read now", why=why, seconds=pause)
             if failed > 1 or pause == REFUSED_SECONDS:

@@ -27,11 +27,20 @@ DONE = b"$OmiInbox"
 _TIMEOUT = SocketTimeout(connect=10, read=60)
 _HEAD_MAX = 64_000
 _SLICE_SECONDS = 1.0
-_WRONG = (IMAPClientError, IMAP4.error, OSError, ValueError)
+_WRONG = (IMAPClientError, IMAP4.error, OSError, ValueError, MemoryError)
+_ODD = (TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
 class MailboxError(InboxError):
     """The server cannot be used now; the sentence says why."""
+
+
+class NotPutAway(MailboxError):  # noqa: N818
+    """The server refuses to move or mark this mail; all else works."""
+
+
+class NotReadable(MailboxError):  # noqa: N818
+    """What the server says of this mail cannot be understood; all else works."""
 
 
 class LoginRefused(MailboxError):  # noqa: N818 - named for its meaning
@@ -73,7 +82,7 @@ class Connection:
             self._open(account)
         except BaseException as error:
             self._drop()
-            if isinstance(error, _WRONG):
+            if isinstance(error, (*_WRONG, *_ODD)):
                 raise _told(account, error) from None
             raise
 
@@ -102,6 +111,7 @@ class Connection:
         opened = self._client.select_folder(account.folder)
         allowed = {flag.lower() for flag in opened.get(b"PERMANENTFLAGS", ())}
         self.validity = int(opened.get(b"UIDVALIDITY", 0))
+        self.next_uid = int(opened.get(b"UIDNEXT", 1))
         self._flag = DONE if b"\\*" in allowed or DONE.lower() in allowed else b"\\Seen"
         self._can_move = self._client.has_capability("MOVE")
         self._can_expunge = self._client.has_capability("UIDPLUS")
@@ -121,19 +131,33 @@ class Connection:
         row = self._ask(lambda: self._client.fetch([uid], items)).get(uid)
         if row is None:
             return None
-        came = row.get(b"INTERNALDATE")
+        size, came = row.get(b"RFC822.SIZE"), row.get(b"INTERNALDATE")
         head = next((value for name, value in row.items() if name.startswith(b"BODY[HEADER]")), b"")
-        when = came if isinstance(came, datetime) else datetime.fromtimestamp(0, UTC)
-        return int(row.get(b"RFC822.SIZE", 0)), when if when.tzinfo else when.replace(tzinfo=UTC), head or b""
+        if not isinstance(size, int) or not isinstance(came, datetime) or not isinstance(head, bytes):
+            raise NotReadable("the server does not say how large this mail is, or when it came")
+        try:
+            return size, (came if came.tzinfo else came.replace(tzinfo=UTC)).astimezone(UTC), head
+        except (OverflowError, ValueError):
+            raise NotReadable("the server says a time that is none") from None
 
     def raw(self, uid: int, most: int) -> bytes | None:
         """The mail, no more than `most` bytes, whatever the server said of its size; None where it is gone."""
         row = self._ask(lambda: self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"])).get(uid)
-        return next((value for name, value in (row or {}).items() if name.startswith(b"BODY[]")), None)
+        found = next((value for name, value in (row or {}).items() if name.startswith(b"BODY[]")), None)
+        if row and not isinstance(found, bytes):
+            raise NotReadable("the server does not hand this mail over")
+        return found
 
     def put_away(self, uid: int) -> None:
-        """Into the folder for what is done; else it gets the keyword, or is marked as read where there are none."""
-        self._ask(lambda: self._put_away(uid))
+        """Into the folder for what is done; else it gets the keyword, or is marked as read where there are none. Raises
+        `NotPutAway` where the server says no.
+        """
+        try:
+            self._put_away(uid)
+        except (IMAP4.abort, OSError) as error:  # the session is over
+            raise _told(self._account, error) from None
+        except IMAP4.error:
+            raise NotPutAway("the server does not move or mark it: is there room, and may we write?") from None
 
     def _put_away(self, uid: int) -> None:
         folder = self._account.done_folder
@@ -146,7 +170,7 @@ class Connection:
             self._client.delete_messages([uid], silent=True)
             self._client.uid_expunge([uid])
         else:
-            raise MailboxError("the server can neither MOVE nor UID EXPUNGE: leave MAILBOX_DONE_FOLDER empty")
+            raise NotPutAway("the server can neither MOVE nor UID EXPUNGE: leave MAILBOX_DONE_FOLDER empty")
 
     def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
         """Until something changes in the folder, that time has passed, or `stop`. Only where the server `tells`."""
@@ -182,7 +206,7 @@ class Connection:
     def _ask(self, what: Callable[[], Found]) -> Found:
         try:
             return what()
-        except _WRONG as error:
+        except (*_WRONG, *_ODD) as error:
             raise _told(self._account, error) from None
 
 

@@ -12,12 +12,14 @@ from integration_app.mailbox import NAME
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import mail_date
 from integration_app.providers.common.authentication_results import evidence
-from integration_app.providers.common.email_headers import HEAD_MAX, Headers, author, head_of, top
+from integration_app.providers.common.email_headers import Headers, author, head_of, top
 
 _ADDRESSED = frozenset(
     ("delivered-to", "x-original-to", "envelope-to", "x-forwarded-to", "x-delivered-to", "to", "cc", "bcc")
 )
 _RECIPIENTS_MAX = 50
+_HOPS = 3
+"""So many servers of the mailbox's own house may have handed a mail on before it lay in its folder."""
 
 
 def recipients_of(headers: Headers) -> tuple[str, ...]:
@@ -31,15 +33,23 @@ def recipients_of(headers: Headers) -> tuple[str, ...]:
 
 
 def message_of(
-    raw: bytes, *, place: str, recipients: Sequence[str], receivers: Sequence[str], received_at: datetime
+    raw: bytes,
+    *,
+    place: str,
+    recipients: Sequence[str],
+    receivers: Sequence[str],
+    came_at: datetime,
+    received_at: datetime,
 ) -> InboundMessage:
-    """`place` names it in its folder: account, folder, UIDVALIDITY and UID. `receivers`: whose verdicts count."""
+    """`place` names it in its folder: account, folder, UIDVALIDITY and UID. `receivers`: whose verdicts count.
+    `came_at`: when it came into the mailbox.
+    """
     headers = head_of(raw)
     message_id = top(headers, "message-id")[:500]
     name, address, several = author(headers)
-    body = raw.partition(b"\r\n\r\n" if b"\r\n\r\n" in raw[:HEAD_MAX] else b"\n\n")[2]
-    told = "|".join((message_id, address, top(headers, "date"), top(headers, "subject")))
-    digest = hashlib.sha256(told.encode("utf-8", "replace") + body).hexdigest()
+    # two notices of a device may be alike, word for word: then the time tells them apart
+    told = "|".join((*sorted(recipients), "" if message_id else came_at.isoformat()))
+    digest = hashlib.sha256(told.encode("utf-8", "replace") + b"\n" + raw).hexdigest()
     return InboundMessage(
         provider=NAME,
         event_id=message_id or digest,
@@ -53,5 +63,5 @@ def message_of(
         received_at=received_at,
         sent_at=mail_date(top(headers, "date")),
         content=Content(mime=base64.b64encode(raw).decode()) if raw.strip() else Content(),
-        evidence=evidence(headers, receivers, address, several or not address),
+        evidence=evidence(headers, receivers, address, several or not address, hops=_HOPS),
     )

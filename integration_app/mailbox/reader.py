@@ -2,7 +2,7 @@
 
 In `INBOX` only what came since the first start is taken, so that nobody's old mail goes to Omi unasked; in a folder of
 its own everything that is put there. Without `MAILBOX_UID` a mail belongs to the user whose private address it names,
-and what names none is left alone.
+and what names none is left alone. One mail holds up no other: what cannot be taken yet is looked at again later.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 from integration_app import logs
 from integration_app.errors import DoorError, MalformedPayload, OverLimit, UnknownRecipient
 from integration_app.mailbox import NAME
-from integration_app.mailbox.connection import Account, Connection, MailboxError
+from integration_app.mailbox.connection import Account, Connection, MailboxError, NotPutAway, NotReadable
 from integration_app.mailbox.message import message_of, recipients_of
 from integration_app.model import Clock, InboundMessage
 from integration_app.providers.common.email_headers import head_of
@@ -26,6 +27,11 @@ from integration_app.store.refusals import Refusal, Refusals
 log = logs.get(__name__)
 
 BYTES_MAX = 50_000_000
+LATER = timedelta(minutes=5)
+GIVEN_UP = timedelta(days=3)
+"""What is over its user's limits for so long does not fit them."""
+_GRACE = timedelta(minutes=5)
+"""Clocks differ."""
 
 
 class Accepts(Protocol):
@@ -33,7 +39,9 @@ class Accepts(Protocol):
 
 
 class MailboxReader:
-    """`address_of` gives the private address of a uid; None where it has none (yet)."""
+    """`address_of` gives the private address of a uid, None where it has none (yet); `is_known` whether these tokens
+    are those of a user here.
+    """
 
     def __init__(
         self,
@@ -43,6 +51,7 @@ class MailboxReader:
         receivers: Sequence[str],
         intake: Accepts,
         address_of: Callable[[str], str | None],
+        is_known: Callable[[Sequence[str]], bool],
         mailboxes: Mailboxes,
         refusals: Refusals,
         clock: Clock,
@@ -52,6 +61,7 @@ class MailboxReader:
         self._receivers = receivers
         self._intake = intake
         self._address_of = address_of
+        self._is_known = is_known
         self._mailboxes = mailboxes
         self._refusals = refusals
         self._clock = clock
@@ -69,15 +79,38 @@ class MailboxReader:
             self._mailboxes.release(self._account.key, reader)
 
     def _read(self, box: Connection, reader: str, stop: Callable[[], bool]) -> int:
-        place = self._mailboxes.place(self._account.key, box.validity, now=self._clock())
+        key, now = self._account.key, self._clock()
+        first = box.next_uid - 1 if self._account.is_inbox else 0
+        place = self._mailboxes.place(key, box.validity, first, now=now)
         taken = 0
-        for number in box.after(place.last):
-            if stop() or not self._mailboxes.claim(self._account.key, reader):
+        again = self._mailboxes.later(key, box.validity, now=now)
+        for number in (*again, *box.after(place.last)):
+            if stop() or not self._mailboxes.claim(key, reader):
                 break
-            taken += self._take(box, place, number)
-            place = replace(place, last=number)
-            self._mailboxes.move(self._account.key, place)
-        self._mailboxes.looked(self._account.key, now=self._clock())
+            taken += self._look_at(box, place, number, is_again=number in again)
+            if number > place.last:
+                place = replace(place, last=number)
+                self._mailboxes.move(key, place)
+        self._mailboxes.looked(key, now=now)
+        return taken
+
+    def _look_at(self, box: Connection, place: Place, number: int, *, is_again: bool) -> bool:
+        """Whether it was taken in. What concerns this mail alone is noted, and stops nothing."""
+        key = self._account.key
+        try:
+            taken = self._take(box, place, number)
+        except OverLimit:
+            if not self._mailboxes.put_off(key, place.validity, number, LATER, GIVEN_UP, now=self._clock()):
+                self._note("over a limit", "larger than its user may have, for three days: it stays in the mailbox")
+            return False
+        except NotPutAway as refused:
+            self._note("not put away", f"it is written down, and stays where it is: {refused}")
+            taken = True
+        except NotReadable as refused:
+            self._note("malformed", str(refused))
+            taken = False
+        if is_again:
+            self._mailboxes.done(key, place.validity, number)
         return taken
 
     def _take(self, box: Connection, place: Place, number: int) -> bool:
@@ -85,37 +118,43 @@ class MailboxReader:
         if about is None:
             return False
         size, came, head = about
-        if self._account.is_inbox and came < place.begun:
+        if self._account.is_inbox and place.is_anew and came < place.begun - _GRACE:
             return False
         recipients = self._recipients(head)
         if not recipients:
             return False
-        raw = box.raw(number, BYTES_MAX) if size <= BYTES_MAX else b""
+        if size > BYTES_MAX:
+            self._note("too large", "larger than 50 MB")
+            box.put_away(number)
+            return False
+        raw = box.raw(number, BYTES_MAX)
         if raw is None:
             return False
-        taken = bool(raw) and self._accepted(raw, f"{self._account.key}:{place.validity}:{number}", recipients)
-        if not raw:
-            self._note("too large", "larger than 50 MB")
+        message = message_of(
+            raw,
+            place=f"{self._account.key}:{place.validity}:{number}",
+            recipients=recipients,
+            receivers=self._receivers,
+            came_at=came,
+            received_at=self._clock(),
+        )
+        taken = self._accepted(message)
         box.put_away(number)
         return taken
 
     def _recipients(self, head: bytes) -> tuple[str, ...]:
         """The private addresses that it is for; none where it is for nobody here."""
         if self._uid is None:
-            return tuple(address for address in recipients_of(head_of(head)) if inbox_tokens(address))
+            named = ((address, inbox_tokens(address)) for address in recipients_of(head_of(head)))
+            return tuple(address for address, tokens in named if tokens and self._is_known(tokens))
         address = self._address_of(self._uid)
         if address is None:
             raise MailboxError(f"MAILBOX_UID {self._uid} is not set up: it has to open its page first")
         return (address,)
 
-    def _accepted(self, raw: bytes, place: str, recipients: tuple[str, ...]) -> bool:
-        message = message_of(
-            raw, place=place, recipients=recipients, receivers=self._receivers, received_at=self._clock()
-        )
+    def _accepted(self, message: InboundMessage) -> bool:
         try:
             self._intake.accept(message)
-        except OverLimit:
-            raise MailboxError("its user may not have more at present") from None
         except (UnknownRecipient, MalformedPayload) as refused:
             self._note(_OUTCOME[type(refused)], str(refused))
             return False

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from environs import Env
 
-from integration_app.errors import BadSignature, MalformedPayload, VendorError
+from integration_app.errors import BadSignature, DoorError, MalformedPayload, VendorError
 from integration_app.model import Attachment, Content, InboundMessage
 
 FORM_FIELDS_MAX = 2000
@@ -143,8 +143,10 @@ class Provider(ABC):
         """
         return None
 
-    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage]:
-        """All that a genuine request carries, for vendors that send several at a time. Raises as `parse` does."""
+    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage | DoorError]:
+        """All that a genuine request carries, for vendors that send several at a time; in the place of one that is not
+        as documented, why. Raises as `parse` does.
+        """
         return (self.parse(request),)
 
     def tell_sender(self, request: WebhookRequest, told: Told) -> Reply | None:
@@ -268,6 +270,23 @@ class ProviderSpec:
     account: str = ""
     stand_in: Callable[[ApiRequest], ApiAnswer] | None = None
     local_api_setting: str = ""
+
+
+def or_refusal(make: Callable[[], InboundMessage]) -> InboundMessage | DoorError:
+    """The message, or why there is none: one of several must not lose the others."""
+    try:
+        return make()
+    except DoorError as refusal:
+        return refusal
+
+
+def first_of(found: Sequence[InboundMessage | DoorError]) -> InboundMessage:
+    """Raises the refusal, where that is the first."""
+    for one in found:
+        if isinstance(one, DoorError):
+            raise one
+        return one
+    raise MalformedPayload("it carries no message")
 
 
 def check_signed_time(signed_at: datetime, now: datetime) -> None:

@@ -43,7 +43,7 @@ oi:notices                 what users are to be told · oi:noticed:<uid>:<words>
 oi:import:<uid>            hash: an import · -items: what is still to be taken · -ids: what was
 oi:imports                 set: uids whose import runs
 oi:daily · oi:arrived:<uid>  sorted set: whom to tell how many arrived, by when (ms) · how many did
-oi:mailbox:<digest>        hash: how far a mailbox was read, since when · …:reader: who reads it now; expires
+oi:mailbox:<digest>        hash: how far a mailbox was read, since when · …:reader: who does · …:later: what waits
 oi:feed                    stream: what endpoints of operators are told · oi:endpoints: set of their ids
 oi:endpoint:<id>           hash · …:again: events by their next time · …:tries · …:failed · …:log · …:lease; expires
 oi:due-endpoints           sorted set: endpoint by the time (ms) at which it is told more

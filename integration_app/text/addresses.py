@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ import idna
 
 ADDRESS_MAX = 140
 """Characters of an address that can be linked."""
+_ACCOUNT = re.compile(r"[!-~]{1,100}")
 _LINKABLE = re.compile(r"\+\d{7,15}|[a-z][a-z0-9-]{1,30}:[!-~]{1,100}")
 
 
@@ -46,7 +48,16 @@ def is_linkable(sender: str) -> bool:
     return bool(_LINKABLE.fullmatch(sender))
 
 
+def account(kind: str, identifier: str) -> str:
+    """How an account of a messenger is written: exactly as it is called there, or as a digest where that cannot stand
+    in one line, so that no two become one.
+    """
+    if _ACCOUNT.fullmatch(identifier):
+        return f"{kind}:{identifier}"
+    return f"{kind}:sha256-{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+
+
 def shown(sender: str) -> str:
     """A linked address as people read it: an account says of which messenger."""
-    kind, colon, account = sender.partition(":")
-    return f"{kind.capitalize()} {account}" if colon and is_linkable(sender) else sender
+    kind, colon, rest = sender.partition(":")
+    return f"{kind.removeprefix('custom-').capitalize()} {rest}" if colon and is_linkable(sender) else sender

@@ -131,15 +131,7 @@ def _handled(provider: Provider, services: Services) -> tuple[Outcome, Reply | N
         raise MalformedPayload(f"{event.method} carries no event")
     if acknowledged := provider.acknowledge(event):
         return Outcome.ACKNOWLEDGED, acknowledged
-    refused: DoorError | None = None
-    told: Told | None = None
-    for message in provider.messages(event):
-        try:
-            told = _best(told, _accepted(provider, services, message))
-        except OverLimit:
-            raise  # all of it is sent again; what is written down already is known then
-        except DoorError as refusal:
-            refused = refusal
+    told, refused = _all(provider, services, event)
     if told is not None:
         if refused is not None:
             _note(services, provider.name, _outcome_of(refused), f"one of several: {refused}")
@@ -153,7 +145,28 @@ def _handled(provider: Provider, services: Services) -> tuple[Outcome, Reply | N
     return _outcome_of(refused), answer
 
 
-def _accepted(provider: Provider, services: Services, message: InboundMessage) -> Told:
+def _all(provider: Provider, services: Services, event: WebhookRequest) -> tuple[Told | None, DoorError | None]:
+    """Take in each message of a request: what is to be told of the best of them, and a refusal of another. One that is
+    over a limit raises, after the others: all is sent again then, and what is written down already is known.
+    """
+    told: Told | None = None
+    refused: DoorError | None = None
+    over: OverLimit | None = None
+    for message in provider.messages(event):
+        try:
+            told = _best(told, _accepted(provider, services, message))
+        except OverLimit as refusal:
+            over = refusal
+        except DoorError as refusal:
+            refused = refusal
+    if over is not None:
+        raise over
+    return told, refused
+
+
+def _accepted(provider: Provider, services: Services, message: InboundMessage | DoorError) -> Told:
+    if isinstance(message, DoorError):
+        raise message
     accepted = services.intake.accept(message)
     outcome = _ACCEPTED[accepted.receipt]
     if accepted.receipt is not Receipt.DUPLICATE:

@@ -150,7 +150,10 @@ def test_numbers_that_begin_anew_double_nothing(build: Callable[..., Services], 
     client.store("1:*", "-FLAGS", "$OmiInbox")  # as if the marks had gone too
     client.logout()
     before = validity(services)
-    box.number_anew()
+    for _ in range(5):  # a server may count ahead of its clock
+        box.number_anew()
+        if validity(services) != before:
+            break
     assert validity(services) != before
     assert look(services) == 3  # looked at once more
     assert services.inbox.count() == 3  # and known
@@ -207,10 +210,6 @@ def test_what_cannot_be_used_is_told_and_not_tried_for_ever(
 ) -> None:
     services, _ = ready(build, box)
     look(services)
-    box.put(mail("for somebody", "omi+zzzzzzzzzz234567@mail.example.com"))
-    assert look(services) == 0
-    (row,) = services.refusals.latest("mailbox", now=services.clock())
-    assert row.outcome == "unknown recipient"
     monkeypatch.setattr("integration_app.mailbox.reader.BYTES_MAX", 100)
     services, address = ready(build, box)
     box.put(mail("x" * 500, address))
@@ -262,8 +261,9 @@ def test_a_server_that_can_do_less_is_used_as_far_as_it_goes(build: Callable[...
         else:
             services, address = ready(build, made, MAILBOX_DONE_FOLDER="Omi")
             made.put(mail("again", address))
-            with pytest.raises(MailboxError, match="neither MOVE nor UID EXPUNGE"):
-                look(services)
+            assert look(services) == 1
+            (row,) = services.refusals.latest("mailbox", now=services.clock())
+            assert "neither MOVE nor UID EXPUNGE" in row.why
 
 
 def test_verdicts_count_of_the_server_that_is_named(
@@ -289,12 +289,177 @@ def test_what_is_over_a_users_limit_waits_in_the_mailbox(
     look(services)
     for number in range(3):
         box.put(mail(f"letter {number}", address))
-    with pytest.raises(MailboxError, match="may not have more"):
-        look(services)
-    assert services.inbox.count() == 2
+    box.put(mail("of another sender", address, sender="bo@example.com"))
+    assert look(services) == 3, "one that waits holds up no other"
     clock.now += timedelta(minutes=1)
+    assert look(services) == 0
+    clock.now += timedelta(minutes=5)
     assert look(services) == 1
+    assert services.inbox.count() == 4
+
+
+def test_what_never_fits_is_told_and_holds_up_nobody(
+    build: Callable[..., Services], box: ImapServer, clock: Clock
+) -> None:
+    services, address = ready(build, box, USER_MAX_MB="1")
+    look(services)
+    box.put(mail("x" * 1_500_000, address))
+    box.put(mail("small", address))
+    assert look(services) == 1
+    for _ in range(100):
+        clock.now += timedelta(hours=1)
+        assert look(services) == 0
+    assert services.inbox.count() == 1
+    account = account_of(services.settings)
+    assert account is not None
+    assert services.mailboxes.later(account.key, validity(services), now=clock() + timedelta(days=9)) == []
+    assert subjects(box, "INBOX") == 2
+
+
+@pytest.mark.parametrize("how", ["move", "mark"])
+def test_what_cannot_be_put_away_holds_up_nothing(
+    build: Callable[..., Services], box: ImapServer, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from imapclient import IMAPClient
+    from imapclient.exceptions import IMAPClientError
+
+    services, address = ready(build, box, **({"MAILBOX_DONE_FOLDER": "Omi"} if how == "move" else {}))
+    look(services)
+    for number in range(3):
+        box.put(mail(f"letter {number}", address))
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise IMAPClientError("[OVERQUOTA] no room")
+
+    monkeypatch.setattr(IMAPClient, "move", refuses)
+    monkeypatch.setattr(IMAPClient, "add_flags", refuses)
+    assert look(services) == 3
+    assert look(services) == 0
     assert services.inbox.count() == 3
+    assert services.refusals.latest("mailbox", now=services.clock())[0].outcome == "not put away"
+
+
+def test_a_mail_for_two_users_reaches_both(build: Callable[..., Services], box: ImapServer) -> None:
+    services, mine = ready(build, box)
+    theirs = services.settings.inbox_address(services.installations.add("v", now=services.clock()).inbox_token) or ""
+    look(services)
+    raw = mail("to the list", "list@example.com", message_id="<1@list.example.com>")
+    for address in (mine, theirs, mine):
+        box.put(f"Delivered-To: {address}\r\n".encode() + raw)
+    look(services)
+    assert [len(list(services.inbox.of(uid))) for uid in ("u", "v")] == [1, 1]
+
+
+def test_mails_that_only_look_alike_are_two(build: Callable[..., Services], box: ImapServer) -> None:
+    services, _ = ready(build, box, MAILBOX_UID="u", MAILBOX_FOLDER="For Omi")
+    long = "".join(f"X-H{number}: {'y' * 60}\r\n" for number in range(1500))
+    for words in ("one", "two"):
+        box.put(f"From: a@example.com\r\n{long}Subject: {words}\r\n\r\n{words}\r\n".encode(), '"For Omi"')
+        box.put(f"From: a@example.com\r\n{words}".encode(), '"For Omi"')
+    assert look(services) == 4
+    notice = b"From: door@example.com\r\nSubject: Front door\r\n\r\nopened\r\n"
+    client = box.client()
+    for second in (1, 2):
+        client.append('"For Omi"', "", f'"20-Nov-2026 08:00:0{second} +0000"', notice)
+    client.logout()
+    assert look(services) == 2
+    assert services.inbox.count() == 6
+
+
+def test_what_only_looks_like_a_private_address_is_left_alone(build: Callable[..., Services], box: ImapServer) -> None:
+    services, _ = ready(build, box, MAILBOX_DONE_FOLDER="Omi")
+    look(services)
+    for to in ("elizabethjohnson@example.com", f"omi+{TOKEN}@mail.example.com"):
+        box.put(mail(f"private {to}", to))
+    assert look(services) == 0
+    assert (subjects(box, "INBOX"), max(0, subjects(box, "Omi"))) == (2, 0)
+    assert services.refusals.latest("mailbox", now=services.clock()) == []
+
+
+def test_the_head_of_a_mailbox_at_a_large_provider_is_read() -> None:
+    """Hops within its own house on top, and its results below the line of the server that took the mail in."""
+    results = "Authentication-Results: mx.google.com; dmarc=pass header.from=example.com"
+    inside = "Received: by 2002:a05:6402:1c5 with SMTP id a1; Fri, 20 Nov 2026 08:00:00 -0800 (PST)\r\nX-Received: by x"
+    taken = "Received: from mail.example.com (mail.example.com. [192.0.2.1]) by mx.google.com with ESMTPS id b2"
+    forged = "Authentication-Results: mx.google.com; dmarc=pass header.from=example.com"
+    tail = "Received: from evil by mx.google.com\r\nFrom: Ana <ana@example.com>\r\nTo: x@example.com\r\n\r\nwords"
+
+    def proven(*rows: str) -> bool:
+        raw = "\r\n".join((*rows, tail)).encode()
+        made = message_of(
+            raw, place="p", recipients=[TO], receivers=["mx.google.com"], came_at=START, received_at=START
+        )
+        return made.evidence.dmarc == "pass"
+
+    assert proven("Delivered-To: x@example.com", inside, "Return-Path: <a@example.com>", taken, results)
+    assert proven(taken, results)
+    assert not proven(inside, taken)
+    assert not proven(inside, taken, results.replace("pass", "fail"), forged), "the topmost counts"
+    assert not proven("Received: from mx.other.example by mail.other.example with SMTP", taken, forged)
+    assert not proven(inside, inside, inside, inside, taken, forged), "so many hops has no house"
+    assert not proven("Received: from evil.example by evil.example", forged)
+
+
+def test_a_server_that_says_odd_things_ends_nothing(
+    build: Callable[..., Services], box: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imapclient import IMAPClient
+
+    services, address = ready(build, box)
+    look(services)
+    box.put(mail("first", address))
+    box.put(mail("second", address))
+    asked = IMAPClient.fetch
+    spoil: dict[bytes, Any] = {}
+
+    def odd(self: IMAPClient, uids: Any, items: Any, *more: Any) -> Any:
+        found = asked(self, uids, items, *more)
+        if spoil and list(uids) == [min(self.search("ALL"))]:
+            return {uid: {**row, **spoil} for uid, row in found.items()}
+        return found
+
+    monkeypatch.setattr(IMAPClient, "fetch", odd)
+    from datetime import UTC, datetime
+
+    for value in ({b"RFC822.SIZE": None}, {b"RFC822.SIZE": b"abc"}, {b"INTERNALDATE": 5}, {b"BODY[HEADER]<0>": [1]}):
+        spoil = value
+        look(services)
+    spoil = {b"INTERNALDATE": datetime(1, 1, 1, tzinfo=UTC)}
+    look(services)
+    assert services.inbox.count() == 1
+    assert services.refusals.latest("mailbox", now=services.clock())[0].outcome == "malformed"
+
+
+def test_no_word_of_a_mail_is_logged_whatever_the_level(
+    build: Callable[..., Services], box: ImapServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from integration_app import logs
+
+    services, address = ready(build, box)
+    logs.configure("json", "debug")
+    look(services)
+    box.put(mail("never to be logged", address))
+    assert look(services) == 1
+    said = "".join(capfd.readouterr())
+    logs.configure("text", "info")
+    assert "never to be logged" not in said
+    assert address not in said
+
+
+@pytest.mark.parametrize("done", ["For Omi", "inbox", "INBOX"])
+def test_a_mail_is_not_moved_onto_itself(build: Callable[..., Services], box: ImapServer, done: str) -> None:
+    with pytest.raises(SettingsError, match="MAILBOX_DONE_FOLDER"):
+        build(**box.settings, MAILBOX_FOLDER="For Omi", MAILBOX_DONE_FOLDER=done)
+
+
+def test_mail_of_the_second_of_the_first_start_is_taken(build: Callable[..., Services], box: ImapServer) -> None:
+    from datetime import UTC, datetime
+
+    services, address = ready(build, box)
+    services.clock.now = datetime.now(UTC) + timedelta(seconds=30)  # type: ignore[attr-defined]
+    look(services)
+    box.put(mail("at once", address))
+    assert look(services) == 1
 
 
 def test_a_mail_after_another_is_noticed_while_the_connection_stays(
@@ -363,7 +528,9 @@ def test_spoiled_mails_are_read_or_refused_and_nothing_else() -> None:
         spoilt = bytearray(raw)
         for _ in range(chance.randrange(1, 8)):
             spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
-        made: Any = message_of(bytes(spoilt), place="p", recipients=[TO], receivers=["x"], received_at=START)
+        made: Any = message_of(
+            bytes(spoilt), place="p", recipients=[TO], receivers=["x"], came_at=START, received_at=START
+        )
         assert made.event_id
         assert len(made.dedupe_keys) == 2
 

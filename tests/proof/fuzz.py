@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from environs import Env
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -170,7 +170,9 @@ def _provider(name: str) -> Callable[[int, list[Change], int], int]:
     return attempt
 
 
-def _through(provider: Provider, request: WebhookRequest) -> int:
+def _through(outer: Provider, request: WebhookRequest) -> int:
+    path = urlsplit(request.url).path.split("/", 3)
+    provider = outer.at(f"/{path[3]}" if len(path) > 3 else "") or outer
     if provider.is_probe(request):
         return 0
     with suppress(BadSignature, VendorError):  # a forger stops here; whoever has the key does not
@@ -182,9 +184,10 @@ def _through(provider: Provider, request: WebhookRequest) -> int:
         messages = provider.messages(request)
     except DoorError:
         return 0
-    for message in messages:
+    found = [message for message in messages if not isinstance(message, DoorError)]
+    for message in found:
         _to_text(message)
-    return int(bool(messages))
+    return int(bool(found))
 
 
 def _spoiled(request: WebhookRequest, changes: list[Change], where: int) -> WebhookRequest:

@@ -46,7 +46,7 @@ def test_an_example_alone_opens_its_door(
     services = build(**env)
     services.installations.add("u", now=services.clock())
     services.installations.link_phone("u", "+15550001111")
-    services.installations.link_phone("u", "slack:U123ABC456")
+    services.installations.link_phone("u", "custom-slack:U123ABC456")
     inbox = services.settings.inbox_address(services.installations.get("u").inbox_token)  # type: ignore[union-attr]
     assert SPEC.sender is not None
     sender = SPEC.sender(env)
@@ -80,6 +80,14 @@ def test_an_example_alone_opens_its_door(
         (('channel = "chat"', 'channel = "email"'), r"doors\.slack\.to: goes with channel"),
         (("unescape = true", 'unescape = "yes"'), r"line 10: doors\.slack\.unescape: Not a valid boolean"),
         (('title = "Slack"', "title = Slack"), r"line 2"),
+        (('"event.type" = "message"', 'event = { type = "message" }'), r"line 8: doors\.slack\.only_if.*: is a text"),
+        (('"event.type" = "message"', '"event.type" = ["message"]'), r"only_if.*: is a text"),
+        (("unescape = true", "busy_status = 200"), r"line 10: doors\.slack\.busy_status: is an error"),
+        (("unescape = true", "refused_status = 205"), r"line 10: doors\.slack\.refused_status: is 200, 202"),
+        (('prefix = "v0="', 'prefix = " "'), r"proof\.prefix: must not begin with a blank"),
+        (('header = "X-Slack-Signature"', 'header = "Host"'), r"proof\.header: is no name of a header"),
+        (('"v0:{time}:{body}"', '"{time}{body}{body}"'), r"proof\.signed: must hold {body} once"),
+        (('id = "event_id"', f'id = "{"9" * 5000}"'), r"line 6: doors\.slack\.id: is no path"),
         (("[doors.slack]\n", "x = 1\n[doors.slack]\n"), r"line 1: it holds tables"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_chat_is_linked_by_its_code_and_unlinked_by_a_command(build: Callable[
     # what Telegram makes of the link
     linked = sent(services, "telegram", env, text=f"/start {code}")
     assert linked.json == {"method": "sendMessage", "chat_id": 15550001111, "text": linked.json["text"]}
-    assert "Linked" in linked.json["text"]
+    assert "on whose page this code was made" in linked.json["text"]
     assert services.installations.with_phone(ACCOUNT) == ["u"]
     assert sent(services, "telegram", env, text="First words").headers["X-Outcome"] == "stored"
     assert "not linked any more" in sent(services, "telegram", env, text="/unlink").json["text"]
@@ -212,6 +212,9 @@ def test_an_edit_that_changes_no_word_says_nothing_new(build: Callable[..., Serv
     assert post(2, "edited_message", edit_date=2) == "duplicate"
     assert post(3, "edited_message", edit_date=3, text="seven") == "stored"
     assert post(1, "message") == "duplicate"
+    assert post(4, "edited_message", edit_date=500, text="six") == "stored", "back to what it said at first"
+    place = {"latitude": 1.0, "longitude": 2.0}
+    assert post(5, "edited_message", edit_date=4, text="six", location=place) == "stored"
 
 
 def test_a_group_is_left(build: Callable[..., Services]) -> None:

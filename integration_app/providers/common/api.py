@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from integration_app.errors import VendorError
 from integration_app.providers.common.fetch import body_of
@@ -27,7 +28,7 @@ def call(
             method, url, json=data, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
         ) as answer:
             body = body_of(answer, _BYTES_MAX, time.monotonic() + _SECONDS)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise VendorError(f"{vendor}'s API does not answer ({type(error).__name__})") from None
     try:
         said = json.loads(body)

@@ -60,6 +60,7 @@ def of_parts(parts: Iterable[Part]) -> tuple[Attachment, ...]:
 
 def _type(value: str) -> tuple[str, str | None]:
     """The bare type and its charset."""
+    value = value.encode("ascii", "replace").decode()
     header = Message()
     header["content-type"] = " ".join(value.split())[:200] or "application/octet-stream"
     charset = header.get_param("charset")

@@ -1,7 +1,9 @@
 """`Authentication-Results` of a mail server that the operator named. Pure.
 
 Anybody may write that header, so it counts only with an authserv-id that the operator named, and only where it stands
-above the first `Received`: what is below came with the mail.
+above the first `Received`: what is below came with the mail. Where a mail is read from a mailbox, hops within the
+provider's own house stand above it (Gmail's `Received: by …`, without `from`), and the server that took the mail in
+wrote its results below its own `Received`: of that block the topmost counts.
 https://www.rfc-editor.org/rfc/rfc8601
 """
 
@@ -20,8 +22,8 @@ _PROPERTY = re.compile(r"(?:smtp|header)\.([a-z]+)\s*=\s*\"?([^\s;\"]{1,320})", 
 _POLICY = re.compile(r"\bp=([a-z]+)", re.IGNORECASE)
 
 
-def evidence(headers: Headers, receivers: Sequence[str], author: str, several: bool) -> Evidence:
-    """What `receivers` found out; nothing where none of them wrote the header.
+def evidence(headers: Headers, receivers: Sequence[str], author: str, several: bool, *, hops: int = 0) -> Evidence:
+    """What `receivers` found out; nothing where none of them wrote the header. `hops`: how many there may be above it.
 
     A value with a quotation in it is not read: the sender may have chosen what stands inside.
     """
@@ -30,7 +32,7 @@ def evidence(headers: Headers, receivers: Sequence[str], author: str, several: b
     dmarc: str | None = None
     policy: str | None = None
     dkim: list[str] = []
-    for result in _results(headers, receivers):
+    for result in _results(headers, receivers) or _results(_below_hops(headers, receivers, hops), receivers):
         found = _RESULT.match(_COMMENT.sub("", result))
         if not found:
             continue
@@ -57,6 +59,23 @@ def _is_about(properties: dict[str, str], author: str) -> bool:
     """DMARC speaks of the domain of one author: it must be this one."""
     asked = properties.get("from", "").rpartition("@")[2].lower()
     return not asked or asked == domain_of(author)
+
+
+def _below_hops(headers: Headers, receivers: Sequence[str], hops: int) -> Headers:
+    """What the receiving server wrote below its own `Received`; nothing where that is not to be found."""
+    for number, (name, value) in enumerate(headers):
+        if name != "received":
+            continue
+        taken_in = re.match(r"from\s.*?\sby\s+([^\s;]{1,255})", value, re.IGNORECASE | re.DOTALL)
+        if taken_in and hops:
+            rest = headers[number + 1 :]
+            first = next((n for n, (other, _) in enumerate(rest) if other in _NAMES), len(rest))
+            end = next((n for n, (other, _) in enumerate(rest) if other == "received"), len(rest))
+            return rest[: min(first + 1, end)] if taken_in.group(1).lower() in receivers else ()
+        hops -= 1
+        if taken_in or hops <= 0 or not value.lower().startswith("by "):
+            return ()
+    return ()
 
 
 def _results(headers: Headers, receivers: Sequence[str]) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -16,6 +19,7 @@ _SECONDS = 20.0
 _CHUNK = 65_536
 _LATER = 15.0
 _REDIRECTS_MAX = 3
+_IS_ADDRESS = re.compile(r"[0-9.]+|.*:.*|.*\.(local|internal|localhost)")
 
 
 def fetch(
@@ -32,10 +36,10 @@ def fetch(
     Raises `NotYet` while the vendor is away, or has it not yet (a 404 in the first seconds is usual); else
     `VendorError`.
     """
-    base, parts = urlsplit(base_url), urlsplit(url)
-    is_base = (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
-    below = any(f".{parts.hostname or ''}".endswith(f".{host}") for host in hosts)
-    if not is_base and not (below and parts.scheme == "https" and parts.port in (None, 443)):
+    base = urlsplit(base_url)
+    scheme, host, port = _place(url)
+    below = any(f".{host}".endswith(f".{ending}") for ending in hosts)
+    if (scheme, host, port) != _place(base_url) and not (below and scheme == "https" and port in (None, 443)):
         raise VendorError("it lies at an address that is not the vendor's")
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     ends = time.monotonic() + _SECONDS
@@ -45,14 +49,46 @@ def fetch(
                 url, auth=auth, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             ) as answer:
                 if answer.status_code in (301, 302, 303, 307, 308):
-                    url, auth, headers = urljoin(url, answer.headers.get("Location", "")), None, {}
-                    if urlsplit(url).scheme != "https" and urlsplit(url).netloc != base.netloc:
+                    url, auth, headers = _joined(url, answer.headers.get("Location", "")), None, {}
+                    scheme, host, _ = _place(url)
+                    is_public = scheme == "https" and "." in host and not _IS_ADDRESS.fullmatch(host)
+                    if not is_public and urlsplit(url).netloc != base.netloc:
                         raise VendorError("the vendor leads to an address that cannot be trusted")
                     continue
                 return _read(answer, ends)
-    except (requests.RequestException, HTTPError, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
         raise NotYet(_LATER, f"the vendor does not answer ({type(error).__name__})") from None
     raise VendorError("the vendor leads round in circles")
+
+
+def fetch_json(
+    url: str, *, base_url: str, auth: tuple[str, str] | None = None, bearer: str | None = None
+) -> dict[str, Any]:
+    """The object that the vendor's API answers. Raises as `fetch`; `NotYet` for what is no JSON."""
+    try:
+        found = json.loads(fetch(url, base_url=base_url, auth=auth, bearer=bearer))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise NotYet(_LATER, "the vendor answers with something that is not JSON")
+    return found
+
+
+def _place(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host, port. Raises `VendorError`."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise VendorError("it lies at an address that is none") from None
+    return parts.scheme, parts.hostname or "", port
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise VendorError("the vendor leads to an address that is none") from None
 
 
 def _read(answer: requests.Response, ends: float) -> bytes:

@@ -38,16 +38,16 @@ def _rows(found: Any, depth: int) -> Iterator[str]:
         yield from _rows(inner, depth - 1)
         return
     for name, value in found.items():
-        said = _said(value)
+        said = _said(value, _DEPTH_MAX)
         if name not in _SILENT and said:
             yield f"{one_line(str(name), 100)}: {said}"
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, depth: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str | int | float):
         return one_line(str(value), 2000)
-    if isinstance(value, list):
-        return ", ".join(said for item in value[:_ROWS_MAX] if (said := _said(item)))
+    if isinstance(value, list) and depth:
+        return ", ".join(said for item in value[:_ROWS_MAX] if (said := _said(item, depth - 1)))
     return ""

@@ -19,9 +19,9 @@ DOORS_MAX = 50
 PROOFS = ("hmac", "standard-webhooks", "jwt-hs256", "token-header", "basic", "token-url")
 SENDERS = ("account", "phone", "mailbox")
 
-_PATH = re.compile(r"[\w$@*-]+(\.[\w$@*-]+){0,15}")
+_PATH = re.compile(r"[\w$@*-]{1,80}(\.[\w$@*-]{1,80}){0,15}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
-_HEADER = re.compile(r"[A-Za-z0-9-]{1,80}")
+_HEADER = re.compile(r"(?!(?i:host|content-[a-z]+|connection)\Z)[A-Za-z0-9-]{1,80}")
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]{2,79}")
 
 
@@ -72,7 +72,8 @@ class DoorConfig:
     busy_status: int = 503
 
 
-_STATUS = validate.Range(200, 599)
+_REFUSED_STATUS = validate.OneOf((200, 202, *range(400, 600)), error="is 200, 202, or an error (400 to 599)")
+_ERROR_STATUS = validate.Range(400, 599, error="is an error (400 to 599): else the vendor takes it for taken")
 
 
 def _path(*, required: bool = False) -> fields.Str:
@@ -83,11 +84,20 @@ def _whole(pattern: re.Pattern[str]) -> str:
     return rf"(?:{pattern.pattern})\Z"
 
 
+class _Plain(fields.Field[Any]):
+    """What a value in JSON can be equal to."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str | int | bool):
+            raise ValidationError("is a text, a whole number, true or false; a path with dots stands in quotes")
+        return value
+
+
 class ProofSchema(Schema):
     scheme = fields.Str(required=True, validate=validate.OneOf(PROOFS))
     secrets = fields.Str(required=True, validate=validate.Regexp(_whole(_SETTING), error="names a setting: MY_SECRETS"))
     header = fields.Str(validate=validate.Regexp(_whole(_HEADER), error="is no name of a header"))
-    prefix = fields.Str(validate=validate.Length(1, 40))
+    prefix = fields.Str(validate=validate.Regexp(r"\S.{0,39}\Z", error="must not begin with a blank"))
     encoding = fields.Str(validate=validate.OneOf(("hex", "base64")))
     signed = fields.Str(validate=validate.Length(1, 200))
     time_header = fields.Str(validate=validate.Regexp(_whole(_HEADER), error="is no name of a header"))
@@ -100,8 +110,8 @@ class ProofSchema(Schema):
         signed = data.get("signed", "{body}")
         if data.get("scheme") in ("hmac", "token-header") and "header" not in data:
             raise ValidationError("is needed for this scheme", "header")
-        if "{body}" not in signed or re.sub(r"\{(body|time)\}", "", signed).count("{"):
-            raise ValidationError("must hold {body}, and may hold {time}", "signed")
+        if signed.count("{body}") != 1 or re.sub(r"\{(body|time)\}", "", signed).count("{"):
+            raise ValidationError("must hold {body} once, and may hold {time}", "signed")
         if ("{time}" in signed) != ("time_header" in data):
             raise ValidationError("goes with {time} in signed", "time_header")
 
@@ -124,13 +134,13 @@ class DoorSchema(Schema):
     to = _path()
     subject = _path()
     html = _path()
-    only_if = fields.Dict(keys=_path())
+    only_if = fields.Dict(keys=_path(), values=_Plain())
     not_if = fields.List(_path())
     unescape = fields.Bool(truthy={True}, falsy={False})
     echo = _path()
-    refused_status = fields.Int(strict=True, validate=_STATUS)
-    unproven_status = fields.Int(strict=True, validate=_STATUS)
-    busy_status = fields.Int(strict=True, validate=_STATUS)
+    refused_status = fields.Int(strict=True, validate=_REFUSED_STATUS)
+    unproven_status = fields.Int(strict=True, validate=_ERROR_STATUS)
+    busy_status = fields.Int(strict=True, validate=_ERROR_STATUS)
 
     @validates_schema
     def _fits(self, data: dict[str, Any], **_: Any) -> None:
@@ -185,10 +195,10 @@ def _line(text: str, door: str, *path: str) -> int:
     rows = text.splitlines()
     heads = [f"[doors.{door}.{path[0]}]"] if path else []
     start = next((number for head in [*heads, f"[doors.{door}"] for number, row in enumerate(rows) if head in row), 0)
-    field = next((part for part in reversed(path) if not part.isdigit()), "")
-    for number, row in enumerate(rows[start:], start):
-        if number > start and row.startswith("[") and not row.startswith(f"[doors.{door}"):
-            break
-        if field and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", row):
-            return number + 1
+    after = (n for n, row in enumerate(rows) if n > start and row.startswith("[") and f"[doors.{door}" not in row)
+    table = rows[start : next(after, len(rows))]
+    for field in (part for part in reversed(path) if not part.isdigit()):
+        for number, row in enumerate(table, start + 1):
+            if re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", row):
+                return number
     return start + 1

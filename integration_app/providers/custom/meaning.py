@@ -6,19 +6,21 @@ import html
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from email.utils import getaddresses
+from functools import partial
 from typing import Any
 
-from integration_app.errors import MalformedPayload
+from integration_app.errors import DoorError, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.providers.base import mail_date
+from integration_app.providers.base import mail_date, or_refusal
 from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.common.email_headers import one_author
 from integration_app.providers.common.json_body import moment, text_at
 from integration_app.providers.common.phones import international
 from integration_app.providers.custom.config import DoorConfig
+from integration_app.text.addresses import account
 
-_ITEMS_MAX = 100
-_FOUND_MAX = 100
+_FOUND_MAX = 1000
 
 
 def along(value: Any, path: str) -> Iterator[Any]:
@@ -46,23 +48,29 @@ def text_along(value: Any, path: str) -> str:
 def is_wanted(config: DoorConfig, body: Mapping[str, Any]) -> bool:
     """Whether the file takes it for a message."""
     conditions = (config.only_if or {}).items()
-    if any(next(along(body, path), None) != wanted for path, wanted in conditions):
+    if not all(_is(next(along(body, path), None), wanted) for path, wanted in conditions):
         return False
     return not any(_is_there(body, path) for path in config.not_if)
+
+
+def _is(found: Any, wanted: Any) -> bool:
+    return type(found) is type(wanted) and found == wanted  # 1 is not true
 
 
 def _is_there(body: Mapping[str, Any], path: str) -> bool:
     return any(found not in (None, False, "", [], {}) for found in along(body, path))
 
 
-def messages_of(config: DoorConfig, body: Mapping[str, Any], received_at: datetime) -> tuple[InboundMessage, ...]:
-    """Raises `MalformedPayload` where the sender or the id is missing."""
+def messages_of(
+    config: DoorConfig, body: Mapping[str, Any], received_at: datetime
+) -> tuple[InboundMessage | DoorError, ...]:
+    """All that it carries; in the place of one without a sender or an id, why."""
     if not config.items:
         return (_message(config, body, received_at),)
     rows = next(along(body, config.items), None)
     if not isinstance(rows, list) or not rows:
         raise MalformedPayload(f"nothing stands at {config.items}")
-    return tuple(_message(config, row, received_at) for row in rows[:_ITEMS_MAX])
+    return tuple(or_refusal(partial(_message, config, row, received_at)) for row in rows)
 
 
 def _message(config: DoorConfig, row: Any, received_at: datetime) -> InboundMessage:
@@ -73,7 +81,7 @@ def _message(config: DoorConfig, row: Any, received_at: datetime) -> InboundMess
     if config.unescape:
         text = html.unescape(text)
     is_mail = config.channel == "email"
-    recipients = [one_author(found)[1] for found in along(row, config.to) if isinstance(found, str)] if is_mail else []
+    recipients = _addresses(along(row, config.to)) if is_mail else []
     if is_mail and not any(recipients):
         raise MalformedPayload(f"no address stands at {config.to}")
     return InboundMessage(
@@ -103,7 +111,16 @@ def _sender(config: DoorConfig, given: str) -> str:
         case "mailbox":
             return one_author(given)[1]
         case _:
-            return f"{config.name}:{''.join(given.split())[:100]}"
+            return account(f"custom-{config.name}", given)  # in front: no door takes another's accounts
+
+
+def _addresses(found: Iterator[Any]) -> list[str]:
+    """Of each text all addresses that stand in it."""
+    try:
+        pairs = getaddresses([text[:20_000] for text in found if isinstance(text, str)])
+    except (ValueError, IndexError, RecursionError):
+        return []
+    return [address.lower()[:320] for _, address in pairs if "@" in address]
 
 
 def _moment(value: Any) -> datetime | None:

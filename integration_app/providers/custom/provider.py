@@ -9,9 +9,9 @@ from typing import Any
 
 from environs import Env, ValidationError
 
-from integration_app.errors import BadSignature, MalformedPayload
+from integration_app.errors import BadSignature, DoorError, MalformedPayload
 from integration_app.model import InboundMessage
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest, first_of
 from integration_app.providers.common import basic_auth
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.json_body import json_object
@@ -76,14 +76,14 @@ class CustomDoor(Provider):
             return Reply(200, said[:_ECHO_MAX].encode("utf-8", "replace"), "text/plain; charset=utf-8")
         return None if is_wanted(self.config, body) else Reply(200)
 
-    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage]:
+    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage | DoorError]:
         try:
             return messages_of(self.config, json_object(request), request.received_at)
         except MalformedPayload as error:
             raise MalformedPayload(f"{self.config.name}: {error}") from None
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
-        return self.messages(request)[0]
+        return first_of(self.messages(request))
 
     def status_of(self, outcome: Outcome) -> int:
         if outcome in _REFUSED:
@@ -155,5 +155,5 @@ SPEC = ProviderSpec(
     local_env=_local_env,
     credentials=_credentials,
     local_settings=LOCAL_SECRETS,
-    account="slack:U123ABC456",
+    account="custom-slack:U123ABC456",
 )

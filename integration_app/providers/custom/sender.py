@@ -35,7 +35,7 @@ class CustomSender(Sender):
 
 def _sample(door: DoorConfig) -> SampleMessage:
     """`channel` names the door: one sender serves them all."""
-    sender = {"phone": "{phone}", "mailbox": "ana@example.com"}.get(door.sender_is, f"{door.name}:U123ABC456")
+    sender = {"phone": "{phone}", "mailbox": "ana@example.com"}.get(door.sender_is, f"custom-{door.name}:U123ABC456")
     to = "{inbox}" if door.to else ""
     return SampleMessage(sender=sender, to=to, text=f"Hello from {door.title}.", channel=door.name)
 

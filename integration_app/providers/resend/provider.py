@@ -13,12 +13,12 @@ from typing import Any
 
 from environs import Env, ValidationError
 
-from integration_app.errors import MalformedPayload
+from integration_app.errors import MalformedPayload, VendorError
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common.email_headers import one_author
-from integration_app.providers.common.fetch import fetch
-from integration_app.providers.common.json_body import at, json_object, moment, object_of, text_at
+from integration_app.providers.common.fetch import fetch, fetch_json
+from integration_app.providers.common.json_body import at, json_object, moment, text_at
 from integration_app.providers.common.statuses import SENT_AGAIN
 from integration_app.providers.resend.sender import ResendSender
 from integration_app.providers.resend.stand_in import stand_in
@@ -76,9 +76,13 @@ class Resend(Provider):
     def read(self, content: Content) -> Content:
         """The raw mail; of one that Resend does not keep raw, its parts."""
         url = f"{self._api}/emails/receiving/{content.kept_as}?html_format=cid"
-        mail = object_of(fetch(url, base_url=self._api, bearer=self._api_key))
+        mail = fetch_json(url, base_url=self._api, bearer=self._api_key)
         if raw := text_at(mail, "raw", "download_url"):
-            return Content(mime=base64.b64encode(fetch(raw, base_url=self._api, hosts=HOSTS)).decode())
+            try:
+                return Content(mime=base64.b64encode(fetch(raw, base_url=self._api, hosts=HOSTS)).decode())
+            except VendorError:
+                if not text_at(mail, "text") and not text_at(mail, "html"):
+                    raise
         headers = at(mail, "headers")
         rows = headers.items() if isinstance(headers, dict) else ()
         known = [(str(name).lower()[:80], value[:2000]) for name, value in rows if isinstance(value, str)]

@@ -9,13 +9,14 @@ import base64
 import binascii
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from environs import Env
 
-from integration_app.errors import BadSignature, MalformedPayload
+from integration_app.errors import BadSignature, DoorError, MalformedPayload
 from integration_app.model import Attachment, Content, InboundMessage, Route
-from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest, or_refusal
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.attachments import Attachments
 from integration_app.providers.common.carrier_words import carrier_word
@@ -27,7 +28,6 @@ from integration_app.providers.sms_gateway.sender import SmsGatewaySender
 
 _SINGLE = ("sms:received", "sms:data-received", "mms:downloaded")
 _BATCHES = ("sms:batch:received", "sms:batch:data-received", "mms:batch:downloaded")
-_BATCH_MAX = 1000
 
 
 class SmsGateway(Provider):
@@ -53,11 +53,11 @@ class SmsGateway(Provider):
         kind = text_at(json_object(request), "event")
         return Reply(200) if kind and kind not in _SINGLE + _BATCHES else None
 
-    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage]:
+    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage | DoorError]:
         event = json_object(request)
         if text_at(event, "event") in _BATCHES:
-            rows = objects_at(event, "payload", "messages")[:_BATCH_MAX]
-            return tuple(self._message(event, row, request) for row in rows)
+            rows = objects_at(event, "payload", "messages")
+            return tuple(or_refusal(partial(self._message, event, row, request)) for row in rows)
         return (self.parse(request),)
 
     def parse(self, request: WebhookRequest) -> InboundMessage:

@@ -17,13 +17,13 @@ from integration_app.errors import BadSignature, VendorError
 from integration_app.model import Attachment, InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, Told, WebhookRequest
 from integration_app.providers.common.api import call
-from integration_app.providers.common.fetch import fetch
+from integration_app.providers.common.fetch import fetch, fetch_json
 from integration_app.providers.common.json_body import at, json_object, object_of, text_at
 from integration_app.providers.common.proof import is_one_of
 from integration_app.providers.common.statuses import SENT_AGAIN
 from integration_app.providers.telegram.sender import TelegramSender
 from integration_app.providers.telegram.stand_in import stand_in
-from integration_app.providers.telegram.update import FILE, group_in, meaning, message_in
+from integration_app.providers.telegram.update import FILE, command_in, group_in, meaning, message_in
 
 API_BASE_URL = "https://api.telegram.org"
 
@@ -40,10 +40,12 @@ _HOW = (
     "open its Telegram link, or send the code here."
 )
 _SAID = {
-    "LINK": "Linked: what you send here goes to your Omi. /unlink ends that.",
+    "LINK": "Linked: what you send here goes to the Omi account on whose page this code was made. /unlink ends that.",
     "UNLINK": "This chat is not linked any more.",
-    "START": "What you send here goes to your Omi, once this chat is linked: make a link code on your Omi Inbox page.",
-    "HELP": "What you send or forward here goes to your Omi: texts, photos, files, voice, places. /unlink ends that.",
+}
+_COMMAND_SAID = {
+    "start": "What you send here goes to your Omi, once this chat is linked: make a link code on your Omi Inbox page.",
+    "help": "What you send or forward here goes to your Omi: texts, photos, files, voice, places. /unlink ends that.",
 }
 
 
@@ -68,10 +70,12 @@ class Telegram(Provider):
             raise BadSignature("X-Telegram-Bot-Api-Secret-Token is missing or wrong")
 
     def acknowledge(self, request: WebhookRequest) -> Reply | None:
-        """Whatever is no message of a private chat; a group is left."""
+        """Whatever is no message of a private chat; a group is left. A question about the bot is answered, not kept."""
         update = json_object(request)
-        if message_in(update) is not None or "update_id" not in update:
-            return None
+        if (said := message_in(update)) is not None or "update_id" not in update:
+            command = command_in(said)
+            answer = {"method": "sendMessage", "text": _COMMAND_SAID.get(command), "chat_id": at(said, "chat", "id")}
+            return _answer(answer) if command in _COMMAND_SAID else None
         group = group_in(update)
         gone = text_at(update, "my_chat_member", "new_chat_member", "status") in ("left", "kicked")
         return _answer({"method": "leaveChat", "chat_id": group}) if group is not None and not gone else _answer({})
@@ -96,9 +100,9 @@ class Telegram(Provider):
         """A file has an address for an hour at a time, which holds the bot's token: it is asked for and never kept."""
         assert attachment.url is not None  # noqa: S101 - only those are asked for
         query = f"getFile?file_id={_quoted(attachment.url.removeprefix(FILE))}"
-        found = json.loads(fetch(f"{self._api}/bot{self._token}/{query}", base_url=self._api))
+        found = fetch_json(f"{self._api}/bot{self._token}/{query}", base_url=self._api)
         path = text_at(found, "result", "file_path")
-        if not re.fullmatch(r"[\w./-]{1,300}", path) or ".." in path:
+        if not re.fullmatch(r"\w[\w./-]{0,300}", path) or ".." in path or "//" in path:
             raise VendorError("Telegram does not say where the file is")
         return fetch(f"{self._api}/file/bot{self._token}/{path}", base_url=self._api)
 

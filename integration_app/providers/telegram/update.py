@@ -6,6 +6,7 @@ https://core.telegram.org/bots/api#update and #message
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from integration_app.errors import MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
 from integration_app.providers.common.attachments import bare_name
+from integration_app.providers.common.carrier_words import is_for_us
 from integration_app.providers.common.json_body import at, moment, objects_at, place_at, text_at
 
 CHANNEL = "telegram"
@@ -23,7 +25,9 @@ _FILE_MAX = 20_000_000
 """What Telegram hands over: https://core.telegram.org/bots/api#getfile"""
 _QUOTED_MAX = 300
 _LINKS_MAX = 100
-_COMMANDS = {"/unlink": "UNLINK", "/stop": "UNLINK"}
+_COMMANDS = ("start", "help", "unlink", "stop")
+_LINK_CODE = re.compile(r"LINK-[A-Z0-9]{4,12}", re.IGNORECASE)
+_AT_ONCE_SECONDS = 120
 _TYPES = {"voice": "audio/ogg", "audio": "audio/mpeg", "video": "video/mp4", "video_note": "video/mp4"}
 
 
@@ -51,20 +55,21 @@ def meaning(update: Mapping[str, Any], bot: str, received_at: datetime) -> Inbou
         raise MalformedPayload("no message of a person: update_id, chat or from are missing")
     if at(said, "from", "is_bot") is True:
         raise MalformedPayload("written by a bot")
-    text, control = _words(said)
+    text = _words(said)
     place = place_at(at(said, "location"), "latitude", "longitude")
     files = tuple(_files(said))
-    lines = [*_before(said, is_edit="edited_message" in update), text, *_also(said, place)]
-    content = Content(text="\n".join(line for line in lines if line), attachments=files, place=place)
-    # an edit may change only what a bot does not see: then it says nothing new
-    digest = hashlib.sha256("\n".join([text, *(file.url or "" for file in files)]).encode("utf-8", "replace"))
+    also = list(_also(said, place))
+    if not text and not files and not also:
+        also = _unknown(said)
+    before = [] if is_for_us(text) else _before(said, is_edit="edited_message" in update)
+    content = Content(text="\n".join(line for line in (*before, text, *also) if line), attachments=files, place=place)
     return InboundMessage(
         provider=CHANNEL,
         event_id=f"{bot}-{number}",
         # after a week without updates Telegram goes on with any number, so that alone is not enough
         dedupe_keys=(
             f"{CHANNEL}:{bot}:{number}:{chat}:{text_at(said, 'message_id')}",
-            f"{CHANNEL}:{bot}:{chat}:{text_at(said, 'message_id')}:{digest.hexdigest()}",
+            f"{CHANNEL}:{bot}:{chat}:{text_at(said, 'message_id')}:{_state(said, text, files, also)}",
         ),
         channel=CHANNEL,
         route=Route.SENDER,
@@ -74,25 +79,48 @@ def meaning(update: Mapping[str, Any], bot: str, received_at: datetime) -> Inbou
         received_at=received_at,
         sent_at=moment(at(said, "edit_date") or at(said, "date")),
         speaker=_origin(said)[0] or None,
-        control=control,
         content=content,
         evidence=Evidence(platform=True),
     )
 
 
-def _words(said: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The text, and why it is only recorded: a command says something to us, not to Omi."""
+def command_in(said: Mapping[str, Any] | None) -> str:
+    """`start` (without a link code), `help`, `unlink`, `stop`; "" for what is for Omi."""
+    first, *rest = text_at(said, "text")[:200].split() or [""]
+    command = first.lower().partition("@")[0].removeprefix("/")
+    if not first.startswith("/") or command not in _COMMANDS:
+        return ""
+    return "" if command == "start" and rest and _LINK_CODE.fullmatch(rest[0]) else command
+
+
+def _words(said: Mapping[str, Any]) -> str:
+    """The text; of a command what it means here."""
     has_text = isinstance(at(said, "text"), str)
     text = text_at(said, "text") if has_text else text_at(said, "caption")
-    command, _, rest = text[:200].strip().partition(" ")
-    command = command.lower().partition("@")[0]
-    if command == "/start" and rest.strip():
-        return rest.strip(), None  # from a link that carries the code
-    if command in ("/start", "/help"):
-        return text, command[1:].upper()
-    if command in _COMMANDS:
-        return _COMMANDS[command], None
-    return _with_links(text, objects_at(said, "entities" if has_text else "caption_entities")), None
+    if command_in(said) in ("unlink", "stop"):
+        return "UNLINK"
+    first, *rest = text[:200].split() or [""]
+    if first.lower().partition("@")[0] == "/start" and rest:
+        return rest[0]  # from a link that carries the code
+    return _with_links(text, objects_at(said, "entities" if has_text else "caption_entities"))
+
+
+def _state(said: Mapping[str, Any], text: str, files: tuple[Attachment, ...], also: list[str]) -> str:
+    """What names what a message says now. An edit within two minutes may change only what a bot does not see, such as a
+    preview: then it says nothing new. A later one may go back to what was said before.
+    """
+    edited, written = at(said, "edit_date"), at(said, "date")
+    told = "\n".join([text, *(file.url or "" for file in files), *also])
+    digest = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
+    is_later = isinstance(edited, int) and isinstance(written, int) and edited - written > _AT_ONCE_SECONDS
+    return f"{digest}:{edited}" if is_later else digest
+
+
+def _unknown(said: Mapping[str, Any]) -> list[str]:
+    """Something that has no words here; nothing for a message that has nothing at all."""
+    known = {"message_id", "from", "chat", "date", "edit_date", "text", "caption", "entities", "caption_entities"}
+    is_more = any(value not in (None, [], {}, "") for name, value in said.items() if name not in known)
+    return ["[A kind of message that Telegram does not hand over: open it on your phone]"] if is_more else []
 
 
 def _with_links(text: str, entities: list[dict[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from integration_app.providers.base import Provider, ProviderSpec, Reply, Webhoo
 from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.common.fetch import fetch
 from integration_app.providers.common.json_body import at, json_object, moment, objects_at, text_at
+from integration_app.providers.common.phones import dialled
 from integration_app.providers.common.proof import check_fresh
 from integration_app.providers.common.statuses import SENT_AGAIN
 from integration_app.providers.telnyx.sender import TelnyxSender
@@ -74,7 +75,7 @@ class Telnyx(Provider):
             dedupe_keys=(f"{self.name}:{identifier}",),
             channel="sms",
             route=Route.SENDER,
-            sender=sender[:100],
+            sender=dialled(sender, None),
             recipients=tuple(to[:20]),
             received_at=request.received_at,
             sent_at=moment(at(said, "received_at")),

@@ -17,11 +17,13 @@ from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.common.json_body import moment, objects_at, text_at
 from integration_app.providers.twilio.messaging import PLATFORMS, channel_of
 from integration_app.providers.twilio.parts import Parsed
+from integration_app.text.addresses import account
 
 ADDED = "onMessageAdded"
 MEDIA = "conversation-media:"
 """In front of the path of a medium, where other messages have its URL."""
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
+_OF_APPS = frozenset(("SDK", "API", "CHAT"))
 _PHONE = re.compile(r"\+\d{5,15}")
 _MEDIA_MAX = 10
 
@@ -36,8 +38,10 @@ def parse_added(fields: Mapping[str, str], control_words: frozenset[str]) -> Par
     if fields.get("EventType") != ADDED or not _SID.fullmatch(sid) or not author:
         raise MalformedPayload("EventType, MessageSid or Author is missing")
     channel, sender = channel_of(author)
-    if channel == "sms" and not _PHONE.fullmatch(sender):
-        channel, sender = "chat", f"twilio-chat:{author[:90]}"
+    # people of an app choose their own names: those are believed to be numbers of nobody
+    is_of_app = fields.get("Source", "SDK").upper() in _OF_APPS or "ClientIdentity" in fields
+    if is_of_app or not _PHONE.fullmatch(sender):
+        channel, sender = "chat", account("twilio-chat", author)
     body = fields.get("Body", "")
     return Parsed(
         key=sid,

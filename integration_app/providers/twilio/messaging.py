@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from integration_app.errors import MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, Route
-from integration_app.providers.common.carrier_words import carrier_word
+from integration_app.providers.common.carrier_words import carrier_word, is_for_us
 from integration_app.providers.common.forms import form_lines
+from integration_app.providers.common.phones import dialled
 from integration_app.providers.twilio.parts import Parsed
 
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
@@ -53,9 +54,9 @@ def parse_message(fields: Mapping[str, str], control_words: frozenset[str]) -> P
 def channel_of(sender: str) -> tuple[str, str]:
     """Channel and sender: `whatsapp:+1555…` says both. An MMS belongs to the same thread as texts."""
     prefix, colon, rest = sender.strip().partition(":")
-    if colon:
-        return prefix.lower()[:20], rest.strip()[:100]
-    return "sms", sender.strip()[:100]
+    if colon and prefix.lower() in PLATFORMS:
+        return prefix.lower(), dialled(rest, None)
+    return "sms", dialled(sender, None)
 
 
 def _body(fields: Mapping[str, str]) -> str:
@@ -107,6 +108,6 @@ def _text(body: str, fields: Mapping[str, str]) -> str:
     if others:
         lines.append(f"[Group text, also to {', '.join(others)}]")
     said = "\n".join(line for line in lines if line)
-    if fields.get("OriginalRepliedMessageSid") and said:
+    if fields.get("OriginalRepliedMessageSid") and said and not is_for_us(body):
         return f"[In answer to an earlier message]\n{said}"
     return said

@@ -17,8 +17,8 @@ from integration_app.model import Attachment, InboundMessage
 from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.carrier_words import CARRIER_WORDS
-from integration_app.providers.common.fetch import fetch
-from integration_app.providers.common.json_body import object_of, text_at
+from integration_app.providers.common.fetch import fetch, fetch_json
+from integration_app.providers.common.json_body import text_at
 from integration_app.providers.twilio.api import API_BASE_URL, MessageList, check_number
 from integration_app.providers.twilio.conversations import ADDED, MEDIA, is_conversation, parse_added
 from integration_app.providers.twilio.messaging import parse_message, sid_of
@@ -131,17 +131,16 @@ class Twilio(Provider):
         assert attachment.url is not None  # noqa: S101 - only those are asked for
         if attachment.url.startswith(MEDIA):
             base = MEDIA_BASE_URL if self._api == API_BASE_URL else self._api
-            found = object_of(self._fetched(f"{base}/{attachment.url.removeprefix(MEDIA)}", base))
+            found = fetch_json(
+                f"{base}/{attachment.url.removeprefix(MEDIA)}", base_url=base, auth=(self._account_sid, self._tokens[0])
+            )
             return fetch(text_at(found, "links", "content_direct_temporary"), base_url=base, hosts=MEDIA_HOSTS)
-        return self._fetched(attachment.url, self._api)
-
-    def _fetched(self, url: str, base_url: str) -> bytes:
         for token in self._tokens[:-1]:
             try:
-                return fetch(url, base_url=base_url, auth=(self._account_sid, token))
+                return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, token))
             except NotYet:
                 continue
-        return fetch(url, base_url=base_url, auth=(self._account_sid, self._tokens[-1]))
+        return fetch(attachment.url, base_url=self._api, auth=(self._account_sid, self._tokens[-1]))
 
     def reply(self, outcome: Outcome, why: str | None = None) -> Reply:
         """Empty TwiML: anything in text/plain would be texted back to the sender, and billed.

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from integration_app.errors import MalformedPayload
+from integration_app.errors import DoorError, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
+from integration_app.providers.base import SIGNED_TIME_MAX, or_refusal
 from integration_app.providers.common.attachments import bare_name
+from integration_app.providers.common.carrier_words import is_for_us
 from integration_app.providers.common.forms import form_lines
 from integration_app.providers.common.json_body import at, moment, objects_at, place_at, text_at
 from integration_app.providers.common.phones import international
+from integration_app.text.addresses import account
 
 NAME, CHANNEL = "whatsapp-cloud", "whatsapp"
 FILE = "whatsapp-media:"
 """In front of a file's id, where other vendors have a URL."""
-MESSAGES_MAX = 1000
-"""So many updates one request may carry."""
 
 _FILES = {"image": "image/jpeg", "video": "video/mp4", "audio": "audio/ogg", "document": "application/octet-stream",
           "sticker": "image/webp"}  # fmt: skip
@@ -28,17 +30,21 @@ _SILENT = frozenset(("reaction", "system"))
 """Nothing that a person wrote for us."""
 
 
-def messages_in(body: Mapping[str, Any], numbers: tuple[str, ...], received_at: datetime) -> tuple[InboundMessage, ...]:
-    """All that people wrote to one of these numbers (their ids; none: to any), in the order sent."""
+def messages_in(
+    body: Mapping[str, Any], numbers: tuple[str, ...], received_at: datetime
+) -> tuple[InboundMessage | DoorError, ...]:
+    """All that people wrote to one of these numbers (their ids; none: to any), in the order sent; in the place of what
+    is not as documented, why.
+    """
     if at(body, "object") != "whatsapp_business_account":
         raise MalformedPayload("object is not whatsapp_business_account")
     return tuple(
-        _message(said, value, received_at)
+        or_refusal(partial(_message, said, value, received_at))
         for entry in objects_at(body, "entry")
         for change in objects_at(entry, "changes")
         for value in [at(change, "value")]
         if not numbers or text_at(value, "metadata", "phone_number_id") in numbers
-        for said in objects_at(value, "messages")[:MESSAGES_MAX]
+        for said in objects_at(value, "messages")
         if kind_of(said) not in _SILENT
     )
 
@@ -52,11 +58,14 @@ def _message(said: Mapping[str, Any], value: Any, received_at: datetime) -> Inbo
     identifier, sender = text_at(said, "id"), sender_of(said)
     if not identifier or not sender:
         raise MalformedPayload("a message without id, or without from and from_user_id")
+    written = moment(text_at(said, "timestamp") or None)
+    if written and received_at - written > SIGNED_TIME_MAX:
+        raise MalformedPayload("written weeks ago: it may be a copy of an old request")
     place = place_at(at(said, "location"), "latitude", "longitude")
     context = at(said, "context")
     forwarded = True in (at(context, "forwarded"), at(context, "frequently_forwarded"))
     lines = [line for line in _lines(said, place) if line]
-    if text_at(context, "id") and lines:
+    if text_at(context, "id") and lines and not is_for_us(lines[0]):
         lines.insert(0, "[In answer to an earlier message]")
     return InboundMessage(
         provider=NAME,
@@ -68,7 +77,7 @@ def _message(said: Mapping[str, Any], value: Any, received_at: datetime) -> Inbo
         sender_name=_name(value, said) or None,
         recipients=(text_at(value, "metadata", "display_phone_number")[:100],),
         received_at=received_at,
-        sent_at=moment(text_at(said, "timestamp") or None),
+        sent_at=written,
         speaker="Forwarded" if forwarded else None,
         content=Content(text="\n".join(lines), attachments=tuple(_files(said)), place=place),
         evidence=Evidence(platform=True),
@@ -82,7 +91,7 @@ def sender_of(said: Mapping[str, Any]) -> str:
 
 
 def _account(user_id: str) -> str:
-    return f"{CHANNEL}:{user_id[:100]}" if user_id else ""
+    return account(CHANNEL, user_id) if user_id else ""
 
 
 def _name(value: Any, said: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ from urllib.parse import quote
 
 from environs import Env
 
-from integration_app.errors import BadSignature, VendorError
+from integration_app.errors import BadSignature, DoorError, VendorError
 from integration_app.model import Attachment, InboundMessage
-from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest
+from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest, first_of
 from integration_app.providers.common import tokens as tokens_setting
-from integration_app.providers.common.fetch import fetch
+from integration_app.providers.common.fetch import fetch, fetch_json
 from integration_app.providers.common.json_body import json_object, text_at
 from integration_app.providers.common.proof import hex_mac, is_one_of
 from integration_app.providers.common.statuses import SENT_AGAIN
@@ -76,11 +75,11 @@ class WhatsAppCloud(Provider):
             return Reply(200, challenge.encode() if _CHALLENGE.fullmatch(challenge) else b"", "text/plain")
         return None if self.messages(request) else Reply(200)
 
-    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage]:
+    def messages(self, request: WebhookRequest) -> Sequence[InboundMessage | DoorError]:
         return messages_in(json_object(request), self._numbers, request.received_at)
 
     def parse(self, request: WebhookRequest) -> InboundMessage:
-        return self.messages(request)[0]
+        return first_of(self.messages(request))
 
     def fetch(self, attachment: Attachment) -> bytes:
         """A file has an address for five minutes at a time, and wants the token there too."""
@@ -88,7 +87,7 @@ class WhatsAppCloud(Provider):
         if self._access_token is None:
             raise VendorError("WHATSAPP_ACCESS_TOKEN is not set")
         identifier = quote(attachment.url.removeprefix(FILE), safe="")
-        found = json.loads(fetch(f"{self._api}/{identifier}", base_url=self._api, bearer=self._access_token))
+        found = fetch_json(f"{self._api}/{identifier}", base_url=self._api, bearer=self._access_token)
         return fetch(text_at(found, "url"), base_url=self._api, hosts=HOSTS, bearer=self._access_token)
 
     def link_url(self, code: str) -> str | None:
