@@ -10,7 +10,7 @@ import requests
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 _CODE = re.compile(r"\b\d{6}\b")
-_LINK = re.compile(r"LINK-[A-Z0-9]{5}")
+_LINK = re.compile(r"LINK-[A-Z0-9]{6}")
 _SECONDS = 10
 
 

@@ -17,6 +17,7 @@ from integration_app.cli import main
 from integration_app.cli.groups import SECTIONS
 from integration_app.cli.output import _fit
 from integration_app.model import GateScope
+from integration_app.providers import registry
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import link, refusal, run_to_rest, text
 from tests.sandbox_control import SandboxControl
@@ -131,7 +132,8 @@ def test_providers_are_listed_and_explained_with_the_operators_url(cli: Cli) -> 
 
 @pytest.mark.usefixtures("services")
 def test_every_sample_that_is_listed_can_be_sent(cli: Cli) -> None:
-    cli("link", "--uid", "u", "--phone", "+15550001111")
+    for linked in ("+15550001111", *(spec.account for spec in registry.specs().values() if spec.account)):
+        assert cli("link", "--uid", "u", "--phone", linked).exit_code == 0
     for name in cli("send-sample").stdout.split():
         result = cli("send-sample", name, "--to", "http://127.0.0.1:1")
         assert result.exit_code == 75, f"{name}: composed, signed, and nobody was there"

@@ -691,7 +691,7 @@ def sent_from(phone: str, services: Services, words: str) -> None:
 def made_code(browser: Browser) -> str:
     browser.get("/me")
     browser.post("/me/link-code")
-    found = re.search(r"LINK-[A-Z0-9]{5}", browser.page)
+    found = re.search(r"LINK-[A-Z0-9]{6}", browser.page)
     assert found
     return found.group()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from integration_app.bootstrap import Services
 from integration_app.job_queue import QUEUE_NAME
 from integration_app.model import Trust, Verdict
 from integration_app.providers import registry
-from integration_app.providers.base import SampleMessage
 from integration_app.store import codec, connections, keys
 from integration_app.store.connections import connect
 from integration_app.store.ingest import Receipt
@@ -102,6 +102,8 @@ def test_accepting_takes_one_round_trip(
     assert spec.sender is not None
     services = build(SMS_QUIET_SECONDS="0", SMS_MAX_WAIT_SECONDS="0", real_time=True)
     link(services, "u")
+    if spec.account:
+        link(services, "u", phone=spec.account)
     installation = services.installations.get("u")
     assert installation is not None
     client = create_app(services).test_client()
@@ -109,8 +111,10 @@ def test_accepting_takes_one_round_trip(
     to = f"{installation.inbox_token}@in.example.com"
 
     def post(number: int) -> Callable[[], object]:
-        sample = SampleMessage(
-            sender=PHONE if "sms" in spec.channels else "ana@example.com",
+        sample = next(iter(sender.samples().values()))
+        sample = replace(
+            sample,
+            sender=sample.sender.replace("{phone}", PHONE).replace("{account}", spec.account),
             to=to,
             text=f"text {number}",
             event_id=f"SM{number:032x}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,8 @@ class TelegramSender(Sender):
         self._secret = env["TELEGRAM_WEBHOOK_SECRETS"].split(",")[0]
 
     def build_request(self, message: SampleMessage, base_url: str, now: datetime) -> OutgoingRequest:
-        number = int(message.event_id) if message.event_id else secrets.randbelow(2**31)
+        given = message.event_id or str(secrets.randbelow(2**31))
+        number = int(given) if given.isdigit() else zlib.crc32(given.encode())
         author = int(message.sender.partition(":")[2] or 0)
         said: dict[str, Any] = {
             "message_id": number % 1_000_000,

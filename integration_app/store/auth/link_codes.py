@@ -13,7 +13,7 @@ from integration_app.store.auth.digests import Digests
 
 LINK_TTL = timedelta(minutes=15)
 LINK_TRIES_PER_HOUR = 10
-LINK_LENGTH = 5
+LINK_LENGTH = 6  # of 31: with ten tries an hour for each sender, no crowd of senders finds one
 _ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
 
 
@@ -23,7 +23,7 @@ class LinkCodes:
         self._digests = digests
 
     def new(self, uid: str) -> str:
-        """`LINK-7KQ4X`: the phone that texts it is linked. One at a time for a uid."""
+        """`LINK-7KQ4XM`: the phone that texts it is linked. One at a time for a uid."""
         code = "".join(secrets.choice(_ALPHABET) for _ in range(LINK_LENGTH))
         digest = self._digests.of("link", code)
         before = self._redis.set(keys.link_of(uid), digest, ex=LINK_TTL, get=True)
