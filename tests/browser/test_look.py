@@ -24,6 +24,7 @@ OPERATOR_PAGES = tuple(
         "/quarantine",
         "/installations",
         "/providers",
+        "/webhooks",
         "/health",
         "/audit",
         "/outboxes",

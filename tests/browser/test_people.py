@@ -154,3 +154,24 @@ def test_the_operators_signed_test_goes_through_the_public_door(site: Site, open
     card.get_by_role("button", name="Send it").click()
     expect(page.get_by_role("status")).to_contain_text("stored")
     site.until(lambda: any("[TEST]" in text for text in site.sandbox.texts(uid)))
+
+
+def test_an_operator_has_an_endpoint_told(site: Site, open_page: Opened) -> None:
+    page = open_page()
+    site.sign_in_operator(page)
+    page.get_by_role("link", name="Webhooks").click()
+    page.get_by_label("Address").fill("https://10.0.0.1/hooks")
+    page.get_by_label("message.parked").check()
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_text("whsec_").wait_for()
+    page.get_by_role("button", name="Send a test").click()
+    for _ in range(50):
+        page.reload()
+        if page.get_by_text("an address that may not be called").count():
+            break
+        page.wait_for_timeout(200)
+    page.get_by_text("an address that may not be called").first.wait_for()
+    page.get_by_text("Remove …").click()
+    page.get_by_label("It is told nothing more").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("is removed").wait_for()
