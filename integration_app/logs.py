@@ -59,9 +59,12 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def masked(address: str | None) -> str:
-    """`+15550001234` → `+1555…34`, `ana@example.com` → `a…@example.com`."""
+    """`+15550001234` → `+1555…34`, `ana@example.com` → `a…@example.com`, `telegram:155500011` → `telegram:…11`."""
     if not address:
         return "-"
+    kind, colon, account = address.partition(":")
+    if colon and kind.isascii():  # an account of a messenger
+        return f"{kind}:…{account[-2:] if len(account) > 4 else ''}"
     local, at, domain = address.rpartition("@")
     if at:
         return f"{local[:1]}…@{domain}"

@@ -35,14 +35,15 @@ class Mailbox:
         self._services = services
         self._reader = reader
         self._stop = stop
+        self._failed = 0
+        """Sessions in a row in which nothing could be read: many servers end a session by themselves now and then."""
 
     def run(self) -> None:
         """Until `stop`. A server that is away is waited for, and told."""
-        failed = 0
         while not self._stop.is_set():
+            failed = self._failed
             try:
                 self._session()
-                failed = 0
                 continue
             except LoginRefused as error:
                 pause, why = REFUSED_SECONDS, str(error)
@@ -52,9 +53,9 @@ class Mailbox:
                 pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"Redis is away ({type(error).__name__})"
             except Exception as error:  # noqa: BLE001 - whatever it is, mail is read again
                 pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"a crash of ours: {logs.crash('mailbox', error)}"
-            failed += 1
+            self._failed += 1
             log.warning("the mailbox cannot be read now", why=why, seconds=pause)
-            if failed > 1 or pause == REFUSED_SECONDS:
+            if self._failed > 1 or pause == REFUSED_SECONDS:
                 self._tell(f"the mailbox cannot be read: {why}")
             self._stop.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
 
@@ -67,6 +68,7 @@ class Mailbox:
             while not self._stop.is_set():
                 if taken := self._reader.step(box, stop=self._stop.is_set):
                     log.info("mails taken in", count=taken)
+                self._failed = 0
                 self._wait(box)
         finally:
             box.close()

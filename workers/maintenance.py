@@ -43,8 +43,10 @@ class Maintenance:
             self._services.migrations.run(now=now)
         if self._ticks % SWEEP_TICKS == 0:
             self._services.retention.sweep(now)
-            self._services.feed.trim(before=now - KEPT)
+        is_trimmed = self._ticks % SWEEP_TICKS == 0
         self._ticks += 1
+        if is_trimmed:
+            self._services.feed.trim(before=now - KEPT)
         self._services.replays.step(now)
         self._services.phones.step()
         if not self._telling.is_alive():

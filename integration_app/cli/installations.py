@@ -7,6 +7,7 @@ from typing import Any
 import click
 import phonenumbers
 
+from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, count, fail, json_option, say, services, table
 from integration_app.logs import masked
@@ -19,7 +20,7 @@ ONESELF = "me"
 
 @click.command()
 @click.option("--uid", help=f'The Omi user id; with OMI_DEVELOPER_KEY it is yourself, "{ONESELF}".')
-@click.option("--phone", help="A phone that this user has proven to own, such as +15550001111.")
+@click.option("--phone", help="A phone or account that is this user's: +15550001111, telegram:1555.")
 @click.option("--code", "wants_code", is_flag=True, help="A code: who sends it from a phone or chat links that.")
 @click.option("--email", is_flag=True, help="Only the private inbox address.")
 @click.option("--region", help="Of a phone that is typed without its country code, such as US.")
@@ -64,7 +65,7 @@ def link(
             click.echo("private inbox address:", err=True)
             click.echo(address)
         elif email:
-            fail("INBOX_DOMAIN is not set, so there are no inbox addresses", USAGE)
+            fail(operations.NO_INBOX, USAGE)
 
 
 @click.command()
@@ -87,7 +88,7 @@ def installations(want_json: bool) -> None:
 
 @click.command()
 @click.option("--uid", required=True)
-@click.option("--phone", required=True, help="The phone whose texts this uid shall not get any more.")
+@click.option("--phone", required=True, help="The phone or account whose texts this uid shall not get any more.")
 @click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @json_option
 def unlink(uid: str, phone: str, region: str | None) -> None:

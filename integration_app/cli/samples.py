@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import click
 import requests
 
+from integration_app import operations
 from integration_app.bootstrap import Services
 from integration_app.cli.output import FAILED, TRY_LATER, USAGE, as_json, clock, fail, services, use_local_stack
 from integration_app.providers import registry
-from integration_app.providers.base import Outcome, OutgoingRequest, SampleMessage, Sender
+from integration_app.providers.base import Outcome, OutgoingRequest, ProviderSpec, SampleMessage, Sender
 
 TAKEN_IN = (Outcome.STORED, Outcome.DUPLICATE, Outcome.RECORDED, Outcome.ACKNOWLEDGED)
 
@@ -58,7 +59,7 @@ def send_sample(
     sender = dict(_senders(os.environ))[provider]
     message = sender.samples()[sample]
     if "{account}" in message.sender:
-        message = replace(message, sender=account or _linked_account(provider))
+        message = replace(message, sender=account or _linked_account(registry.specs()[provider]))
     message = _filled(message, phone, inbox)
     if text is not None:
         message = replace(message, text=text, html=None)
@@ -100,13 +101,11 @@ def _senders(env: Mapping[str, str]) -> list[tuple[str, Sender]]:
     ]
 
 
-def _linked_account(provider: str) -> str:
-    """The first one that is linked, of this provider's messenger."""
-    kind = registry.specs()[provider].account.partition(":")[0]
+def _linked_account(spec: ProviderSpec) -> str:
     with services() as found:
         linked = (address for row in found.installations.all() for address in row.phones)
-        return next((address for address in linked if address.startswith(f"{kind}:")), None) or fail(
-            f"no account is linked yet: give --account {registry.specs()[provider].account}", USAGE
+        return operations.linked_account(spec, linked) or fail(
+            f"no account is linked yet: give --account {spec.account}", USAGE
         )
 
 
@@ -121,13 +120,13 @@ def _filled(sample: SampleMessage, phone: str | None, inbox: str | None) -> Samp
 def _with_linked_user(sample: SampleMessage, found: Services, phone: str | None, inbox: str | None) -> SampleMessage:
     everyone = found.installations.all()
     if "{phone}" in sample.sender and not phone:
-        phone = next((number for row in everyone for number in row.phones), None)
+        phone = next((number for row in everyone for number in row.numbers), None)
         if not phone:
             fail("no phone is linked yet: omi-inbox link --uid … --phone …", USAGE)
     if "{inbox}" in sample.to and not inbox:
         if not everyone:
             fail("there is no installation yet: omi-inbox link --uid … --email", USAGE)
-        inbox = found.settings.inbox_address(everyone[0].inbox_token) or fail("INBOX_DOMAIN is not set", USAGE)
+        inbox = found.settings.inbox_address(everyone[0].inbox_token) or fail(operations.NO_INBOX, USAGE)
     return _with(sample, phone, inbox)
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import click
 
 from integration_app import operations
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option, say, services, table
+from integration_app.cli.output import (
+    FAILED,
+    NOT_FOUND,
+    USAGE,
+    acting,
+    as_json,
+    fail,
+    json_option,
+    say,
+    services,
+    table,
+)
 from integration_app.model.webhook_events import SUBSCRIBABLE, Endpoint
 
 _KINDS = [kind.value for kind in SUBSCRIBABLE]
@@ -83,7 +96,7 @@ def resend(endpoint: str, events: tuple[str, ...], failed: bool) -> None:
     if bool(events) == failed:
         fail("name events, or give --failed", USAGE)
     with acting() as found:
-        row = operations.endpoint(found, _known(found, endpoint))
+        row = operations.endpoint(found, _on(found, endpoint))
         count = found.endpoints.resend(endpoint, row["failed"] if failed else events, now=found.clock())
         if events and not count:
             fail("none of these is kept any more", NOT_FOUND)
@@ -96,7 +109,7 @@ def resend(endpoint: str, events: tuple[str, ...], failed: bool) -> None:
 def test(endpoint: str) -> None:
     """Send an event that means nothing."""
     with acting() as found:
-        event = found.feed.test(_known(found, endpoint).id, now=found.clock())
+        event = found.feed.test(_on(found, endpoint).id, now=found.clock())
         say(f"{event} is on its way: omi-inbox webhooks show {endpoint}", endpoint=endpoint, event=event)
 
 
@@ -133,20 +146,31 @@ def off(endpoint: str) -> None:
 def remove(endpoint: str) -> None:
     """Forget an endpoint."""
     with acting() as found:
-        found.endpoints.remove(_known(found, endpoint).id)
+        if not found.endpoints.remove(endpoint):
+            _unknown(endpoint)
         say(f"{endpoint} is told nothing more", endpoint=endpoint, state="removed")
 
 
 def _switch(endpoint: str, *, is_on: bool) -> None:
     with acting() as found:
-        why = "" if is_on else "switched off by hand"
-        found.endpoints.switch(_known(found, endpoint).id, is_on=is_on, why=why)
+        found.endpoints.switch(_known(found, endpoint).id, is_on=is_on)
         state = "on" if is_on else "off"
         say(f"{endpoint} is {state}", endpoint=endpoint, state=state)
 
 
 def _known(found: Services, endpoint: str) -> Endpoint:
-    return found.endpoints.get(endpoint) or fail(f"no endpoint {endpoint}: omi-inbox webhooks lists them", NOT_FOUND)
+    return found.endpoints.get(endpoint) or _unknown(endpoint)
+
+
+def _on(found: Services, endpoint: str) -> Endpoint:
+    row = _known(found, endpoint)
+    if not row.is_on:
+        fail(f"{endpoint} is off, and is told nothing: omi-inbox webhooks on {endpoint}", FAILED)
+    return row
+
+
+def _unknown(endpoint: str) -> NoReturn:
+    fail(f"no endpoint {endpoint}: omi-inbox webhooks lists them", NOT_FOUND)
 
 
 def _secret(secret: str) -> None:

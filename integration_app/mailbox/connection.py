@@ -111,7 +111,7 @@ class Connection:
         opened = self._client.select_folder(account.folder)
         allowed = {flag.lower() for flag in opened.get(b"PERMANENTFLAGS", ())}
         self.validity = int(opened.get(b"UIDVALIDITY", 0))
-        self.next_uid = int(opened.get(b"UIDNEXT", 1))
+        self.next_uid = int(opened.get(b"UIDNEXT", 0)) or max(self._client.search(["ALL"]), default=0) + 1
         self._flag = DONE if b"\\*" in allowed or DONE.lower() in allowed else b"\\Seen"
         self._can_move = self._client.has_capability("MOVE")
         self._can_expunge = self._client.has_capability("UIDPLUS")
@@ -128,7 +128,7 @@ class Connection:
     def about(self, uid: int) -> tuple[int, datetime, bytes] | None:
         """Size in bytes, when it came into the mailbox, and its head; None where it is gone."""
         items = ["RFC822.SIZE", "INTERNALDATE", f"BODY.PEEK[HEADER]<0.{_HEAD_MAX}>"]
-        row = self._ask(lambda: self._client.fetch([uid], items)).get(uid)
+        row = self._fetched(uid, items)
         if row is None:
             return None
         size, came = row.get(b"RFC822.SIZE"), row.get(b"INTERNALDATE")
@@ -142,10 +142,20 @@ class Connection:
 
     def raw(self, uid: int, most: int) -> bytes | None:
         """The mail, no more than `most` bytes, whatever the server said of its size; None where it is gone."""
-        row = self._ask(lambda: self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>"])).get(uid)
+        row = self._fetched(uid, [f"BODY.PEEK[]<0.{most}>"])
         found = next((value for name, value in (row or {}).items() if name.startswith(b"BODY[]")), None)
         if row and not isinstance(found, bytes):
             raise NotReadable("the server does not hand this mail over")
+        return found
+
+    def _fetched(self, uid: int, items: Sequence[str]) -> dict[bytes, Any] | None:
+        """Raises `NotReadable` for all that may concern this mail alone."""
+        try:
+            found: dict[bytes, Any] | None = self._client.fetch([uid], items).get(uid)
+        except (IMAP4.abort, OSError) as error:  # the session is over
+            raise _told(self._account, error) from None
+        except (*_WRONG, *_ODD):
+            raise NotReadable("the server does not hand this mail over") from None
         return found
 
     def put_away(self, uid: int) -> None:

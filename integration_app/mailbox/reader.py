@@ -99,16 +99,13 @@ class MailboxReader:
         key = self._account.key
         try:
             taken = self._take(box, place, number)
-        except OverLimit:
+        except (OverLimit, NotReadable) as refused:
+            outcome, why = ("malformed", str(refused)) if isinstance(refused, NotReadable) else _OVER
             if not self._mailboxes.put_off(key, place.validity, number, LATER, GIVEN_UP, now=self._clock()):
-                self._note("over a limit", "larger than its user may have, for three days: it stays in the mailbox")
+                self._note(outcome, f"{why}, for three days: it stays in the mailbox")
+            elif not is_again:
+                self._note(outcome, f"{why}: it is looked at again every five minutes, for three days")
             return False
-        except NotPutAway as refused:
-            self._note("not put away", f"it is written down, and stays where it is: {refused}")
-            taken = True
-        except NotReadable as refused:
-            self._note("malformed", str(refused))
-            taken = False
         if is_again:
             self._mailboxes.done(key, place.validity, number)
         return taken
@@ -124,12 +121,12 @@ class MailboxReader:
         if not recipients:
             return False
         if size > BYTES_MAX:
-            self._note("too large", "larger than 50 MB")
-            box.put_away(number)
-            return False
-        raw = box.raw(number, BYTES_MAX)
+            return self._too_large(box, number)
+        raw = box.raw(number, BYTES_MAX + 1)
         if raw is None:
             return False
+        if len(raw) > BYTES_MAX:
+            return self._too_large(box, number)
         message = message_of(
             raw,
             place=f"{self._account.key}:{place.validity}:{number}",
@@ -139,8 +136,19 @@ class MailboxReader:
             received_at=self._clock(),
         )
         taken = self._accepted(message)
-        box.put_away(number)
+        self._put_away(box, number)
         return taken
+
+    def _too_large(self, box: Connection, number: int) -> bool:
+        self._note("too large", "larger than 50 MB")
+        self._put_away(box, number)
+        return False
+
+    def _put_away(self, box: Connection, number: int) -> None:
+        try:
+            box.put_away(number)
+        except NotPutAway as refused:
+            self._note("not put away", f"it is done with, and stays where it is: {refused}")
 
     def _recipients(self, head: bytes) -> tuple[str, ...]:
         """The private addresses that it is for; none where it is for nobody here."""
@@ -165,4 +173,5 @@ class MailboxReader:
         self._refusals.note(NAME, Refusal(self._clock(), outcome, why, "a mail of the mailbox"))
 
 
+_OVER = ("over a limit", "over its user's limits")
 _OUTCOME: dict[type[DoorError], str] = {UnknownRecipient: "unknown recipient", MalformedPayload: "malformed"}

@@ -73,3 +73,8 @@ class Installation:
     phones: tuple[str, ...] = ()
     left_at: datetime | None = None
     preferences: Preferences = NO_PREFERENCES
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The phones among `phones`, which holds accounts of messengers too."""
+        return tuple(phone for phone in self.phones if phone.startswith("+"))

@@ -16,5 +16,7 @@ from integration_app.operations.outboxes import outboxes as outboxes
 from integration_app.operations.overview import compared as compared
 from integration_app.operations.overview import overview as overview
 from integration_app.operations.overview import rates as rates
+from integration_app.operations.providers import NO_INBOX as NO_INBOX
+from integration_app.operations.providers import linked_account as linked_account
 from integration_app.operations.providers import providers as providers
 from integration_app.operations.providers import send_test as send_test

@@ -71,7 +71,7 @@ def _door(found: Services, installation: Installation) -> ProviderSpec | None:
 def _own_phone(found: Services, installation: Installation) -> str | None:
     """One that serves nobody else, who would get the canary too."""
     uid = installation.uid
-    return next((phone for phone in installation.phones if found.installations.with_phone(phone) == [uid]), None)
+    return next((phone for phone in installation.numbers if found.installations.with_phone(phone) == [uid]), None)
 
 
 def _send(found: Services, spec: ProviderSpec, installation: Installation, words: str) -> Check:

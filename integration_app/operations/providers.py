@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from integration_app.mailbox import NAME as MAILBOX
 from integration_app.mailbox import TITLE
 from integration_app.providers import registry
 from integration_app.providers.base import Outcome, ProviderSpec
+
+NO_INBOX = "there are no inbox addresses: set INBOX_DOMAIN, or MAILBOX_HOST and MAILBOX_USER"
 
 
 def providers(services: Services) -> list[dict[str, Any]]:
@@ -95,6 +97,12 @@ def environment(spec: ProviderSpec) -> dict[str, str]:
     return {name: value for name in names if (value := env.str(name, None))}
 
 
+def linked_account(spec: ProviderSpec, addresses: Iterable[str]) -> str | None:
+    """The first of these that is an account of this provider's messenger."""
+    kind = spec.account.partition(":")[0]
+    return next((address for address in addresses if kind and address.startswith(f"{kind}:")), None)
+
+
 def send_test(services: Services, name: str, uid: str) -> str:
     """Send a message signed as the vendor signs, through the public door, for one user. Says what came of it."""
     spec, installation = registry.specs().get(name), services.installations.get(uid)
@@ -104,13 +112,17 @@ def send_test(services: Services, name: str, uid: str) -> str:
         return "no such user"
     sender = spec.sender(environment(spec))
     sample = next(iter(sender.samples().values()))
-    if "{phone}" in sample.sender and not installation.phones:
+    phone = next(iter(installation.numbers), "")
+    account = linked_account(spec, installation.phones) or ""
+    if "{phone}" in sample.sender and not phone:
         return "this user has no phone"
+    if "{account}" in sample.sender and not account:
+        return f"this user has linked no account such as {spec.account}"
     if "{inbox}" in sample.to and not services.settings.inbox_address("token"):
-        return "INBOX_DOMAIN is not set"
+        return NO_INBOX
     message = replace(
         sample,
-        sender=sample.sender.replace("{phone}", installation.phones[0] if installation.phones else ""),
+        sender=sample.sender.replace("{phone}", phone).replace("{account}", account),
         to=sample.to.replace("{inbox}", services.settings.inbox_address(installation.inbox_token) or ""),
         text="[TEST] A signed test by the operator.",
         html=None,

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from redis import Redis
 
+from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import Endpoint, EndpointTry, EventType
 from integration_app.store import codec, keys
 from integration_app.store.feed import Feed, place_of, texts
@@ -25,6 +26,8 @@ KIND = "endpoint"
 """What its URL and secrets are sealed as."""
 OLD_SECRET = timedelta(hours=24)
 ENDPOINTS_MAX = 20
+GIVEN_UP_MAX = 1000
+"""So many events that an endpoint was not told are kept for it when it is switched off."""
 _LEASE_MS = 60_000
 _LOG_MAX = 50
 
@@ -51,7 +54,6 @@ class Endpoints:
         if self._redis.scard(keys.ENDPOINTS) >= ENDPOINTS_MAX:
             raise ValueError(f"there are {ENDPOINTS_MAX} endpoints already")
         made, secret = f"ep{secrets.token_hex(6)}", _secret()
-        last = self._redis.xrevrange(keys.FEED, count=1)
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(
             keys.endpoint(made),
@@ -61,7 +63,7 @@ class Endpoints:
                 "events": " ".join(events),
                 "is_on": 1,
                 "created_ms": codec.ms(now),
-                "cursor": str(last[0][0]) if last else "0-0",
+                "cursor": self._feed.last(),
             },
         )
         pipe.sadd(keys.ENDPOINTS, made)
@@ -69,6 +71,9 @@ class Endpoints:
         found = self.get(made)
         assert found is not None  # noqa: S101 - it has just been written
         return found, secret
+
+    def is_there(self, endpoint: str) -> bool:
+        return bool(self._redis.sismember(keys.ENDPOINTS, endpoint))
 
     def get(self, endpoint: str) -> Endpoint | None:
         row = texts(self._redis.hgetall(keys.endpoint(endpoint)))
@@ -96,6 +101,18 @@ class Endpoints:
         self._redis.hset(keys.endpoint(endpoint), items=["secrets", sealed, "rotated_ms", codec.ms(now)])
         return secret
 
+    def _give_up(self, found: Endpoint) -> None:
+        """All that waits for it."""
+        endpoint = found.id
+        places = list(map(str, self._redis.zrange(keys.endpoint_again(endpoint), 0, -1)))
+        new = self._feed.new(endpoint, self.cursor(endpoint), GIVEN_UP_MAX)
+        places += [place for place, event in new if event and found.wants(event.type)]
+        pipe = self._redis.pipeline(transaction=True)
+        if places:
+            pipe.zadd(keys.endpoint_failed(endpoint), {place: int(place.partition("-")[0]) for place in places})
+        pipe.delete(keys.endpoint_again(endpoint), keys.endpoint_tries(endpoint))
+        pipe.execute()
+
     def secrets_of(self, endpoint: str, *, now: datetime) -> Sequence[str]:
         """Those that sign now, the newest first."""
         rotated = self._redis.hget(keys.endpoint(endpoint), "rotated_ms")
@@ -107,8 +124,13 @@ class Endpoints:
         return current().open(KIND, str(raw)).split() if raw else []
 
     def switch(self, endpoint: str, *, is_on: bool, why: str = "") -> None:
-        """Off: what happens meanwhile is not told later."""
-        key = keys.endpoint(endpoint)
+        """Off: what it was not told yet is given up, to be resent by hand; what happens meanwhile is not told later."""
+        key, found = keys.endpoint(endpoint), self.get(endpoint)
+        if found is None or found.is_on == is_on:
+            return
+        if not is_on:
+            self._give_up(found)
+        self.move(endpoint, self._feed.last())
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(key, mapping={"is_on": int(is_on), "why": why[:200], "failures": 0})
         pipe.hdel(key, "failing_ms", "paused_ms")
@@ -127,29 +149,37 @@ class Endpoints:
     def claim(self, endpoint: str, *, now: datetime) -> EndpointLease | None:
         """None while another worker holds it."""
         lease = EndpointLease(endpoint, secrets.token_hex(8))
-        return lease if self.renew(lease, now=now) else None
+        return lease if self._take(lease, is_kept=False, now=now) else None
 
     def renew(self, lease: EndpointLease, *, now: datetime) -> bool:
+        """Keep it for as long again. False where it was lost, or the endpoint is gone."""
+        return self._take(lease, is_kept=True, now=now)
+
+    def _take(self, lease: EndpointLease, *, is_kept: bool, now: datetime) -> bool:
         return bool(
             self._claim(
                 lease=keys.endpoint_lease(lease.endpoint),
+                endpoint_hash=keys.endpoint(lease.endpoint),
                 endpoint=lease.endpoint,
                 token=lease.token,
                 now_ms=codec.ms(now),
                 lease_ms=_LEASE_MS,
+                is_kept=int(is_kept),
             )
         )
 
-    def release(self, lease: EndpointLease, *, next_at: datetime | None, is_paused: bool, now: datetime) -> None:
+    def release(self, lease: EndpointLease, *, now: datetime) -> None:
+        """Due again when there is something to tell."""
         self._release(
             lease=keys.endpoint_lease(lease.endpoint),
+            endpoint_hash=keys.endpoint(lease.endpoint),
+            again=keys.endpoint_again(lease.endpoint),
             endpoint=lease.endpoint,
             token=lease.token,
-            cursor=self.cursor(lease.endpoint),
-            next_ms=codec.ms(next_at) if next_at else "",
             now_ms=codec.ms(now),
-            is_paused=int(is_paused),
         )
+        if not self.is_there(lease.endpoint):  # removed meanwhile: what was noted since goes too
+            self.remove(lease.endpoint)
 
     def again(self, endpoint: str, *, now: datetime, limit: int) -> Sequence[tuple[str, int]]:
         """The places of what is to be tried again by now, with how often it was tried."""
@@ -158,10 +188,6 @@ class Endpoints:
         )
         tries = self._redis.hmget(keys.endpoint_tries(endpoint), places) if places else []
         return [(place, int(count or 0)) for place, count in zip(places, tries, strict=True)]
-
-    def next_again(self, endpoint: str) -> datetime | None:
-        first = self._redis.zrange(keys.endpoint_again(endpoint), 0, 0, withscores=True)
-        return codec.from_ms(first[0][1]) if first else None
 
     def put_aside(self, endpoint: str, place: str, tries: int, again_at: datetime | None) -> None:
         """To be tried again then; None: no more, but by hand."""
@@ -217,7 +243,8 @@ class Endpoints:
 
     def resend(self, endpoint: str, events: Sequence[str], *, now: datetime) -> int:
         """Try these once more, by their ids; how many the feed still holds."""
-        there = [place for place in map(place_of, events) if self._feed.event(endpoint, place)]
+        places = (place for event in events if (place := place_of(event)))
+        there = [place for place in places if self._feed.event(endpoint, place)]
         if there:
             pipe = self._redis.pipeline(transaction=True)
             pipe.zadd(keys.endpoint_again(endpoint), dict.fromkeys(there, codec.ms(now)))
@@ -238,17 +265,21 @@ def _secret() -> str:
 
 def _endpoint(endpoint: str, row: dict[str, str]) -> Endpoint:
     known = {kind.value for kind in EventType}
+    try:
+        url, why = current().open(KIND, row["url"]), row.get("why", "")
+    except (StoreUnfit, ValueError) as error:
+        url, why = "", f"its URL cannot be opened: {error}"
 
     def moment(name: str) -> datetime | None:
         return codec.from_ms(row[name]) if row.get(name) else None
 
     return Endpoint(
         id=endpoint,
-        url=current().open(KIND, row["url"]),
+        url=url,
         events=tuple(EventType(name) for name in row.get("events", "").split() if name in known),
-        is_on=row.get("is_on") == "1",
+        is_on=bool(url) and row.get("is_on") == "1",
         created_at=codec.from_ms(row["created_ms"]),
-        why=row.get("why", ""),
+        why=why,
         failing_since=moment("failing_ms"),
         failures=int(row.get("failures", 0)),
         paused_until=moment("paused_ms"),

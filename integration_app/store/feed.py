@@ -6,6 +6,7 @@ An event is written into it in the step that makes it true (lua/includes/feed.lu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,8 @@ from integration_app.store.scripts import load
 KEPT = timedelta(days=7)
 """Longer than the last try of an event."""
 _PREFIX = "evt_"
+_ID = re.compile(r"evt_(\d{1,15}-\d{1,10})")
+_KNOWN = frozenset(kind.value for kind in EventType)
 
 
 class Feed:
@@ -39,6 +42,11 @@ class Feed:
         made = str(self._redis.xadd(keys.FEED, row))  # type: ignore[arg-type]
         self._redis.zadd(keys.DUE_ENDPOINTS, {endpoint: 0})
         return f"{_PREFIX}{made}"
+
+    def last(self) -> str:
+        """The newest place; what comes is behind it."""
+        rows: Any = self._redis.xrevrange(keys.FEED, count=1)
+        return str(rows[0][0]) if rows else "0-0"
 
     def new(self, endpoint: str, cursor: str, limit: int) -> Sequence[tuple[str, FeedEvent | None]]:
         """Behind the cursor, in order: their places, and what they are; None for what another version wrote, or another
@@ -75,23 +83,26 @@ def event_id(place: str) -> str:
     return f"{_PREFIX}{place}"
 
 
-def place_of(event: str) -> str:
-    """Where the event with this id stands in the feed."""
-    return event.removeprefix(_PREFIX)
+def place_of(event: str) -> str | None:
+    """Where the event with this id stands in the feed; None for what is no id."""
+    found = _ID.fullmatch(event)
+    return found.group(1) if found else None
 
 
 def _event(place: str, row: dict[str, str], endpoint: str) -> FeedEvent | None:
-    known = {kind.value for kind in EventType}
-    if row.get("type") not in known or row.get("to", endpoint) != endpoint:
+    if row.get("type") not in _KNOWN or row.get("to", endpoint) != endpoint:
         return None
-    return FeedEvent(
-        id=event_id(place),
-        type=EventType(row["type"]),
-        at=codec.from_ms(row.get("at") or place.partition("-")[0]),
-        uid=uid_of(row["uid"]) if row.get("uid") else None,
-        message=row.get("message") or None,
-        data=json.loads(row["data"]) if row.get("data") else None,
-    )
+    try:
+        return FeedEvent(
+            id=event_id(place),
+            type=EventType(row["type"]),
+            at=codec.from_ms(row.get("at") or place.partition("-")[0]),
+            uid=uid_of(row["uid"]) if row.get("uid") else None,
+            message=row.get("message") or None,
+            data=json.loads(row["data"]) if row.get("data") else None,
+        )
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def texts(row: Mapping[Any, Any]) -> dict[str, str]:

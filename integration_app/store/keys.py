@@ -112,6 +112,7 @@ LAST = f"{PREFIX}last"
 FEED = f"{PREFIX}feed"
 ENDPOINTS = f"{PREFIX}endpoints"
 DUE_ENDPOINTS = f"{PREFIX}due-endpoints"
+ENDPOINT = f"{PREFIX}endpoint:"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
@@ -139,7 +140,7 @@ TABLE = {
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
-    "feed": FEED, "endpoints": ENDPOINTS, "due_endpoints": DUE_ENDPOINTS,
+    "feed": FEED, "endpoints": ENDPOINTS, "due_endpoints": DUE_ENDPOINTS, "endpoint": ENDPOINT,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
@@ -247,7 +248,7 @@ def import_ids(uid: str) -> str:
 
 
 def endpoint(name: str) -> str:
-    return f"{PREFIX}endpoint:{name}"
+    return f"{ENDPOINT}{name}"
 
 
 def endpoint_again(name: str) -> str:

@@ -37,6 +37,8 @@ class Mailboxes:
             self._redis.hset(key, items=["validity", validity, "first_validity", validity, "last", first])
         row = self._redis.hgetall(key)
         is_same = row.get("validity") == str(validity)
+        if not is_same:  # the numbers that wait name other mails now
+            self._redis.delete(_later(account), f"{_later(account)}:since")
         last = int(row.get("last", 0)) if is_same else 0
         is_anew = row.get("first_validity") != str(validity)
         return Place(validity, last, codec.from_ms(str(row["begun_ms"])), is_anew)

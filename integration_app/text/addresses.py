@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import idna
 
@@ -57,7 +57,9 @@ def account(kind: str, identifier: str) -> str:
     return f"{kind}:sha256-{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
 
 
-def shown(sender: str) -> str:
-    """A linked address as people read it: an account says of which messenger."""
+def shown(sender: str, messengers: Mapping[str, str]) -> str:
+    """A linked address as people read it: an account says of which messenger, by the name of its kind."""
     kind, colon, rest = sender.partition(":")
-    return f"{kind.removeprefix('custom-').capitalize()} {rest}" if colon and is_linkable(sender) else sender
+    if not colon or not is_linkable(sender):
+        return sender
+    return f"{messengers.get(kind) or kind.removeprefix('custom-').capitalize()} {rest}"

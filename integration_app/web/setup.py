@@ -20,6 +20,7 @@ from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.model import PreparedText, WholeAsked
 from integration_app.omi import AppNotEnabled, OmiError, RateLimited
+from integration_app.providers import registry
 from integration_app.store.installations import UID_PATTERN
 from integration_app.text.addresses import shown
 from integration_app.web import actions, labels, language
@@ -195,7 +196,10 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
     stories = services.timeline.latest(limit=MESSAGES_MORE if more else MESSAGES_SHOWN, uid=uid)
     number, code = services.settings.inbox_phone, _link(services, uid)
     sms = f"sms:{number}?&body={code}" if number and code else None
-    has_phone = any(phone.startswith("+") for phone in installation.phones)
+    kinds = {
+        spec.account.partition(":")[0]: spec.provider.messenger for spec in registry.specs().values() if spec.account
+    }
+    has_phone = bool(installation.numbers)
     return {
         "installation": installation,
         "settings": services.settings,
@@ -206,7 +210,7 @@ def _everything(services: Services, uid: str) -> dict[str, Any]:
         "phones": [
             {
                 "number": phone,
-                "shown": shown(phone),
+                "shown": shown(phone, kinds),
                 "others": services.phones.others(uid, phone),
                 "waiting": services.phones.waiting(uid, phone),
                 "ends": services.phones.ends(uid, phone),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from integration_app.pipeline.webhooks import safe_http
 from integration_app.pipeline.webhooks.dispatch import Dispatch
 from integration_app.pipeline.webhooks.safe_http import Answered, Refused, check_url, is_allowed, post
 from integration_app.pipeline.webhooks.schedule import AFTER, again_at, rest, retry_after
-from integration_app.store import keys
+from integration_app.store import codec, keys
 from integration_app.web.app import create_app
 from tests.conftest import START, Cli, Clock
 from tests.integration.helpers import link, run_to_rest, text
@@ -204,16 +205,17 @@ def test_what_is_not_taken_is_tried_again_and_holds_up_nothing(
 
 
 def test_an_event_is_given_up_after_ten_tries_told_and_resent_by_hand(
-    found: Services, clock: Clock, receiver: Receiver, cli: Cli
+    found: Services, clock: Clock, receiver: Receiver, cli: Cli, redis: Redis
 ) -> None:
     endpoint, _ = add(found, receiver.url)
     receiver.answers = lambda number: (500, {})
     text(found, "one")
     for _ in range(40):
         told(found, endpoint)
-        row, again = now_of(found, endpoint), found.endpoints.next_again(endpoint.id)
-        if again is None:
+        row, first = now_of(found, endpoint), redis.zrange(keys.endpoint_again(endpoint.id), 0, 0, withscores=True)
+        if not first:
             break
+        again = codec.from_ms(first[0][1])
         clock.now = max(again, row.paused_until or again) + timedelta(milliseconds=1)
     assert len(receiver.got) == len(AFTER) + 1
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
@@ -493,7 +495,7 @@ def test_urls_that_no_endpoint_has(url: str) -> None:
 )
 def test_this_machine_is_not_reached_by_any_name(host: str, receiver: Receiver) -> None:
     port = receiver.server.server_address[1]
-    with pytest.raises((Refused, OSError)):
+    with pytest.raises(Refused):
         post(f"https://{host}:{port}/", b"{}", {})
     assert receiver.got == []
 
@@ -501,8 +503,6 @@ def test_this_machine_is_not_reached_by_any_name(host: str, receiver: Receiver) 
 def test_a_name_that_leads_elsewhere_a_moment_later_gains_nothing(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import socket
-
     port, asked = receiver.server.server_address[1], []
 
     def rebinds(host: str, *args: Any, **more: Any) -> Any:
@@ -538,9 +538,8 @@ def test_no_redirect_is_followed_and_no_proxy_asked(receiver: Receiver, monkeypa
 
 @pytest.mark.parametrize("how", ["silent", "dripping head", "dripping body"])
 def test_a_slow_receiver_holds_no_worker(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
-    monkeypatch.setattr(safe_http, "_SECONDS", 1.0)
+    if how != "dripping body":
+        monkeypatch.setattr(safe_http, "_SECONDS", 1.0)
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -570,8 +569,6 @@ def test_a_slow_receiver_holds_no_worker(how: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_certificate_of_another_name_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
     from benchmarks.certificates import make
 
     make(tmp_path)
@@ -617,7 +614,6 @@ def test_a_rest_after_failures_in_a_row() -> None:
 
 
 def test_an_odd_answer_is_none_of_ours(found: Services, receiver: Receiver) -> None:
-    endpoint, _ = add(found, receiver.url)
     answers = iter([100, 199, 204, 299, 301, 304, 400, 404, 418, 599])
 
     def odd(url: str, body: bytes, headers: dict[str, str], allowed: Any) -> Answered:
@@ -629,8 +625,146 @@ def test_an_odd_answer_is_none_of_ours(found: Services, receiver: Receiver) -> N
     )  # fmt: skip
     taken = []
     for _ in range(10):
+        endpoint, _ = add(found, receiver.url)
         found.feed.test(endpoint.id, now=found.clock())
-        found.endpoints.switch(endpoint.id, is_on=True)
         dispatch.run(endpoint.id)
         taken.append(found.endpoints.log(endpoint.id)[0].is_taken)
+        found.endpoints.remove(endpoint.id)
     assert taken == [False, False, True, True, False, False, False, False, False, False]
+
+
+# --- what goes wrong in between -------------------------------------------------------------------------------
+
+
+def due(services: Services) -> list[str]:
+    return list(map(str, services.endpoints._redis.zrange(keys.DUE_ENDPOINTS, 0, -1)))
+
+
+def test_what_is_removed_meanwhile_leaves_nothing_behind(found: Services, receiver: Receiver, redis: Redis) -> None:
+    queued, _ = add(found, receiver.url)
+    text(found, "one")
+    found.endpoints.remove(queued.id)
+    told(found, queued)
+    running, _ = add(found, receiver.url)
+    text(found, "two")
+    receiver.answers = lambda number: (found.endpoints.remove(running.id) and 500, {})
+    told(found, running)
+    assert len(receiver.got) == 1
+    assert due(found) == []
+    assert [key for key in map(str, redis.scan_iter("oi:*endpoint*")) if "ep" in key.removeprefix("oi:endpoint")] == []
+
+
+def test_a_resend_ends_the_rest(found: Services, clock: Clock, receiver: Receiver) -> None:
+    endpoint, _ = add(found, receiver.url)
+    receiver.answers = lambda number: (503, {"Retry-After": "3600"})
+    text(found, "one")
+    told(found, endpoint)
+    told(found, endpoint)
+    assert len(receiver.got) == 1
+    receiver.answers = lambda number: (200, {})
+    (event,) = {headers["webhook-id"] for headers, _ in receiver.got}
+    assert found.endpoints.resend(endpoint.id, [event, "foo", "evt_5", "evt_5-x", ""], now=clock()) == 1
+    assert due(found) == [endpoint.id]
+    told(found, endpoint)
+    assert len(receiver.got) == 2
+    assert found.endpoints.waiting(endpoint.id) == 0
+
+
+def test_one_event_that_cannot_be_told_holds_up_no_other(
+    found: Services, clock: Clock, receiver: Receiver, redis: Redis
+) -> None:
+    endpoint, _ = add(found, receiver.url)
+    redis.xadd(keys.FEED, {"type": "nothing we know", "at": "yesterday", "uid": "", "message": "", "data": "{"})
+    redis.xadd(keys.FEED, {"odd": "row"})
+    message = text(found, "one")
+    redis.xadd(keys.FEED, {"type": "message.accepted", "at": str(codec.ms(clock())), "uid": "u", "message": "gone"})
+    last = text(found, "two")
+    for _ in range(5):
+        told(found, endpoint)
+    assert {row["data"].get("message") for row in receiver.told} >= {message, last}
+    assert due(found) == []
+
+
+def test_switched_off_with_a_backlog_it_is_listed_and_resent_once_it_is_on(
+    found: Services, clock: Clock, receiver: Receiver
+) -> None:
+    endpoint, _ = add(found, receiver.url, EventType.MESSAGE_ACCEPTED)
+    receiver.answers = lambda number: (410, {})
+    for number in range(5):
+        text(found, f"n{number}")
+    told(found, endpoint)
+    text(found, "while it is off")
+    assert not now_of(found, endpoint).is_on
+    failed = found.endpoints.failed(endpoint.id)
+    assert len(failed) == 5
+    assert due(found) == []
+    receiver.answers = lambda number: (200, {})
+    found.endpoints.switch(endpoint.id, is_on=True)
+    told(found, endpoint)
+    assert len(receiver.got) == 1
+    found.endpoints.resend(endpoint.id, [f"evt_{place}" for place in failed], now=clock())
+    told(found, endpoint)
+    assert {headers["webhook-id"] for headers, _ in receiver.got[1:]} == {f"evt_{place}" for place in failed}
+
+
+def test_to_switch_on_what_is_on_skips_nothing(found: Services, receiver: Receiver) -> None:
+    endpoint, _ = add(found, receiver.url)
+    text(found, "one")
+    found.endpoints.switch(endpoint.id, is_on=True)
+    told(found, endpoint)
+    assert receiver.types == ["message.accepted"]
+
+
+@pytest.mark.parametrize("key", [keys.DUE_ENDPOINTS, keys.FEED, keys.ENDPOINTS])
+def test_a_spoilt_key_of_endpoints_stops_no_message(
+    found: Services, sandbox: SandboxControl, clock: Clock, receiver: Receiver, redis: Redis, key: str
+) -> None:
+    add(found, receiver.url)
+    redis.delete(key)
+    redis.set(key, "spoilt")
+    text(found, "still delivered")
+    run_to_rest(found, clock)
+    assert len(sandbox.memories("u") + sandbox.conversations("u")) == 1
+
+
+@pytest.mark.parametrize("date", ["1 Jan 99999999999 0:0:0 +0", "Fri, 99 Nov 2026 99:99:99 GMT", "\x00", "1e400", "٣"])
+def test_an_odd_retry_after_is_tried_again_as_any_failure(
+    found: Services, clock: Clock, receiver: Receiver, date: str
+) -> None:
+    endpoint, _ = add(found, receiver.url)
+    sent = []
+
+    def answers(url: str, body: bytes, headers: dict[str, str], allowed: Any) -> Answered:
+        sent.append(headers["webhook-id"])
+        return Answered(503, 0.1, date)
+
+    dispatch = Dispatch(
+        endpoints=found.endpoints, feed=found.feed, inbox=found.inbox, allowed=(), clock=clock, chance=lambda: 0.0,
+        send=answers,
+    )  # fmt: skip
+    text(found, "one")
+    for _ in range(3):
+        dispatch.run(endpoint.id)
+    assert len(sent) == 1
+    assert found.endpoints.waiting(endpoint.id) == 1
+
+
+def test_a_connection_that_comes_after_the_deadline_is_ended(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, limits = socket.create_server(("127.0.0.1", 0)), []
+    made = safe_http._Deadline.__init__
+
+    def noted(self: Any, seconds: float) -> None:
+        made(self, seconds)
+        limits.append(self)
+
+    def late(address: tuple[str, int], *_: Any) -> socket.socket:
+        limits[-1]._end()
+        return socket.create_connection(address)
+
+    monkeypatch.setattr(safe_http._Deadline, "__init__", noted)
+    monkeypatch.setattr(safe_http, "create_connection", late)
+    with pytest.raises(OSError, match="too slow"):
+        post(f"http://127.0.0.1:{listener.getsockname()[1]}/", b"{}", {}, [ip_network(HERE)])
+    listener.close()

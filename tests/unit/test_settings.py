@@ -93,7 +93,7 @@ def test_blanks_around_the_items_of_a_list_do_not_count(
 ) -> None:
     monkeypatch.setenv("HELLO_TOKENS", "old-token-of-before , new-token-of-today")
     hello = bootstrap.read_settings()[1]["hello"]
-    assert hello._tokens == (b"old-token-of-before", b"new-token-of-today")  # type: ignore[attr-defined]
+    assert hello._tokens == ("old-token-of-before", "new-token-of-today")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

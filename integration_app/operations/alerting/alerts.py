@@ -92,6 +92,8 @@ class Alerts:
         self._channels = channels
         self._away: dict[str, Told] = {}
         """What was told about Redis itself: it cannot be kept there."""
+        self._endpoints_told: set[tuple[News, str, datetime]] = set()
+        """Of what no channel has taken yet, and is sent again."""
         self._paused_until = services.clock()
 
     def tick(self) -> None:
@@ -103,7 +105,7 @@ class Alerts:
             self._away = self._tell([_AWAY], self._away)
             return
         self._away = self._tell([], self._away)
-        if not self._is_anybody_told() or not found.alerting.turn("alerts", TURN):
+        if not self._has_listeners() or not found.alerting.turn("alerts", TURN):
             return
         try:
             self._look()
@@ -136,16 +138,20 @@ class Alerts:
         """Whether one channel took it at least; else it is tried again after a pause."""
         if self._now() < self._paused_until:
             return False
+        mark = (notice.news, notice.problem.key, notice.since)
+        if mark not in self._endpoints_told:
+            self._tell_endpoints(notice)
         failed = [sentence for channel in self._channels if (sentence := _failed(channel, notice))]
         for sentence in failed:
             log.error("an alert could not be sent", reason=sentence)
         if len(failed) < len(self._channels) or not self._channels:
-            self._tell_endpoints(notice)
+            self._endpoints_told.discard(mark)
             return True
+        self._endpoints_told.add(mark)
         self._paused_until = self._now() + PAUSE
         return False
 
-    def _is_anybody_told(self) -> bool:
+    def _has_listeners(self) -> bool:
         return bool(self._channels or self._services.settings.heartbeat_url or self._services.endpoints.any())
 
     def _tell_endpoints(self, notice: Notice) -> None:

@@ -21,10 +21,10 @@ log = logs.get(__name__)
 
 CONFIRM_WITHIN = timedelta(days=1)
 _LINKED = (
-    "Your phone {phone} was just linked to another Omi account, which gets your texts too. If that was you, confirm it "
-    "on your Omi Inbox page within a day; else it ends then. To end it now, text UNLINK from that phone."
+    "Your {sender} was just linked to another Omi account, which gets your texts too. If that was you, confirm it on "
+    "your Omi Inbox page within a day; else it ends then. To end it now, send UNLINK from there."
 )
-_UNLINKED = "Your phone {phone} is not linked to your Omi Inbox any more: it was removed, or UNLINK was texted from it."
+_UNLINKED = "Your {sender} is not linked to your Omi Inbox any more: it was removed, or UNLINK was sent from there."
 
 ARRIVED_TODAY = "Today one message arrived in your Omi."
 MANY_ARRIVED_TODAY = "Today {count} messages arrived in your Omi."
@@ -55,7 +55,7 @@ class Phones:
             self._shared.settle(number, uid)  # what was to end for the sake of an owner who has gone
         elif uid not in owners:
             self._shared.provisional(number, uid, self._clock() + CONFIRM_WITHIN)
-            self._notices.tell(others, _LINKED.format(phone=_short(number)))
+            self._notices.tell(others, _LINKED.format(sender=_named(number)))
 
     def owners(self, number: str) -> list[str]:
         """The uids whose links of this phone stay."""
@@ -92,7 +92,7 @@ class Phones:
         linked = list(self._installations.with_phone(number))
         for uid in linked:
             self._end(uid, number)
-        self._notices.tell([uid for uid in linked if uid != by], _UNLINKED.format(phone=_short(number)))
+        self._notices.tell([uid for uid in linked if uid != by], _UNLINKED.format(sender=_named(number)))
         return len(linked)
 
     def step(self) -> None:
@@ -116,6 +116,7 @@ class Phones:
         log.info("a link of a phone has ended", uid=uid)
 
 
-def _short(number: str) -> str:
-    """Enough of a number to recognise one's own."""
-    return f"…{number[-4:]}"
+def _named(number: str) -> str:
+    """Enough to recognise one's own."""
+    kind, colon, account = number.partition(":")
+    return f"{kind} account …{account[-2:]}" if colon else f"phone …{number[-4:]}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 from integration_app import logs
@@ -51,68 +50,48 @@ class Dispatch:
         self._send = send
 
     def run(self, endpoint_id: str) -> None:
-        """Does nothing while another worker is at it."""
+        """Does nothing while another worker is at it. After a crash the lease runs out, and it goes on then."""
         lease = self._endpoints.claim(endpoint_id, now=self._clock())
-        if lease is None:
-            return
-        paused: datetime | None = None
-        next_at: datetime | None = None
-        try:
-            endpoint = self._endpoints.get(endpoint_id)
-            if endpoint is not None and endpoint.is_on:
-                paused = self._tell(lease, endpoint)
-                next_at = paused or self._endpoints.next_again(endpoint_id)
-            elif endpoint is not None:
-                self._skip(endpoint_id)
-        finally:
-            self._endpoints.release(lease, next_at=next_at, is_paused=paused is not None, now=self._clock())
+        if lease is not None:
+            self._tell(lease)
+            self._endpoints.release(lease, now=self._clock())
 
-    def _skip(self, endpoint_id: str) -> None:
-        """What happens while an endpoint is off is not told later."""
-        cursor = self._endpoints.cursor(endpoint_id)
-        while rows := self._feed.new(endpoint_id, cursor, _AT_ONCE):
-            cursor = rows[-1][0]
-            self._endpoints.move(endpoint_id, cursor)
-
-    def _tell(self, lease: EndpointLease, endpoint: Endpoint) -> datetime | None:
-        """Until when it has to be left alone; None where everything of now was told, or time is up."""
+    def _tell(self, lease: EndpointLease) -> None:
+        """What is to be tried again, and what is new, until nothing is left, it needs a rest, or time is up."""
         ends = time.monotonic() + _SECONDS
-        while time.monotonic() < ends:
-            if endpoint.paused_until and endpoint.paused_until > self._clock():
-                return endpoint.paused_until
+        worked = True
+        while worked and time.monotonic() < ends:
             worked = False
-            for place, event, tries, is_new in self._next(endpoint):
+            for place, event, tries, is_new in self._next(lease.endpoint):
+                endpoint = self._endpoints.get(lease.endpoint)
+                if endpoint is None or not endpoint.is_on or self._rests(endpoint) or time.monotonic() > ends:
+                    return
                 worked = True
-                again = False
-                if event is None or not endpoint.wants(event.type):
-                    self._endpoints.done(endpoint.id, place)
-                elif self._endpoints.renew(lease, now=self._clock()):
-                    again = self._try(endpoint, place, event, tries)
-                else:
-                    return None
+                if event is not None and (endpoint.wants(event.type) or not is_new):
+                    if not self._endpoints.renew(lease, now=self._clock()):
+                        return
+                    self._try(endpoint, place, event, tries)
+                elif not is_new:
+                    self._forget(endpoint, place)
                 if is_new:  # what it did not take is put aside: the cursor goes on
-                    self._endpoints.move(endpoint.id, place)
-                found = self._endpoints.get(endpoint.id)
-                if found is None or not found.is_on:
-                    return None
-                endpoint = found
-                if again and endpoint.paused_until and endpoint.paused_until > self._clock():
-                    return endpoint.paused_until
-                if time.monotonic() > ends:
-                    break
-            if not worked:
-                return None
-        return self._clock()
+                    self._endpoints.move(lease.endpoint, place)
 
-    def _next(self, endpoint: Endpoint) -> Iterator[tuple[str, FeedEvent | None, int, bool]]:
+    def _rests(self, endpoint: Endpoint) -> bool:
+        return endpoint.paused_until is not None and endpoint.paused_until > self._clock()
+
+    def _next(self, endpoint: str) -> Iterator[tuple[str, FeedEvent | None, int, bool]]:
         """What is to be tried again, then what is new: its place, how often it was tried, and whether it is new."""
-        for place, tries in self._endpoints.again(endpoint.id, now=self._clock(), limit=_AT_ONCE):
-            yield place, self._feed.event(endpoint.id, place), tries, False
-        for place, event in self._feed.new(endpoint.id, self._endpoints.cursor(endpoint.id), _AT_ONCE):
+        for place, tries in self._endpoints.again(endpoint, now=self._clock(), limit=_AT_ONCE):
+            yield place, self._feed.event(endpoint, place), tries, False
+        for place, event in self._feed.new(endpoint, self._endpoints.cursor(endpoint), _AT_ONCE):
             yield place, event, 0, True
 
-    def _try(self, endpoint: Endpoint, place: str, event: FeedEvent, tries: int) -> bool:
-        """Whether it has to be tried again."""
+    def _forget(self, endpoint: Endpoint, place: str) -> None:
+        """The feed does not hold it any more."""
+        self._endpoints.done(endpoint.id, place)
+        log.warning("an event was not told in time, and is not kept any more", endpoint=endpoint.id, place=place)
+
+    def _try(self, endpoint: Endpoint, place: str, event: FeedEvent, tries: int) -> None:
         began = time.monotonic()
         answered: Answered | None = None
         try:
@@ -122,6 +101,8 @@ class Dispatch:
             outcome = str(refused)
         except OSError as error:
             outcome = str(error)
+        except Exception as error:  # noqa: BLE001 - one event must not hold up the others
+            outcome = f"a crash of ours: {logs.crash('webhook', error)}"
         now, status = self._clock(), answered.status if answered else None
         is_taken = status is not None and 200 <= status < 300
         asked = answered.retry_after if answered else ""
@@ -132,11 +113,10 @@ class Dispatch:
         )
         if is_taken:
             self._endpoints.done(endpoint.id, place)
-            return False
+            return
         log.warning("an endpoint did not take an event", endpoint=endpoint.id, outcome=outcome)
         self._endpoints.put_aside(endpoint.id, place, tries + 1, again_at(tries + 1, asked, now, self._chance()))
         self._switch_off(endpoint.id, status)
-        return True
 
     def _switch_off(self, endpoint_id: str, status: int | None) -> None:
         found = self._endpoints.get(endpoint_id)
@@ -159,7 +139,7 @@ class Dispatch:
         }
 
     def _data(self, event: FeedEvent) -> dict[str, Any]:
-        """No word that anybody wrote, and no address."""
+        """No word of a message, and no sender."""
         data = dict(event.data or {}) | ({"uid": event.uid} if event.uid else {})
         story = self._inbox.story(event.message) if event.message else None
         if event.message:

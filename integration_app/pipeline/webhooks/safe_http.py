@@ -29,8 +29,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_MAX = 500
 _CONNECT_SECONDS, _READ_SECONDS, _SECONDS = 5.0, 10.0, 15.0
-_BODY_MAX = 4_096
 _ADDRESSES_MAX = 4
+_WEB_PORTS = (80, 443)
 _PUBLIC_V6 = ipaddress.ip_network("2000::/3")
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
@@ -72,7 +72,7 @@ def check_url(url: str, allowed: Sequence[Network] = ()) -> None:
         raise Refused("it has to be https; http works in WEBHOOK_PRIVATE_NETWORKS alone")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise Refused("it must hold neither a password nor a fragment: events are signed")
-    if port is not None and port < 1024 and port not in (80, 443):
+    if port is not None and port < 1024 and port not in _WEB_PORTS:
         raise Refused("its port belongs to another kind of service")
 
 
@@ -106,7 +106,7 @@ def post(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[Netwo
                     stream=True,
                 ) as answer,
             ):
-                answer.raw.read1(_BODY_MAX)
+                pass  # its status says all; what follows is not waited for
         except (requests.RequestException, HTTPError) as error:
             raise OSError("too slow" if deadline.is_over else _named(error)) from None
         if deadline.is_over:
@@ -123,7 +123,9 @@ def _named(error: Exception) -> str:
 
 
 class _Deadline:
-    """Ends the connection after `seconds`, whatever it does: a time-out of a read begins anew with each byte."""
+    """Ends the connection after `seconds`, whatever it does: a time-out of a read begins anew with each byte. How long
+    the resolver takes is its own matter (`resolv.conf`).
+    """
 
     def __init__(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._end)
@@ -133,6 +135,8 @@ class _Deadline:
 
     def watch(self, connection: socket.socket) -> None:
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))  # TLS takes the first one over
+        if self.is_over:  # it came too late
+            self._end()
 
     def _end(self) -> None:
         self.is_over = True
@@ -191,7 +195,11 @@ def _pools(allowed: Sequence[Network], deadline: _Deadline) -> dict[str, Any]:
 
 
 def _first(connection: Any, addresses: Sequence[str], deadline: _Deadline) -> socket.socket:
+    if connection.port < 1024 and connection.port not in _WEB_PORTS:
+        raise Refused("its port belongs to another kind of service")
     for address in addresses[:_ADDRESSES_MAX]:
+        if deadline.is_over:
+            break
         with contextlib.suppress(OSError):
             made = create_connection(
                 (address, connection.port), connection.timeout, connection.source_address, connection.socket_options

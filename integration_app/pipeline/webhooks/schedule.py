@@ -50,7 +50,7 @@ def retry_after(value: str, now: datetime) -> timedelta:
         return min(timedelta(seconds=int(value)), _LONGEST)
     try:
         at = parsedate_to_datetime(value)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return timedelta(0)
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(at - now, timedelta(0)), _LONGEST)

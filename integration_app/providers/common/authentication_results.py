@@ -32,11 +32,14 @@ def evidence(headers: Headers, receivers: Sequence[str], author: str, several: b
     dmarc: str | None = None
     policy: str | None = None
     dkim: list[str] = []
-    for result in _results(headers, receivers) or _results(_below_hops(headers, receivers, hops), receivers):
-        found = _RESULT.match(_COMMENT.sub("", result))
-        if not found:
+    found = _results(headers, receivers)
+    if found is None:
+        found = _results(_below_hops(headers, receivers, hops), receivers)
+    for result in found or ():
+        said = _RESULT.match(_COMMENT.sub("", result))
+        if not said:
             continue
-        method, word = found.group(1).lower(), found.group(2).lower()
+        method, word = said.group(1).lower(), said.group(2).lower()
         properties = {name.lower(): value for name, value in _PROPERTY.findall(_COMMENT.sub("", result))}
         if method == "spf" and spf is None:
             spf, spf_domain = word, domain_of(properties.get("mailfrom"))
@@ -78,13 +81,16 @@ def _below_hops(headers: Headers, receivers: Sequence[str], hops: int) -> Header
     return ()
 
 
-def _results(headers: Headers, receivers: Sequence[str]) -> list[str]:
+def _results(headers: Headers, receivers: Sequence[str]) -> list[str] | None:
+    """Above the first `Received`; None where none of them wrote any, readable or not."""
     rows: list[str] = []
+    is_there = False
     for name, value in headers:
         if name == "received":
             break
-        if name in _NAMES and '"' not in value:
+        if name in _NAMES:
             first, *rest = re.sub(r"^\s*i=\d+;", "", value).split(";")
             if first.strip().partition(" ")[0].lower() in receivers:
-                rows += rest
-    return rows[:50]
+                is_there = True
+                rows += rest if '"' not in value else []
+    return rows[:50] if is_there else None

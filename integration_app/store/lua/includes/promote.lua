@@ -28,7 +28,8 @@ local function promote(now, again, limit)
   for first = 1, #moves, 1000 do
     redis.call('ZADD', K.due, unpack(moves, first, math.min(first + 999, #moves)))
   end
-  for _, endpoint in ipairs(redis.call('ZRANGEBYSCORE', K.due_endpoints, '-inf', now, 'LIMIT', 0, 20)) do
+  local endpoints = redis.pcall('ZRANGEBYSCORE', K.due_endpoints, '-inf', now, 'LIMIT', 0, 5)  -- messages need slots too
+  for _, endpoint in ipairs(endpoints.err and {} or endpoints) do
     redis.call('ZADD', K.due_endpoints, string.format('%d', now + again), endpoint)
     table.insert(ready, C.endpoint .. endpoint)
   end
