@@ -41,21 +41,22 @@ class Mailbox:
     def run(self) -> None:
         """Until `stop`. A server that is away is waited for, and told."""
         while not self._stop.is_set():
-            failed = self._failed
+            refused = False
             try:
                 self._session()
                 continue
             except LoginRefused as error:
-                pause, why = REFUSED_SECONDS, str(error)
+                refused, why = True, str(error)
             except (MailboxError, StoreUnfit) as error:
-                pause, why = PAUSES[min(failed, len(PAUSES) - 1)], str(error)
+                why = str(error)
             except (RedisError, OSError) as error:
-                pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"Redis is away ({type(error).__name__})"
+                why = f"Redis is away ({type(error).__name__})"
             except Exception as error:  # noqa: BLE001 - whatever it is, mail is read again
-                pause, why = PAUSES[min(failed, len(PAUSES) - 1)], f"a crash of ours: {logs.crash('mailbox', error)}"
+                why = f"a crash of ours: {logs.crash('mailbox', error)}"
+            pause = REFUSED_SECONDS if refused else PAUSES[min(self._failed, len(PAUSES) - 1)]
             self._failed += 1
             log.warning("the mailbox cannot be read now", why=why, seconds=pause)
-            if self._failed > 1 or pause == REFUSED_SECONDS:
+            if self._failed > 1 or refused:
                 self._tell(f"the mailbox cannot be read: {why}")
             self._stop.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads, hides nothing
 

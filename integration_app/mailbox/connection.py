@@ -182,17 +182,17 @@ class Connection:
         else:
             raise NotPutAway("the server can neither MOVE nor UID EXPUNGE: leave MAILBOX_DONE_FOLDER empty")
 
-    def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
-        """Until something changes in the folder, that time has passed, or `stop`. Only where the server `tells`."""
-        self._ask(lambda: self._idled(seconds, stop))
+    def wait(self, seconds: float, stop: Callable[[], bool]) -> bool:
+        """Until something changes in the folder (True), time is up, or `stop`. Only where the server `tells`."""
+        return self._ask(lambda: self._idled(seconds, stop))
 
-    def _idled(self, seconds: float, stop: Callable[[], bool]) -> None:
-        ends = time.monotonic() + seconds
+    def _idled(self, seconds: float, stop: Callable[[], bool]) -> bool:
+        ends, has_changed = time.monotonic() + seconds, False
         self._client.idle()
-        while not stop() and time.monotonic() < ends:
-            if self._client.idle_check(timeout=_SLICE_SECONDS):
-                break
+        while not (has_changed or stop()) and time.monotonic() < ends:
+            has_changed = bool(self._client.idle_check(timeout=_SLICE_SECONDS))
         self._client.idle_done()
+        return has_changed
 
     @property
     def tells(self) -> bool:

@@ -282,6 +282,61 @@ def test_verdicts_count_of_the_server_that_is_named(
         assert story["events"][0]["trust"]["u"]["level"] == level
 
 
+def test_a_mail_that_the_server_does_not_hand_over_is_tried_again_and_holds_up_no_other(
+    build: Callable[..., Services], box: ImapServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imapclient import IMAPClient
+    from imapclient.exceptions import IMAPClientError
+
+    services, address = ready(build, box)
+    look(services)
+    for words in ("first", "second", "third"):
+        box.put(mail(words, address))
+    asked = IMAPClient.fetch
+
+    def refuses(self: IMAPClient, uids: Any, items: Any, *more: Any) -> Any:
+        if list(uids) == [sorted(self.search("ALL"))[1]]:
+            raise IMAPClientError("[SERVERBUG] the text of a mail")
+        return asked(self, uids, items, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IMAPClient, "fetch", refuses)
+        assert look(services) == 2
+        told = services.refusals.latest("mailbox", now=clock())[0]
+        assert (told.outcome, "three days" in told.why, "text of" in told.why) == ("malformed", True, False)
+        clock.now += timedelta(minutes=6)
+        assert look(services) == 0
+    clock.now += timedelta(minutes=6)
+    assert look(services) == 1
+    assert services.inbox.count() == 3
+
+
+def test_sessions_that_end_by_themselves_are_begun_anew_at_once_and_raise_no_alarm(
+    build: Callable[..., Services], box: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from integration_app.mailbox.connection import MailboxError
+    from workers.mailbox import PAUSES, Mailbox
+
+    services, _ = ready(build, box)
+    assert services.mailbox is not None
+    pauses: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0)
+            if len(pauses) == 4:
+                self.set()
+            return self.is_set()
+
+    def ends(self: Connection, seconds: float, stop: Callable[[], bool]) -> bool:
+        raise MailboxError("it hung up")
+
+    monkeypatch.setattr(Connection, "wait", ends)
+    Mailbox(services, services.mailbox, Stop()).run()
+    assert max(pauses) < PAUSES[1]
+    assert not services.health.counters().get("alarms")
+
+
 def test_what_is_over_a_users_limit_waits_in_the_mailbox(
     build: Callable[..., Services], box: ImapServer, clock: Clock
 ) -> None:
@@ -473,7 +528,7 @@ def test_a_mail_after_another_is_noticed_while_the_connection_stays(
     assert connection.tells
     services.mailbox.step(connection)
     threading.Timer(0.3, box.put, [mail("while it waits", address)]).start()
-    connection.wait(20, lambda: False)
+    assert connection.wait(60, lambda: False)
     assert services.mailbox.step(connection) == 1
     connection.close()
 

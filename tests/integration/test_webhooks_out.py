@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from integration_app.bootstrap import Services
 from integration_app.model import GateScope, Reason, Retry, Tell
 from integration_app.model.webhook_events import Endpoint, EventType
+from integration_app.operations.alerting.channels import Undelivered
 from integration_app.pipeline.webhooks import safe_http
 from integration_app.pipeline.webhooks.dispatch import Dispatch
 from integration_app.pipeline.webhooks.safe_http import Answered, Refused, check_url, is_allowed, post
@@ -449,6 +450,30 @@ def test_an_alert_is_told_where_nothing_else_is_set(found: Services, clock: Cloc
     told(found, endpoint)
     assert set(receiver.types) == {"alert"}
     assert any(row["data"]["key"] == "no worker" for row in receiver.told)
+
+
+def test_an_alert_that_no_channel_takes_is_told_to_endpoints_once(
+    found: Services, clock: Clock, receiver: Receiver
+) -> None:
+    from integration_app.operations.alerting.alerts import Alerts
+
+    class Down:
+        name = "down"
+
+        def send(self, *_: object) -> None:
+            raise Undelivered("it is down")
+
+    add(found, receiver.url, EventType.ALERT)
+    alerts = Alerts(found, [Down()])
+    for _ in range(8):
+        alerts.tick()
+        clock.now += timedelta(minutes=1)
+        found.alerting.end_turn("alerts", timedelta(0))
+    for endpoint in found.endpoints.all():
+        told(found, endpoint)
+    keys_told = [row["data"]["key"] for row in receiver.told]
+    assert "no worker" in keys_told
+    assert len(keys_told) == len(set(keys_told))
 
 
 # --- where it may lead ------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class Alerts:
         self._channels = channels
         self._away: dict[str, Told] = {}
         """What was told about Redis itself: it cannot be kept there."""
-        self._endpoints_told: set[tuple[News, str, datetime]] = set()
+        self._endpoints_told: set[tuple[News, str]] = set()
         """Of what no channel has taken yet, and is sent again."""
         self._paused_until = services.clock()
 
@@ -138,7 +138,7 @@ class Alerts:
         """Whether one channel took it at least; else it is tried again after a pause."""
         if self._now() < self._paused_until:
             return False
-        mark = (notice.news, notice.problem.key, notice.since)
+        mark = (notice.news, notice.problem.key)
         if mark not in self._endpoints_told:
             self._tell_endpoints(notice)
         failed = [sentence for channel in self._channels if (sentence := _failed(channel, notice))]
