@@ -92,7 +92,7 @@ def some_long_enough(values: list[str]) -> None:
 
 
 def each_long_enough(values: list[str]) -> None:
-    """An empty one would let anybody sign."""
+    """An empty one would let everyone sign."""
     if any(len(value) < 16 for value in values):
         raise ValidationError("each must have at least 16 characters, with one comma between two")
 

@@ -215,7 +215,7 @@ class _Demo:
         _line("Omi answers 429 without Retry-After, three times", f"1, 2, 4 … s: {_times(calls)}")
 
     def _not_enabled(self) -> None:
-        self._text("Is anybody there?", LONER)
+        self._text("Is anyone there?", LONER)
         state = self._until(
             lambda: [row for row in self._services.installations.all() if row.left_at], "the refused uid"
         )[0]

@@ -1,4 +1,4 @@
-"""Whether anybody wrote a mail, or a machine did: bounces, auto-replies, mailing lists. Pure.
+"""Whether a person wrote a mail, or a machine did: bounces, auto-replies, mailing lists. Pure.
 
 https://www.rfc-editor.org/rfc/rfc3834#section-2
 """

@@ -92,7 +92,7 @@ def _is_formatting(quote: LexborNode) -> bool:
 
 
 def _is_unannounced(quote: LexborNode) -> bool:
-    """A bare quotation below nothing that says whose it is: the writer's own, as far as anybody can tell."""
+    """A bare quotation below nothing that says whose it is: the writer's own, as far as can be told."""
     if quote.tag != "blockquote" or "gmail_quote" in (quote.attributes.get("class") or ""):
         return False
     near = quote.text(deep=True, separator=" ", strip=True)[:300]

@@ -10,9 +10,8 @@ from email.utils import getaddresses
 
 from integration_app.mailbox import NAME
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.providers.base import mail_date
 from integration_app.providers.common.authentication_results import evidence
-from integration_app.providers.common.email_headers import Headers, author, head_of, top
+from integration_app.providers.common.email_headers import Headers, author, head_of, mail_date, top
 
 _ADDRESSED = frozenset(
     ("delivered-to", "x-original-to", "envelope-to", "x-forwarded-to", "x-delivered-to", "to", "cc", "bcc")

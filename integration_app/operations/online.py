@@ -26,7 +26,7 @@ CERTIFICATE_DAYS_MIN = 10
 
 
 def online(found: Services) -> Iterator[Check]:
-    """Asks the network: our own address, DNS, providers' consoles. Sends nothing to anybody else."""
+    """Asks the network: our own address, DNS, providers' consoles. Sends nothing elsewhere."""
     yield _reaches(found)
     if found.settings.public_base_url.startswith("https:"):
         yield _certificate(found)

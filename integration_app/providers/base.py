@@ -9,8 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
@@ -272,36 +271,10 @@ class ProviderSpec:
     local_api_setting: str = ""
 
 
-def or_refusal(make: Callable[[], InboundMessage]) -> InboundMessage | DoorError:
-    """The message, or why there is none: one of several must not lose the others."""
-    try:
-        return make()
-    except DoorError as refusal:
-        return refusal
-
-
-def first_of(found: Sequence[InboundMessage | DoorError]) -> InboundMessage:
-    """Raises the refusal, where that is the first."""
-    for one in found:
-        if isinstance(one, DoorError):
-            raise one
-        return one
-    raise MalformedPayload("it carries no message")
-
-
 def check_signed_time(signed_at: datetime, now: datetime) -> None:
     """Raises `BadSignature` for a time that a vendor's own retries cannot explain."""
     if not now - SIGNED_TIME_MAX < signed_at < now + SIGNED_TIME_AHEAD:
         raise BadSignature("signed too long ago, or in the future: it may be a copy of an old request")
-
-
-def mail_date(value: str | None) -> datetime | None:
-    """The `Date` of a mail as the sender wrote it, aware and UTC; None when it is none."""
-    try:
-        moment = parsedate_to_datetime((value or "")[:100])
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:

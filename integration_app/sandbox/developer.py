@@ -55,7 +55,7 @@ class Developer:
 
 
 def refuse_unreadable_json() -> None:
-    """Broken JSON is found before anybody looks at the key."""
+    """Broken JSON is found before the key is looked at."""
     raw = request.get_data()
     if raw and request.mimetype == "application/json":
         try:

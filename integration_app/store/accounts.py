@@ -66,7 +66,7 @@ class Accounts:
         fresh = mine.seal(KIND, secrets.token_hex(KEY_BYTES)) if mine.is_on else ""
         is_settled, sealed = self._key_of(fresh)
         if sealed != self._names.sealed:
-            self._names = _Names(sealed)  # first of all: whoever asks meanwhile has the old or the new, never none
+            self._names = _Names(sealed)  # first of all: a caller meanwhile has the old or the new, never none
         if is_settled:
             self._fresh_until = now + _LOOK_SECONDS
         return self._names

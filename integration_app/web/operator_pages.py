@@ -65,7 +65,7 @@ def _chart(services: Services, span: str) -> Chart:
 
 @page()
 def acknowledge(services: Services) -> AnyResponse:
-    """Somebody looks after it: for a day it stands below the others."""
+    """An operator looks after it: for a day it stands below the others."""
     by = str(g.get("operator") or BY)
     what, words = request.form.get("what", "")[:200], request.form.get("words", "")[:500]
     services.alerting.acknowledge(what, words, by, now=services.clock())

@@ -11,8 +11,7 @@ import pytest
 from integration_app.model import Content, InboundMessage, Route
 from integration_app.pipeline.delivery.for_user import for_user
 from integration_app.pipeline.delivery.prepare import prepare
-from integration_app.providers.base import mail_date
-from integration_app.providers.common.email_headers import head_of, top
+from integration_app.providers.common.email_headers import head_of, mail_date, top
 from tests.unit.factories import NOW
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"

@@ -29,9 +29,8 @@ from integration_app.providers.base import (
     Reply,
     WebhookRequest,
     check_signed_time,
-    mail_date,
 )
-from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, top
+from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, mail_date, top
 from integration_app.text.charsets import decode_words
 
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]{4,30}):\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")

@@ -1,6 +1,6 @@
 """`Authentication-Results` of a mail server that the operator named. Pure.
 
-Anybody may write that header, so it counts only with an authserv-id that the operator named, and only where it stands
+A sender may write that header, so it counts only with an authserv-id that the operator named, and only where it stands
 above the first `Received`: what is below came with the mail. Where a mail is read from a mailbox, hops within the
 provider's own house stand above it (Gmail's `Received: by …`, without `from`), and the server that took the mail in
 wrote its results below its own `Received`: of that block the topmost counts.

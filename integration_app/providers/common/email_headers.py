@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from email.utils import getaddresses
+from datetime import UTC, datetime
+from email.utils import getaddresses, parsedate_to_datetime
 
 from integration_app.text.charsets import decode_words
 
@@ -86,3 +87,12 @@ def one_author(value: str) -> tuple[str, str, bool]:
 def domain_of(address: str | None) -> str | None:
     """What SPF is asked about."""
     return (address or "").strip().strip("<>").rpartition("@")[2].lower() or None
+
+
+def mail_date(value: str | None) -> datetime | None:
+    """The `Date` of a mail as the sender wrote it, aware and UTC; None when it is none."""
+    try:
+        moment = parsedate_to_datetime((value or "")[:100])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

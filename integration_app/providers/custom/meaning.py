@@ -12,9 +12,9 @@ from typing import Any
 
 from integration_app.errors import DoorError, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.providers.base import mail_date, or_refusal
+from integration_app.providers.common.batches import or_refusal
 from integration_app.providers.common.carrier_words import carrier_word
-from integration_app.providers.common.email_headers import one_author
+from integration_app.providers.common.email_headers import mail_date, one_author
 from integration_app.providers.common.json_body import moment, text_at
 from integration_app.providers.common.phones import international
 from integration_app.providers.custom.config import DoorConfig

@@ -11,9 +11,10 @@ from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, DoorError, MalformedPayload
 from integration_app.model import InboundMessage
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest, first_of
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common import basic_auth
 from integration_app.providers.common import tokens as tokens_setting
+from integration_app.providers.common.batches import first_of
 from integration_app.providers.common.json_body import json_object
 from integration_app.providers.common.statuses import SENT_AGAIN
 from integration_app.providers.custom.config import DoorConfig, DoorsError, read_doors

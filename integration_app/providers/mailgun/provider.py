@@ -16,7 +16,7 @@ from environs import Env
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.attachments import of_parts
 from integration_app.providers.common.email_headers import (
@@ -25,6 +25,7 @@ from integration_app.providers.common.email_headers import (
     domain_of,
     head_of,
     kept,
+    mail_date,
     one_author,
     own,
     top,

@@ -17,7 +17,7 @@ from marshmallow import ValidationError as Invalid
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.common import basic_auth
 from integration_app.providers.common.attachments import Attachments
 from integration_app.providers.common.email_headers import (
@@ -27,6 +27,7 @@ from integration_app.providers.common.email_headers import (
     domain_of,
     head_of,
     kept,
+    mail_date,
     one_author,
     own,
     top,

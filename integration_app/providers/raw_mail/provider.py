@@ -12,10 +12,10 @@ from environs import Env
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.authentication_results import evidence
-from integration_app.providers.common.email_headers import HEAD_MAX, author, head_of, top
+from integration_app.providers.common.email_headers import HEAD_MAX, author, head_of, mail_date, top
 from integration_app.providers.raw_mail.sender import RawMailSender
 from integration_app.providers.raw_mail.signature import is_genuine
 

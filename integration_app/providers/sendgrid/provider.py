@@ -21,10 +21,19 @@ from environs import Env, ValidationError
 
 from integration_app.errors import BadSignature, MalformedPayload
 from integration_app.model import Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, check_signed_time, mail_date
+from integration_app.providers.base import Outcome, Provider, ProviderSpec, WebhookRequest, check_signed_time
 from integration_app.providers.common import basic_auth
 from integration_app.providers.common.attachments import of_parts
-from integration_app.providers.common.email_headers import Headers, author, domain_of, head_of, kept, one_author, top
+from integration_app.providers.common.email_headers import (
+    Headers,
+    author,
+    domain_of,
+    head_of,
+    kept,
+    mail_date,
+    one_author,
+    top,
+)
 from integration_app.providers.common.multipart import Part, parts
 from integration_app.providers.sendgrid.sender import SendGridSender
 from integration_app.providers.sendgrid.signature import SIGNATURE, TIMESTAMP, is_genuine, read_key

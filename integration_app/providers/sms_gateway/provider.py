@@ -16,9 +16,10 @@ from environs import Env
 
 from integration_app.errors import BadSignature, DoorError, MalformedPayload
 from integration_app.model import Attachment, Content, InboundMessage, Route
-from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest, or_refusal
+from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
 from integration_app.providers.common.attachments import Attachments
+from integration_app.providers.common.batches import or_refusal
 from integration_app.providers.common.carrier_words import carrier_word
 from integration_app.providers.common.json_body import at, json_object, moment, objects_at, text_at
 from integration_app.providers.common.phones import dialled

@@ -14,8 +14,8 @@ import requests
 
 from integration_app.errors import VendorError
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import mail_date
 from integration_app.providers.common.carrier_words import carrier_word
+from integration_app.providers.common.email_headers import mail_date
 from integration_app.providers.twilio.messaging import channel_of
 
 API_BASE_URL = "https://api.twilio.com"

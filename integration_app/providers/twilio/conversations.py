@@ -33,7 +33,7 @@ def is_conversation(fields: Mapping[str, str]) -> bool:
 
 
 def parse_added(fields: Mapping[str, str], control_words: frozenset[str]) -> Parsed:
-    """A phone's message by its number; somebody in a chat of an app by the identity that the app gave them."""
+    """A phone's message by its number; a person in an app's chat by the identity that the app gave them."""
     sid, author = fields.get("MessageSid", ""), fields.get("Author", "").strip()
     if fields.get("EventType") != ADDED or not _SID.fullmatch(sid) or not author:
         raise MalformedPayload("EventType, MessageSid or Author is missing")

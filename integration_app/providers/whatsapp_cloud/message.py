@@ -12,8 +12,9 @@ from typing import Any
 
 from integration_app.errors import DoorError, MalformedPayload
 from integration_app.model import Attachment, Content, Evidence, InboundMessage, Route
-from integration_app.providers.base import SIGNED_TIME_MAX, or_refusal
+from integration_app.providers.base import SIGNED_TIME_MAX
 from integration_app.providers.common.attachments import bare_name
+from integration_app.providers.common.batches import or_refusal
 from integration_app.providers.common.carrier_words import is_for_us
 from integration_app.providers.common.forms import form_lines
 from integration_app.providers.common.json_body import at, moment, objects_at, place_at, text_at

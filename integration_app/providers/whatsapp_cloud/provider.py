@@ -15,8 +15,9 @@ from environs import Env
 
 from integration_app.errors import BadSignature, DoorError, VendorError
 from integration_app.model import Attachment, InboundMessage
-from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest, first_of
+from integration_app.providers.base import Provider, ProviderSpec, Reply, WebhookRequest
 from integration_app.providers.common import tokens as tokens_setting
+from integration_app.providers.common.batches import first_of
 from integration_app.providers.common.fetch import fetch, fetch_json
 from integration_app.providers.common.json_body import json_object, text_at
 from integration_app.providers.common.proof import hex_mac, is_one_of

@@ -110,7 +110,7 @@ class LoginCodes:
         return 1 in found
 
     def _count_wrong(self, who: str) -> None:
-        """Wrong codes in a row of one uid, whoever tries: each ten of them lock it, for an hour, for two, for four …"""
+        """Wrong codes in a row of one uid, by all: each ten of them lock it, for an hour, for two, for four …"""
         pipe = self._redis.pipeline(transaction=True)
         pipe.incr(keys.wrong(who))
         pipe.expire(keys.wrong(who), WRONG_TTL)
