@@ -218,7 +218,7 @@ def _spoiled_inside(body: bytes, changes: list[Change]) -> bytes:
     inner = text.encode("utf-8", "surrogatepass")
     if text[:1] == "{":
         inner = _spoiled_inside(inner, changes)
-    elif len(text) > 40 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
+    elif len(text) > 40 and len(text) % 4 == 0 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
         inner = base64.b64encode(spoil(base64.b64decode(text), changes))
     else:
         inner = spoil(inner, changes)
