@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, distribution, metadata
 
 from tests.conftest import REPO
 
@@ -22,8 +22,16 @@ def rows() -> list[tuple[str, str]]:
         fields = {field: said[field] for field in ("License-Expression", "License") if field in said}
         given = fields.get("License-Expression") or fields.get("License", "").split("\n")[0][:60]
         classes = [row.rpartition(" :: ")[2] for row in said.get_all("Classifier") or () if row.startswith("License")]
-        found.append((name, given or ", ".join(classes) or "not said"))
+        found.append((name, given or ", ".join(classes) or _of_file(name) or "not said"))
     return found
+
+
+def _of_file(name: str) -> str:
+    """Of a package that names none: the licence whose words stand in its file."""
+    found = distribution(name)
+    files = [f"licenses/{path}" for path in found.metadata.get_all("License-File") or ()]
+    words = " ".join(" ".join(found.read_text(path) or "" for path in files).split())
+    return "BSD" if "Redistribution and use in source and binary forms, with or without" in words else ""
 
 
 if __name__ == "__main__":

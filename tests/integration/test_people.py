@@ -737,7 +737,7 @@ WRONG = "BCDEFGHJKMNP"
 def test_guessing_link_codes_ends_after_a_few(app: Flask, services: Services, sandbox: SandboxControl) -> None:
     code = made_code(sign_in(app, sandbox, "u"))
     for number in range(12):
-        sent_from(OTHER_PHONE, services, f"LINK-{WRONG[number]}AAAA")
+        sent_from(OTHER_PHONE, services, f"LINK-{WRONG[number]}AAAAA")
     sent_from(OTHER_PHONE, services, code)
     assert phones(services, "u") == ()
 
@@ -872,13 +872,13 @@ def test_pages_say_so_when_redis_is_away(build: Callable[..., Services]) -> None
 
 
 def test_unknown_numbers_are_not_answered(app: Flask, settings: dict[str, str], clock: Clock) -> None:
-    """Toll fraud: an answer to a stranger costs money. There is none to anybody."""
+    """Toll fraud: an answer to a stranger costs money. There is none."""
     from integration_app.providers import registry
     from integration_app.providers.base import SampleMessage
 
     spec = registry.for_channel("sms")
     assert spec.sender is not None
-    sample = SampleMessage(sender="+15550009876", to="", text="LINK-AAAAA")
+    sample = SampleMessage(sender="+15550009876", to="", text="LINK-AAAAAA")
     made = spec.sender(settings).build_request(sample, settings["PUBLIC_BASE_URL"], clock())
     answer = app.test_client().post(made.path, data=made.body, headers=dict(made.headers))
     assert answer.status_code == 200

@@ -66,7 +66,7 @@ def entrypoint(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_images_entrypoint_runs_the_procfiles_lines_or_any_command() -> None:
     assert entrypoint("omi-inbox", "--version").stdout.startswith("omi-inbox")
-    for process in ("web", "worker"):
+    for process in ("web", "worker", "mailbox"):
         stopped = entrypoint(process, PORT="0")
         assert stopped.returncode != 0
         assert "OMI_API_KEY: is not set" in stopped.stderr, "it got as far as reading its settings"
@@ -77,4 +77,8 @@ def test_the_image_runs_as_nobody_special_and_checks_its_health() -> None:
     assert re.search(r"^USER (?!root)\w+", dockerfile, re.MULTILINE)
     assert "HEALTHCHECK" in dockerfile
     assert "docker-entrypoint.sh" in dockerfile
-    assert set(parse_procfile((REPO / "Procfile").read_text(encoding="utf-8")).processes) == {"web", "worker"}
+    assert set(parse_procfile((REPO / "Procfile").read_text(encoding="utf-8")).processes) == {
+        "web",
+        "worker",
+        "mailbox",
+    }

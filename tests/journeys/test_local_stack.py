@@ -43,7 +43,7 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_the_demo_ends_well(tmp_path: Path) -> None:
     result = run("demo", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("✓ sent") == 10 + len(registry.specs())
+    assert result.stdout.count("✓ sent") == 15 + len(registry.specs())
 
 
 def test_the_demo_ends_with_1_and_the_reason_when_something_differs(tmp_path: Path) -> None:
