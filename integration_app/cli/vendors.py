@@ -75,7 +75,6 @@ def _add_set_webhook(group: click.Group, name: str) -> None:
 
 
 def _add_backfill(group: click.Group, name: str) -> None:
-
     @group.command()
     @click.option("--since", required=True, help="A date or time (UTC), or how long ago: 2h, 3d.")
     @click.option("--dry-run", is_flag=True, help="Only count what there is.")

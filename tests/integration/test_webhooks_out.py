@@ -455,7 +455,8 @@ def test_an_alert_is_told_where_nothing_else_is_set(found: Services, clock: Cloc
 def test_an_alert_that_no_channel_takes_is_told_to_endpoints_once(
     found: Services, clock: Clock, receiver: Receiver
 ) -> None:
-    from integration_app.operations.alerting.alerts import Alerts
+    from integration_app.operations.alerting.alerts import Alerts, News, Notice
+    from integration_app.operations.alerting.problems import Problem
 
     class Down:
         name = "down"
@@ -474,6 +475,13 @@ def test_an_alert_that_no_channel_takes_is_told_to_endpoints_once(
     keys_told = [row["data"]["key"] for row in receiver.told]
     assert "no worker" in keys_told
     assert len(keys_told) == len(set(keys_told))
+    problem = Problem("came back", "it is wrong")
+    for since in (clock(), clock(), clock() + timedelta(days=1)):
+        clock.now += timedelta(minutes=1)
+        assert not alerts._send(Notice(News.NEW, problem, since))
+    for endpoint in found.endpoints.all():
+        told(found, endpoint)
+    assert [row["data"]["key"] for row in receiver.told].count("came back") == 2, "once for each time"
 
 
 # --- where it may lead ------------------------------------------------------------------------------------------

@@ -92,8 +92,8 @@ class Alerts:
         self._channels = channels
         self._away: dict[str, Told] = {}
         """What was told about Redis itself: it cannot be kept there."""
-        self._endpoints_told: set[tuple[News, str]] = set()
-        """Of what no channel has taken yet, and is sent again."""
+        self._endpoints_told: set[tuple[News, str, datetime]] = set()
+        """Of what no channel has taken yet, and is sent again; by when the cause began, for it may come back."""
         self._paused_until = services.clock()
 
     def tick(self) -> None:
@@ -138,28 +138,30 @@ class Alerts:
         """Whether one channel took it at least; else it is tried again after a pause."""
         if self._now() < self._paused_until:
             return False
-        mark = (notice.news, notice.problem.key)
-        if mark not in self._endpoints_told:
-            self._tell_endpoints(notice)
+        mark = (notice.news, notice.problem.key, notice.since.replace(microsecond=0))  # Redis keeps milliseconds
+        if mark not in self._endpoints_told and self._tell_endpoints(notice):
+            self._endpoints_told.add(mark)
         failed = [sentence for channel in self._channels if (sentence := _failed(channel, notice))]
         for sentence in failed:
             log.error("an alert could not be sent", reason=sentence)
         if len(failed) < len(self._channels) or not self._channels:
             self._endpoints_told.discard(mark)
             return True
-        self._endpoints_told.add(mark)
         self._paused_until = self._now() + PAUSE
         return False
 
     def _has_listeners(self) -> bool:
         return bool(self._channels or self._services.settings.heartbeat_url or self._services.endpoints.any())
 
-    def _tell_endpoints(self, notice: Notice) -> None:
+    def _tell_endpoints(self, notice: Notice) -> bool:
+        """Whether it was written down for them."""
         told = {"news": notice.news.value, "key": notice.problem.key, "text": notice.sentence()}
         try:
             self._services.feed.tell(EventType.ALERT, None, told | {"since": notice.since.isoformat()}, now=self._now())
         except (RedisError, OSError):
             log.warning("endpoints are not told: Redis is away")
+            return False
+        return True
 
     def _beat(self, url: str) -> None:
         if not self._services.alerting.turn("heartbeat", HEARTBEAT):
