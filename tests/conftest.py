@@ -18,7 +18,7 @@ from integration_app.bootstrap import Services
 from integration_app.cli import main
 from integration_app.local.stack import Stack, known_names
 from integration_app.providers.registry import specs
-from integration_app.store import accounts
+from integration_app.store import accounts, vault
 from integration_app.store.connections import connect
 from integration_app.store.identity import Identity
 from tests.sandbox_control import SandboxControl
@@ -56,12 +56,18 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.stop()
 
 
+@pytest.fixture(autouse=True)
+def _keys_of_no_store() -> None:
+    """The keys belong to the process: those of an earlier test are of its store, which may be gone."""
+    vault.use(vault.Vault())
+    accounts.use(accounts.Accounts())
+
+
 @pytest.fixture
 def redis(backing: Stack) -> Iterator[Redis]:
     with connect(backing.env["REDIS_URL"], decode=True) as client:
         client.flushall()
         Identity(client).init(now=datetime.now(UTC))
-        accounts.use(accounts.Accounts())  # what an earlier test used belongs to another store
         yield client
 
 
