@@ -165,6 +165,7 @@ def test_an_operator_has_an_endpoint_told(site: Site, open_page: Opened) -> None
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_text("whsec_").wait_for()
     page.get_by_role("button", name="Send a test").click()
+    page.get_by_text("is on its way").wait_for()  # a reload into the middle of a navigation would fail
     for _ in range(50):
         page.reload()
         if page.get_by_text("an address that may not be called").count():
