@@ -3,4 +3,4 @@
 -- @returns nothing
 -- @repeat each uid is promoted once a minute
 -- @include promote enqueue
-for i, uid in ipairs(promote(now_ms, 60000, 1000)) do enqueue(uid, salt .. i, stamp) end
+enqueue(promote(now_ms, 60000, 250), 1, salt, stamp)

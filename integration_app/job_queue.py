@@ -63,7 +63,8 @@ class JobQueue:
 
 
 def _constants(queue: Queue, model: Job) -> dict[str, str | int]:
-    fields = {name: value for name, value in model.to_dict().items() if name not in _OWN}
+    # what is empty says nothing, and RQ reads what is lacking the same way
+    fields = {name: value for name, value in model.to_dict().items() if name not in _OWN and value not in ("", None)}
     fields["origin"] = queue.name
     return {
         "rq_queues": _quoted(Queue.redis_queues_keys),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-if os.environ.get("WORKER_CLASS") == "gevent":  # before anything else is imported: it patches the standard library
+if (os.environ.get("WORKER_CLASS") or "gevent") == "gevent" and __name__ == "__main__":
+    # before anything else is imported: it patches the standard library
     from gevent import monkey
 
     monkey.patch_all()
@@ -54,9 +55,9 @@ TWICE_SECONDS = 1.0
 )
 def main(slots: int, grace: float | None) -> None:
     """Send what waits in the outboxes to Omi."""
-    kind = os.environ.get("WORKER_CLASS") or "threads"
+    kind = os.environ.get("WORKER_CLASS") or "gevent"
     if kind not in ("threads", "gevent"):
-        click.echo(f"WORKER_CLASS must be threads or gevent, not {kind}", err=True)
+        click.echo(f"WORKER_CLASS must be gevent or threads, not {kind}", err=True)
         sys.exit(2)
     try:
         services = bootstrap.build(connections=slots)

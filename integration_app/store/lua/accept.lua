@@ -8,7 +8,7 @@
 -- @returns more than any of its uids may have,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue sure mine load feed
+-- @include count enqueue sure mine feed
 --
 -- `entries`: the sender and its domain as lists name them, a line each: an address may hold spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
@@ -109,17 +109,20 @@ local function rebuild_outbox(uid)
 end
 
 local seq = redis.call('INCR', K.seq)
-redis.call('HSET', message, 'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #takers,
-  'size', size)
+local fields = {'envelope', envelope, 'content', content, 'seq', seq, 'epoch', epoch, 'pending', #takers, 'size', size}
+for _, taker in ipairs(takers) do
+  table.insert(fields, 'state:' .. taker[1])
+  table.insert(fields, taker[3] == '1' and 'quarantined' or 'waiting')
+end
+redis.call('HSET', message, unpack(fields))
 sure('ZADD', K.messages, now_ms, id)
-local names, trust, held = {}, {}, 0
-for i, taker in ipairs(takers) do
+local names, trust, held, hinted = {}, {}, 0, {}
+for _, taker in ipairs(takers) do
   local uid, verdict, is_held = unpack(taker)
-  weigh(id, uid, is_held == '1' and 'held' or 'bytes', 1)
+  redis.call('HINCRBY', K.load .. uid, is_held == '1' and 'held' or 'bytes', size)
   local kind = is_held == '1' and 'held_' or ''
   redis.call('HINCRBY', today(uid), kind .. 'messages', 1)
-  redis.call('HINCRBY', today(uid), kind .. 'bytes', size)
-  redis.call('EXPIRE', today(uid), 172800)
+  if redis.call('HINCRBY', today(uid), kind .. 'bytes', size) == size then redis.call('EXPIRE', today(uid), 172800) end
   if sender ~= '' and redis.call('INCR', sent(uid)) == 1 then redis.call('EXPIRE', sent(uid), 120) end
   table.insert(names, '"' .. uid .. '"')
   table.insert(trust, '"' .. uid .. '":' .. verdict)
@@ -127,16 +130,14 @@ for i, taker in ipairs(takers) do
   redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max)
   if is_held == '1' then
     held = held + 1
-    redis.call('HSET', message, 'state:' .. uid, 'quarantined')
     sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
     feed('message.held', uid, id, now_ms)
   else
-    redis.call('HSET', message, 'state:' .. uid, 'waiting')
     if redis.call('TYPE', K.outbox .. uid).ok ~= 'zset' then rebuild_outbox(uid) end
     sure('ZADD', K.outbox .. uid, seq, id)
     local at = due
     if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows
-      enqueue(uid, id .. '-' .. i, stamp)
+      table.insert(hinted, uid)
       at = hint_due
     end
     local score = sure('ZSCORE', K.due, uid)
@@ -144,6 +145,7 @@ for i, taker in ipairs(takers) do
     feed('message.accepted', uid, id, now_ms)
   end
 end
+enqueue(hinted, 1, id, stamp)
 local who = ',"uids":[' .. table.concat(names, ',') .. '],"trust":{' .. table.concat(trust, ',') .. '}}'
 redis.call('RPUSH', story, string.sub(event, 1, -2) .. who)
 if #uids == 0 then

@@ -24,15 +24,20 @@ if kind == '' then redis.call('HSET', delivery, 'set_aside', 1) end
 if settling_ms > 0 then redis.call('SET', settling, settled_iso, 'PX', settling_ms) end
 redis.call('ZADD', open, seq, id)
 for i = 1, count do
-  local message = K.message .. more[i]
-  redis.call('HSET', message, 'state:' .. uid, 'sending', 'last:' .. uid, now_ms)
-  if is_anew == '1' then redis.call('HDEL', message, 'tried:' .. uid) end
-  redis.call('HSETNX', message, 'tried:' .. uid, now_iso)
-  local text = more[i + count]
-  if text ~= '' and redis.call('HSETNX', message, 'prepared', text) == 1 then
-    redis.call('HSET', message, 'parts', 1)
+  local message, text = K.message .. more[i], more[i + count]
+  local tried, prepared = unpack(redis.call('HMGET', message, 'tried:' .. uid, 'prepared'))
+  local fields = {'state:' .. uid, 'sending', 'last:' .. uid, now_ms}
+  local function note(name, value)
+    table.insert(fields, name)
+    table.insert(fields, value)
+  end
+  if is_anew == '1' or not tried then note('tried:' .. uid, now_iso) end
+  if text ~= '' and not prepared then
+    note('prepared', text)
+    note('parts', 1)
     redis.call('HDEL', message, 'content')
   end
+  redis.call('HSET', message, unpack(fields))
   if event ~= '' then tell(more[i], event) end
 end
 return 0

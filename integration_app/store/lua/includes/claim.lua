@@ -5,7 +5,7 @@ local function claim(uid, now, lease_ms, salt)
   local holder = redis.call('GET', lease)
   -- ours already: the first answer was lost, and the client asks again
   if holder and string.sub(holder, -#salt) == salt then return holder end
-  local left = redis.call('PTTL', lease)
+  local left = holder and redis.call('PTTL', lease) or 0
   if left > 0 then
     -- come back when that lease ends; its holder moves this when it is done
     redis.call('ZADD', K.due, 'XX', string.format('%d', now + left), uid)

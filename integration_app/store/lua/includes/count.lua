@@ -1,6 +1,6 @@
 --- Count `name`, `by` or 1, in all, and in its five minutes of the last week. Figures for people: no fault in them stops any work.
 local function count(rates, name, by)
-  redis.pcall('HINCRBY', K.counters, name, by or 1)
-  redis.pcall('HINCRBY', rates, name, by or 1)
-  redis.pcall('EXPIRE', rates, 700000)
+  by = tonumber(by or 1)
+  redis.pcall('HINCRBY', K.counters, name, by)
+  if redis.pcall('HINCRBY', rates, name, by) == by then redis.pcall('EXPIRE', rates, 700000) end
 end

@@ -23,9 +23,11 @@ local function look(uid, after, limit, content_max, gate_keys)
     table.insert(open, redis.call('HGETALL', K.delivery .. id))
   end
   local gates = {}
-  for _, key in ipairs(gate_keys) do table.insert(gates, redis.call('HGETALL', key)) end
+  local any_gate = redis.call('EXISTS', unpack(gate_keys)) > 0  -- nearly always there is none
+  for _, key in ipairs(gate_keys) do table.insert(gates, any_gate and redis.call('HGETALL', key) or {}) end
+  local epoch, epoch_ms = unpack(redis.call('HMGET', K.store, 'epoch', 'epoch_ms'))
   return {rows, open, gates, redis.call('HGETALL', K.installation .. uid),
     redis.call('SMEMBERS', K.phones .. uid), redis.call('ZSCORE', K.booked, uid), redis.call('PTTL', K.lease .. uid),
-    redis.call('HGET', K.store, 'epoch'), redis.call('HGET', K.held, uid), redis.call('HGET', K.store, 'epoch_ms'),
+    epoch, redis.call('HGET', K.held, uid), epoch_ms,
     redis.call('ZREVRANGE', K.outbox .. uid, 0, 0, 'WITHSCORES')[2] or false}
 end

@@ -7,12 +7,12 @@ end
 -- Leave the outbox for good. `keep` seconds from the end of the last recipient; the longest wish wins.
 local function finish(id, uid, state, event, keep)
   local message = K.message .. id
-  weigh(id, uid, redis.call('HGET', message, 'state:' .. uid) == 'quarantined' and 'held' or 'bytes', -1)
-  redis.call('HSET', message, 'state:' .. uid, state)
+  local size, before, kept = unpack(redis.call('HMGET', message, 'size', 'state:' .. uid, 'keep'))
+  if size then redis.call('HINCRBY', K.load .. uid, before == 'quarantined' and 'held' or 'bytes', -size) end
+  keep = math.max(tonumber(kept or 0), tonumber(keep))
+  redis.call('HSET', message, 'state:' .. uid, state, 'keep', keep)
   tell(id, event)
   redis.call('ZREM', K.outbox .. uid, id)
-  keep = math.max(tonumber(redis.call('HGET', message, 'keep') or 0), tonumber(keep))
-  redis.call('HSET', message, 'keep', keep)
   if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
     redis.call('EXPIRE', message, keep)
     redis.call('EXPIRE', K.story .. id, keep)
