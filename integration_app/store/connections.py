@@ -9,10 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
+
+from integration_app.store import vault
 
 CONNECTIONS_MAX = 2**31
 """As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
@@ -55,6 +58,14 @@ class SharedPool(ConnectionPool):
         self._idle.append((connection, time.monotonic()))
 
 
+class _Packer(HiredisRespSerializer):
+    """hiredis encodes strictly, and sealed values are bytes in the clothes of text."""
+
+    def pack(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = super().pack(*(vault.as_bytes(arg) if isinstance(arg, str) else arg for arg in args))
+        return packed
+
+
 class _ManagedConnection(SentinelManagedConnection):
     """redis-py leaves a connection behind sentinels open after a time-out; its late answer would be taken for that of
     the next command.
@@ -71,6 +82,8 @@ def connect(url: str, *, decode: bool, timeout: float = 2.0, greet: Callable[[An
     """
     options: dict[str, Any] = {
         "decode_responses": decode,
+        "encoding_errors": "surrogateescape",  # sealed values are bytes: read and written back as they are
+        "command_packer": _Packer(),
         "socket_connect_timeout": timeout,
         "socket_timeout": timeout,
         "health_check_interval": 30,

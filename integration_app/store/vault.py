@@ -1,7 +1,9 @@
 """People's words and addresses at rest: sealed under DATA_KEYS, so that a copy of Redis says nothing.
 
-A sealed value is `e1.<key>.<base64>`: AES-256-GCM under the newest key, bound to what kind of value it is. What was
-written before there was a key is read as it stands. Phones, and addresses that are looked up, are keyed digests; a
+A sealed value is FF 02, four bytes that say which key, a nonce, and the text, compressed, under AES-256-GCM, bound to what
+kind of value it is. Those are bytes: the clients of Redis take them for text with surrogate escapes (PEP 383). Values
+that are listed, or were written earlier, are `e1.<key>.<base64>`, not compressed; what was written before there was a key is read as it stands.
+Phones, and addresses that are looked up, are keyed digests; a
 phone in a list is sealed so that the same number gives the same text (AES-SIV, RFC 5297).
 """
 
@@ -18,8 +20,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from integration_app.errors import StoreUnfit
+from integration_app.store.compression import compress, decompress
 
-_MARK = "e1."
+_MARK, _TEXT_MARK = "\udcff\x02", "e1."
+"""No text begins with the first: it stands for the byte FF, which UTF-8 does not have."""
+_BYTES = ("utf-8", "surrogateescape")
+_ID = 4
+_LISTED = ("address",)
+"""Kinds that stand in lists with blanks between, so they are sealed as text."""
 PLAIN = "plain"
 """In the place of a key: write as it is. For the time in which not every process knows the key yet."""
 _NONCE = 12
@@ -53,16 +61,25 @@ class Vault:
         if not self._is_on:
             return text
         key, nonce = self._keys[0], secrets.token_bytes(_NONCE)
-        sealed = nonce + key.gcm.encrypt(nonce, text.encode("utf-8", "surrogatepass"), kind.encode())
-        return f"{_MARK}{key.id}.{base64.b64encode(sealed).decode()}"
+        said = text.encode("utf-8", "surrogatepass")
+        if kind in _LISTED:
+            return _in_text(key, nonce + key.gcm.encrypt(nonce, said, kind.encode()))
+        sealed = key.gcm.encrypt(nonce, compress(said), kind.encode())
+        return _MARK + (bytes.fromhex(key.id) + nonce + sealed).decode(*_BYTES)
 
     def open(self, kind: str, raw: str) -> str:
         """Raises `KeyMissing`."""
-        if not raw.startswith(_MARK):
+        if raw.startswith(_MARK):
+            sealed = raw[len(_MARK) :].encode(*_BYTES)
+            key, sealed, is_small = self._key(sealed[:_ID].hex()), sealed[_ID:], True
+        elif raw.startswith(_TEXT_MARK):
+            key, sealed = self._parts(raw)
+            is_small = False
+        else:
             return raw
-        key, sealed = self._parts(raw)
         try:
-            return key.gcm.decrypt(sealed[:_NONCE], sealed[_NONCE:], kind.encode()).decode("utf-8", "surrogatepass")
+            opened = key.gcm.decrypt(sealed[:_NONCE], sealed[_NONCE:], kind.encode())
+            return (decompress(opened) if is_small else opened).decode("utf-8", "surrogatepass")
         except (InvalidTag, ValueError):
             raise ValueError(f"a sealed {kind} is spoilt") from None
 
@@ -70,18 +87,15 @@ class Vault:
         """Sealed, and the same each time: fit for a set."""
         if not self._is_on:
             return text
-        return f"{_MARK}{self._keys[0].id}.{base64.b64encode(self._keys[0].siv.encrypt(text.encode(), None)).decode()}"
+        return self.members(text)[0]
 
     def members(self, text: str) -> list[str]:
         """Every form in which it may stand in a set."""
-        forms = [
-            f"{_MARK}{key.id}.{base64.b64encode(key.siv.encrypt(text.encode(), None)).decode()}" for key in self._keys
-        ]
-        return [*forms, text]
+        return [*(_in_text(key, key.siv.encrypt(text.encode(), None)) for key in self._keys), text]
 
     def open_member(self, raw: str) -> str:
         """Raises `KeyMissing`."""
-        if not raw.startswith(_MARK):
+        if not raw.startswith(_TEXT_MARK):
             return raw
         key, sealed = self._parts(raw)
         try:
@@ -98,21 +112,39 @@ class Vault:
         return self.names(kind, value)[0 if self._is_on else -1]
 
     def is_current(self, raw: str) -> bool:
-        """Whether it is sealed under the newest key."""
-        return raw.startswith(_MARK) is False if not self._is_on else raw.startswith(f"{_MARK}{self._keys[0].id}.")
+        """Whether it is sealed under the newest key, or open where there is none."""
+        if not self._is_on:
+            return not raw.startswith((_MARK, _TEXT_MARK))
+        newest = self._keys[0].id
+        if raw.startswith(_MARK):
+            return raw[: len(_MARK) + _ID].encode(*_BYTES)[len(_MARK) :][:_ID].hex() == newest
+        return raw.startswith(f"{_TEXT_MARK}{newest}.")
 
     def _digest(self, key: _Key, kind: str, value: str) -> str:
         said = f"{kind}\x1f{value}".encode("utf-8", "surrogatepass")
         return hmac.new(key.index, said, hashlib.sha256).hexdigest()[:32]
 
-    def _parts(self, raw: str) -> tuple[_Key, bytes]:
-        name, _, data = raw.removeprefix(_MARK).partition(".")
+    def _key(self, name: str) -> _Key:
         if name not in self._by_id:
             raise KeyMissing(f"DATA_KEYS lacks the key {name}, under which data of this Redis is sealed")
+        return self._by_id[name]
+
+    def _parts(self, raw: str) -> tuple[_Key, bytes]:
+        name, _, data = raw.removeprefix(_TEXT_MARK).partition(".")
+        key = self._key(name)
         try:
-            return self._by_id[name], base64.b64decode(data, validate=True)
+            return key, base64.b64decode(data, validate=True)
         except ValueError:
             raise ValueError("a sealed value is spoilt") from None
+
+
+def as_bytes(value: str) -> str | bytes:
+    """A sealed value as it lies in Redis; anything else as it is."""
+    return value.encode(*_BYTES) if value.startswith(_MARK) else value
+
+
+def _in_text(key: _Key, sealed: bytes) -> str:
+    return f"{_TEXT_MARK}{key.id}.{base64.b64encode(sealed).decode()}"
 
 
 def _derived(secret: str) -> _Key:
