@@ -32,8 +32,7 @@ from integration_app.model import (
     Route,
 )
 from integration_app.providers import registry
-from integration_app.store import codec
-from integration_app.store.compression import zstd
+from integration_app.store import codec, compression
 
 SIZE = 16 * 1024
 _SAMPLES = 8_000
@@ -43,9 +42,9 @@ _STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 def main() -> None:
     dice = random.Random(7)  # noqa: S311 - made-up values
     values = [value.encode() for value in _values(dice)]
-    trained = zstd.train_dict(values, SIZE)
+    trained = compression.zstd.train_dict(values, SIZE)  # type: ignore[attr-defined]
     Path(sys.argv[1]).write_bytes(trained.dict_content)
-    print(f"{len(values)} values, {sum(map(len, values))} bytes; {len(trained.dict_content)} bytes")  # noqa: T201
+    print(f"{len(values)} values, {sum(map(len, values))} bytes; {len(trained.dict_content)} bytes")
 
 
 def _values(dice: random.Random) -> Iterator[str]:
@@ -75,7 +74,9 @@ def _message(dice: random.Random, provider: str, words: list[str]) -> InboundMes
     at = _STARTED + timedelta(seconds=dice.uniform(0, 3e8))
     mail = provider in ("amazon-ses", "mailgun", "postmark", "raw-mail", "resend", "sendgrid")
     event = _id(dice, provider)
-    sender = f"{dice.choice(words).strip().lower()}@{dice.choice(('example.com', 'gmail.com'))}" if mail else _phone(dice)
+    sender = (
+        f"{dice.choice(words).strip().lower()}@{dice.choice(('example.com', 'gmail.com'))}" if mail else _phone(dice)
+    )
     plain = InboundMessage(
         provider=provider, event_id=event, dedupe_keys=(f"{provider}:{event}",),
         channel="email" if mail else dice.choice(("sms", "sms", "whatsapp", "telegram")),
@@ -94,7 +95,9 @@ def _message(dice: random.Random, provider: str, words: list[str]) -> InboundMes
             text=_text(dice, words, dice.randint(20, 200)),
             subject=_text(dice, words, 5),
             headers=(("from", sender), ("message-id", f"<{event}@example.com>"), ("date", at.isoformat())),
-            attachments=(Attachment(name="photo.jpg", content_type="image/jpeg", size=1000),) if dice.random() < 0.1 else (),
+            attachments=(Attachment(name="photo.jpg", content_type="image/jpeg", size=1000),)
+            if dice.random() < 0.1
+            else (),
         ),
     )
 

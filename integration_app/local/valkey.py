@@ -18,10 +18,10 @@ class ServerMissingError(Exception):
 
 
 def durable(folder: Path) -> dict[str, str]:
-    """Every write is on the disk before it is acknowledged, and nothing is evicted."""
+    """Every write is on the disk before it is acknowledged, and nothing is evicted. A message is kept as one block."""
     return {
         "dir": str(folder.resolve()), "appendonly": "yes", "appendfsync": "always", "save": "",
-        "maxmemory-policy": "noeviction",
+        "maxmemory-policy": "noeviction", "hash-max-listpack-value": "1024",
     }  # fmt: skip
 
 

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from integration_app.model import (
-    AnyEvent,
     Attachment,
     Content,
     Delivery,
     DeliveryState,
-    Event,
     Evidence,
     Hints,
     InboundMessage,
@@ -32,11 +29,8 @@ from integration_app.model import (
     Then,
     Through,
     UserRule,
-    Verdict,
-    read_event,
 )
 from integration_app.store import vault
-from integration_app.store.accounts import name_of, uid_of
 
 VERSION = 1
 """Of every value below, written with it. Readers tolerate what they do not know, so it only counts up where an old
@@ -63,33 +57,6 @@ def from_ms(value: str | float) -> datetime:
 
 def moment(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value) if value else None
-
-
-def dump_event(event: Event) -> str:
-    """With `"uid":null` where it concerns all: a script may put a uid there."""
-    return dumps(of_whom({"at": event.at, "uid": event.uid} | event.as_dict(), name_of))
-
-
-def load_event(raw: str) -> AnyEvent:
-    """Never raises for what another version wrote, as `read_event`."""
-    return read_event(of_whom(json.loads(raw), uid_of))
-
-
-def of_whom(values: dict[str, Any], called: Callable[[str], str]) -> dict[str, Any]:
-    """An event's fields, with every uid in them as it is `called`."""
-    changed: dict[str, Any] = {}
-    if values.get("uid"):
-        changed["uid"] = called(values["uid"])
-    if values.get("uids"):
-        changed["uids"] = list(map(called, values["uids"]))
-    if isinstance(values.get("trust"), dict):
-        changed["trust"] = {called(uid): verdict for uid, verdict in values["trust"].items()}
-    return values | changed
-
-
-def dump_verdict(verdict: Verdict) -> str:
-    """As the story tells it."""
-    return dumps({"level": verdict.trust, "why": verdict.why})
 
 
 def dump_envelope(message: InboundMessage, control: str | None = None) -> str:

@@ -19,7 +19,7 @@ else:
 
 _FILE = Path(__file__).with_name("dictionary.zstd")
 _MAGIC = (0xFD2FB528).to_bytes(4, "little")
-_OPTIONS = {
+_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.dict_id_flag: 0,
     zstd.CompressionParameter.checksum_flag: 0,  # what is sealed is authenticated

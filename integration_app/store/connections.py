@@ -62,7 +62,8 @@ class _Packer(HiredisRespSerializer):
     """hiredis encodes strictly, and sealed values are bytes in the clothes of text."""
 
     def pack(self, *args: Any) -> list[bytes]:
-        packed: list[bytes] = super().pack(*(vault.as_bytes(arg) if isinstance(arg, str) else arg for arg in args))
+        given: Any = (vault.as_bytes(arg) if isinstance(arg, str) else arg for arg in args)
+        packed: list[bytes] = super().pack(*given)
         return packed
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from integration_app.model import Delivery, DroppedByOperator, Replayed
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, stories
 from integration_app.store.scripts import load
 
 _REMEMBER = timedelta(days=30)
@@ -60,11 +60,11 @@ class DeadLetters:
 
         Omi is read before anything is sent, unless `blind`.
         """
-        return int(self._one(id=delivery_id, now_ms=codec.ms(now), event=codec.dump_event(event), blind=_flag(blind)))
+        return int(self._one(id=delivery_id, now_ms=codec.ms(now), event=stories.dump(event), blind=_flag(blind)))
 
     def drop(self, delivery_id: str, *, event: DroppedByOperator) -> bool:
         """Drop one dead letter and its text."""
-        return bool(self._drop(delivery=keys.delivery(delivery_id), id=delivery_id, event=codec.dump_event(event)))
+        return bool(self._drop(delivery=keys.delivery(delivery_id), id=delivery_id, event=stories.dump(event)))
 
     # --- replays of many ----------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class DeadLetters:
                     ids=keys.replay_ids(replay_id),
                     replay_id=replay_id,
                     now_ms=codec.ms(now),
-                    event=codec.dump_event(Replayed(at=now, replay=replay_id)),
+                    event=stories.dump(Replayed(at=now, replay=replay_id)),
                 )
             )
         return moved

@@ -11,7 +11,7 @@ from redis import Redis
 
 from integration_app.errors import LeaseLost
 from integration_app.model import Begun, Delivery, DeliveryState, PreparedText, Reason, Settled
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, stories
 from integration_app.store.accounts import name_of
 from integration_app.store.due import DueSet, Lease
 from integration_app.store.rate_limiter import RateLimiter
@@ -93,7 +93,7 @@ class Deliveries:
             settled_iso=(now + self.settle_pause).isoformat(),
             is_anew=int(delivery.first_tried_at == now),
             kind=delivery.lane.kind.value if calls else "",
-            event=codec.dump_event(event) if calls else "",
+            event=stories.dump(event) if calls else "",
             count=len(delivery.message_ids),
             more=[
                 *delivery.message_ids,
@@ -145,7 +145,7 @@ class Deliveries:
             is_final=int(state.message_state.is_final),
             keep=int(retention.total_seconds()),
             now_ms=codec.ms(now),
-            event=codec.dump_event(event),
+            event=stories.dump(event),
             is_untried=int(untried),
             settling_ms=int(self.settle_pause.total_seconds() * 1000) if settles else 0,
             now_iso=now.isoformat(),
@@ -179,7 +179,7 @@ class Deliveries:
             id=delivery.id,
             keep=int(self._text_retention.total_seconds()),
             now_ms=codec.ms(now),
-            event=codec.dump_event(event),
+            event=stories.dump(event),
         )
 
     def get(self, delivery_id: str) -> Delivery | None:

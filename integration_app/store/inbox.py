@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from integration_app.model import (
     SeenInOmi,
     Story,
 )
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, stories
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.installations import inbox_tokens
@@ -63,7 +62,7 @@ class Inbox:
             id=message_id,
             prepared=codec.dump_prepared(parts[0]),
             now_ms=codec.ms(now),
-            event=codec.dump_event(PartMade(at=now, of=message_id)),
+            event=stories.dump(PartMade(at=now, of=message_id)),
             others=list(map(codec.dump_prepared, parts[1:])),
         )
         return codec.load_prepared(str(kept))
@@ -128,12 +127,12 @@ class Inbox:
             id=message_id,
             message=codec.load_message(raw["envelope"], None),
             states=_states(raw),
-            events=tuple(map(codec.load_event, events)),
+            events=tuple(stories.load(event, _names(raw)) for event in events),
         )
 
     def note(self, message_id: str, event: AnyEvent) -> None:
         """Add to a message's story, if there still is one."""
-        self._redis.rpushx(keys.story(message_id), codec.dump_event(event))
+        self._redis.rpushx(keys.story(message_id), stories.dump(event))
 
     def seen(self, message_id: str, event: SeenInOmi, made: Made | None) -> None:
         """Add to a message's story that Omi shows it, and keep what Omi made of it, as long as the message."""
@@ -141,7 +140,7 @@ class Inbox:
             message=keys.message(message_id),
             story=keys.story(message_id),
             uid=name_of(event.uid or ""),
-            event=codec.dump_event(event),
+            event=stories.dump(event),
             made=codec.dump_made(made),
         )
 
@@ -193,12 +192,12 @@ class Inbox:
         it.
         """
         key, story, name = keys.message(message_id), keys.story(message_id), name_of(uid)
-        event = codec.dump_event(DroppedByOperator(at=now, uid=uid, by="erased"))
+        event = stories.dump(DroppedByOperator(at=now, uid=uid, by="erased"))
         self._end(message=key, id=message_id, uid=name, keep=int(self._retention.total_seconds()), event=event)
 
         def forget(pipe: Any) -> None:
             raw = {str(field): str(value) for field, value in pipe.hgetall(key).items()}
-            events = [json.loads(event) for event in pipe.lrange(story, 0, -1)]
+            events = [stories.unpack(event, _names(raw)) for event in pipe.lrange(story, 0, -1)]
             lives = pipe.pttl(story)
             mine = {str(row["delivery"]) for row in events if row.get("uid") == name and row.get("delivery")}
             pipe.multi()
@@ -215,7 +214,7 @@ class Inbox:
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)
-            kept = [codec.dumps(_without(event, name)) for event in events if event.get("uid") != name]
+            kept = [stories.pack(_without(event, name)) for event in events if event.get("uid") != name]
             if kept:
                 pipe.rpush(story, *kept)
             if lives > 0:
@@ -248,6 +247,11 @@ class Inbox:
 
     def count(self) -> int:
         return int(self._redis.zcard(keys.MESSAGES))
+
+
+def _names(raw: dict[str, str]) -> list[str]:
+    """What the accounts that have a message are called in Redis."""
+    return [name.removeprefix("state:") for name in raw if name.startswith("state:")]
 
 
 def _states(raw: dict[str, str]) -> dict[str, MessageState]:

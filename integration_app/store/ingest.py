@@ -14,7 +14,7 @@ from redis import Redis
 from integration_app.errors import StoreUnfit
 from integration_app.model import InboundMessage, Received, Route, Verdict
 from integration_app.model.imports import IMPORT
-from integration_app.store import codec, due, inbox, keys
+from integration_app.store import codec, due, inbox, keys, stories
 from integration_app.store.accounts import look_again, name_of
 from integration_app.store.installations import inbox_tokens, phone_keys
 from integration_app.store.replication import NO_REPLICATION, Replication
@@ -125,7 +125,7 @@ class Ingest:
             now_ms=codec.ms(now),
             dedupe_ttl=int(DEDUPE_TTL.total_seconds()),
             unread_ttl=int(self._retention.total_seconds()),
-            event=codec.dump_event(event),
+            event=stories.dump(event),
             of_max=-inbox.LISTED_MAX - 1,
             stamp=self._jobs.stamp(now),
             due=codec.ms(due_at),
@@ -179,7 +179,7 @@ class Ingest:
 def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, verdict in zip(("unlisted", "listed", "unproven", "stranger"), verdicts, strict=True):
-        found |= {name: codec.dump_verdict(verdict), f"{name}_held": int(verdict.is_held)}
+        found |= {name: stories.dump_verdict(verdict), f"{name}_held": int(verdict.is_held)}
     return found
 
 

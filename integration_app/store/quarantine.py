@@ -9,7 +9,7 @@ from redis import Redis
 
 from integration_app.errors import LeaseLost
 from integration_app.model import DroppedFromQuarantine, HeldByRule, Released
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, stories
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.scripts import load
@@ -40,14 +40,14 @@ class Quarantine:
             uid=name_of(lease.uid),
             token=lease.token,
             now_ms=codec.ms(now),
-            event=codec.dump_event(HeldByRule(at=now, uid=lease.uid)),
+            event=stories.dump(HeldByRule(at=now, uid=lease.uid)),
         )
         if done < 0:
             raise LeaseLost("the lease was lost before a message was held")
 
     def release(self, message_id: str, uid: str, *, by: str, now: datetime) -> bool:
         """Have it delivered like any other, in all its parts. False when it is not held for this uid (any more)."""
-        event = codec.dump_event(Released(at=now, uid=uid, by=by))
+        event = stories.dump(Released(at=now, uid=uid, by=by))
         done = [
             self._release(message=keys.message(part), id=part, uid=name_of(uid), now_ms=codec.ms(now), event=event)
             for part in self._parts(message_id)
@@ -56,7 +56,7 @@ class Quarantine:
 
     def drop(self, message_id: str, uid: str, *, why: str, now: datetime) -> bool:
         """Never deliver it to this uid, nor any part of it. False when it is not held (any more)."""
-        event = codec.dump_event(DroppedFromQuarantine(at=now, uid=uid, by=why))
+        event = stories.dump(DroppedFromQuarantine(at=now, uid=uid, by=why))
         done = [
             self._drop(
                 message=keys.message(part),

@@ -5,14 +5,13 @@ Safe to stop and to run again: what has its name already keeps it, and the store
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from redis import Redis
 
-from integration_app.store import codec, keys, vault
+from integration_app.store import keys, stories, vault
 from integration_app.store.accounts import KEY_BYTES, KIND, Accounts
 
 _BEGUN = "names_begun"
@@ -56,8 +55,8 @@ class Renaming:
                 "keys": self._keys(),
                 "lists": sum(map(self._list, (*_SCORED, *_PAIRS))) + self._held(),
                 "pointers": self._sets() + sum(map(self._pointer, self._all(*_POINTERS))),
-                "messages": sum(map(self._message, self._all(keys.MESSAGE))),
                 "stories": sum(map(self._story, self._all(keys.STORY))),
+                "messages": sum(map(self._message, self._all(keys.MESSAGE))),
                 "deliveries": sum(map(self._delivery, self._all(keys.DELIVERY))),
             }
         )
@@ -119,9 +118,13 @@ class Renaming:
         return bool(done)
 
     def _story(self, key: str) -> int:
+        """Before its message: that says whose the tags are."""
         done = 0
+        fields = map(str, self._redis.hkeys(keys.message(key.removeprefix(keys.STORY))))
+        names = [name.removeprefix("state:") for name in fields if name.startswith("state:")]
+        names += [self._called(name) for name in names]
         for place, row in enumerate(map(str, self._redis.lrange(key, 0, -1))):
-            after = codec.dumps(codec.of_whom(json.loads(row), self._called))
+            after = stories.pack(stories.of_whom(stories.unpack(row, names), self._called))
             if after != row:
                 self._redis.lset(key, place, after)
                 done += 1

@@ -1,10 +1,10 @@
 """People's words and addresses at rest: sealed under DATA_KEYS, so that a copy of Redis says nothing.
 
-A sealed value is FF 02, four bytes that say which key, a nonce, and the text, compressed, under AES-256-GCM, bound to what
-kind of value it is. Those are bytes: the clients of Redis take them for text with surrogate escapes (PEP 383). Values
-that are listed, or were written earlier, are `e1.<key>.<base64>`, not compressed; what was written before there was a key is read as it stands.
-Phones, and addresses that are looked up, are keyed digests; a
-phone in a list is sealed so that the same number gives the same text (AES-SIV, RFC 5297).
+A sealed value is FF 02, four bytes that say which key, a nonce, and the text, compressed, under AES-256-GCM, bound to
+what kind of value it is. Those are bytes: the clients of Redis take them for text with surrogate escapes (PEP 383).
+Values that are listed, or were written earlier, are `e1.<key>.<base64>`, not compressed; what was written before there
+was a key is read as it stands. Phones, and addresses that are looked up, are keyed digests; a phone in a list is sealed
+so that the same number gives the same text (AES-SIV, RFC 5297).
 """
 
 from __future__ import annotations

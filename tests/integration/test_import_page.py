@@ -16,7 +16,7 @@ from redis import Redis
 
 from integration_app.bootstrap import Services
 from integration_app.model import ImportState, ImportStatus, Preferences
-from integration_app.store import keys
+from integration_app.store import keys, vault
 from integration_app.transfer import apart
 from integration_app.transfer.apart import read_apart
 from integration_app.transfer.items import UnreadableFile
@@ -232,7 +232,7 @@ def test_rotating_a_key_takes_an_import_along_with_its_end(
     old, new = "1" * 64, "2" * 64
     services = build(DATA_KEYS=old)
     upload(sign_in(create_app(services), sandbox, "u"), "chat.txt", CHAT.encode())
-    key = str(redis.lindex(keys.import_items("u"), 0)).split(".")[1]
+    key = vault.current()._keys[0].id
     redis.rpush(keys.NOTICES, f"e1.{key}.AAAA")
     services = build(DATA_KEYS=f"{new},{old}")
     done = services.rotation.run()

@@ -8,7 +8,7 @@
 -- @returns more than any of its uids may have,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue sure mine feed
+-- @include count enqueue sure mine feed tag
 --
 -- `entries`: the sender and its domain as lists name them, a line each: an address may hold spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
@@ -124,8 +124,8 @@ for _, taker in ipairs(takers) do
   redis.call('HINCRBY', today(uid), kind .. 'messages', 1)
   if redis.call('HINCRBY', today(uid), kind .. 'bytes', size) == size then redis.call('EXPIRE', today(uid), 172800) end
   if sender ~= '' and redis.call('INCR', sent(uid)) == 1 then redis.call('EXPIRE', sent(uid), 120) end
-  table.insert(names, '"' .. uid .. '"')
-  table.insert(trust, '"' .. uid .. '":' .. verdict)
+  table.insert(names, '"' .. tag(uid) .. '"')
+  table.insert(trust, verdict)
   sure('ZADD', K.of .. uid, seq, id)
   redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max)
   if is_held == '1' then
@@ -146,7 +146,7 @@ for _, taker in ipairs(takers) do
   end
 end
 enqueue(hinted, 1, id, stamp)
-local who = ',"uids":[' .. table.concat(names, ',') .. '],"trust":{' .. table.concat(trust, ',') .. '}}'
+local who = ',"U":[' .. table.concat(names, ',') .. '],"T":[' .. table.concat(trust, ',') .. ']}'
 redis.call('RPUSH', story, string.sub(event, 1, -2) .. who)
 if #uids == 0 then
   redis.call('EXPIRE', message, unread_ttl)

@@ -34,7 +34,6 @@ for i = 1, count do
   if is_anew == '1' or not tried then note('tried:' .. uid, now_iso) end
   if text ~= '' and not prepared then
     note('prepared', text)
-    note('parts', 1)
     redis.call('HDEL', message, 'content')
   end
   redis.call('HSET', message, unpack(fields))

@@ -19,7 +19,8 @@ if state == 'unknown' then
   end
 else
   redis.call('ZREM', open, id)
-  if state == 'withdrawn' then redis.call('DEL', delivery) else redis.call('EXPIRE', delivery, keep) end
+  -- what has ended stands in the stories; a dead letter is kept as it is
+  if state == 'parked' then redis.call('EXPIRE', delivery, keep) else redis.call('DEL', delivery) end
 end
 if state == 'parked' then redis.call('ZADD', K.parked, now_ms, id) end
 for _, message in ipairs(ids) do

@@ -1,5 +1,5 @@
 --- A message's end, and its return: the only place where state, story, `pending` and expiry change together.
--- @include load
+-- @include load tag
 local function tell(id, event)
   redis.call('RPUSH', K.story .. id, event)
 end
@@ -11,6 +11,7 @@ local function finish(id, uid, state, event, keep)
   if size then redis.call('HINCRBY', K.load .. uid, before == 'quarantined' and 'held' or 'bytes', -size) end
   keep = math.max(tonumber(kept or 0), tonumber(keep))
   redis.call('HSET', message, 'state:' .. uid, state, 'keep', keep)
+  redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid)  -- of a message that waits
   tell(id, event)
   redis.call('ZREM', K.outbox .. uid, id)
   if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
@@ -56,7 +57,7 @@ local function kept_for_others(id, uid)
   return false
 end
 
--- An event for one uid, where its JSON says `"uid":null`.
+-- An event for one uid, where its JSON says `"u":null`.
 local function for_uid(event, uid)
-  return (string.gsub(event, '"uid":null', '"uid":"' .. uid .. '"', 1))
+  return (string.gsub(event, '"u":null', '"u":"' .. tag(uid) .. '"', 1))
 end
