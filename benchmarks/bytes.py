@@ -184,7 +184,7 @@ def stored_bytes() -> list[Row]:
         run_.stack.stop_one("worker")
         delivered, kept = (_used(client) - before) / count, _kinds(client) - known
         kept_by_kind = ", ".join(f"{name} {size / count:.0f}" for name, size in kept.most_common(7))
-        ids = kept["seen"] / count
+        ids = (kept["seen-in"] + kept["seen-plan"]) / count
         services.omi.close()
     return [
         Row(

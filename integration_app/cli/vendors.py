@@ -107,7 +107,7 @@ def _take_in(found: Services, listed: Iterable[InboundMessage], *, dry_run: bool
     for message in reversed(list(listed)):
         counts["listed"] += 1
         if dry_run:
-            here = found.ingest.knows(message.dedupe_keys)
+            here = found.ingest.knows(message.dedupe_keys, now=found.clock())
             is_linked = message.control or found.installations.with_phone(message.sender)
             counts["already here" if here else would if is_linked else "for nobody"] += 1
             continue

@@ -91,6 +91,7 @@ class Ingest:
         self._retention = text_retention
         self._jobs = jobs
         self._accept = load(redis, "accept", jobs.constants)
+        self._known = load(redis, "known")
 
     def accept(
         self,
@@ -112,7 +113,7 @@ class Ingest:
         route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
-        seen = [keys.seen(key) for key in message.dedupe_keys]
+        seen = list(map(_event, message.dedupe_keys))
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
         code, *found = self._replication.run(
             self._accept,
@@ -164,16 +165,18 @@ class Ingest:
             "bytes_max": self._limits.bytes,
         }
 
-    def known(self, dedupe_keys: Sequence[str]) -> list[bool]:
+    def known(self, dedupe_keys: Sequence[str], *, now: datetime) -> list[bool]:
         """Of each whether its event has been taken in, in one round trip."""
-        pipe = self._redis.pipeline(transaction=False)
-        for key in dedupe_keys:
-            pipe.exists(keys.seen(key))
-        return list(map(bool, pipe.execute()))
+        return list(map(bool, self._known(now_ms=codec.ms(now), digests=list(map(_event, dedupe_keys)))))
 
-    def knows(self, dedupe_keys: Sequence[str]) -> bool:
+    def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
         """Whether an event of one of these keys has been taken in."""
-        return bool(self._redis.exists(*(keys.seen(key) for key in dedupe_keys)))
+        return any(self.known(dedupe_keys, now=now))
+
+
+def _event(dedupe_key: str) -> str:
+    """Dedupe keys are made of what a provider sent, so they are hashed to a fixed size."""
+    return hashlib.sha256(dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ oi:held                    hash: uid → how often its lease was taken and not g
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
 oi:sweep                   how far retention has come
 oi:seq · oi:fence          counters: the order of arrival over all messages, fencing tokens of leases
-oi:seen:<dedupe key>       id of the message that this event became; expires
+oi:seen-in:<ten days>:<n>  hash: digest of a dedupe key → id of the message that this event became; expires
+oi:seen-plan               hash: ten days → how many of those there are, and the seq at their beginning
+oi:seen:<dedupe key>       the same, as versions before 0.4 wrote it; expires
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival
@@ -129,6 +131,7 @@ DAY = f"{PREFIX}day:"
 SENT = f"{PREFIX}sent:"
 GATE = f"{PREFIX}gate:"
 GATE_UID = f"{GATE}uid:"
+SEEN, SEEN_IN, SEEN_PLAN = f"{PREFIX}seen:", f"{PREFIX}seen-in:", f"{PREFIX}seen-plan"
 THROTTLE = f"{PREFIX}throttle"
 
 TABLE = {
@@ -138,7 +141,7 @@ TABLE = {
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
-    "load": LOAD, "day": DAY, "sent": SENT,
+    "seen": SEEN, "seen_in": SEEN_IN, "seen_plan": SEEN_PLAN, "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
     "feed": FEED, "endpoints": ENDPOINTS, "due_endpoints": DUE_ENDPOINTS, "endpoint": ENDPOINT,
 }  # fmt: skip
@@ -148,11 +151,6 @@ MARKS = ("state", "tried", "last", "epoch", "suspect", "made", "free")
 """Fields of a message that stand there once for each uid, as `<mark>:<uid>`."""
 
 RATE_SLOT = timedelta(minutes=5)
-
-
-def seen(dedupe_key: str) -> str:
-    """Dedupe keys are made of what a provider sent, so they are hashed to a fixed size."""
-    return f"{PREFIX}seen:{hashlib.sha256(dedupe_key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def message(message_id: str) -> str:

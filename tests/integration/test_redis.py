@@ -85,7 +85,7 @@ def test_dead_letters_and_dedupe_keys_are_gone_after_thirty_days(
     assert state(services, message_id, "u") == "parked"
     days_pass_in_redis(redis, 29.9)
     assert CANARY in everything_in(redis)
-    assert list(redis.scan_iter(f"{keys.PREFIX}seen:*"))
+    assert list(redis.scan_iter(f"{keys.SEEN_IN}*"))
     days_pass_in_redis(redis, 0.2)
     assert CANARY not in everything_in(redis)
     assert not list(redis.scan_iter(f"{keys.PREFIX}seen:*"))

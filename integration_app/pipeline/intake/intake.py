@@ -56,7 +56,7 @@ class Intake:
             message = replace(message, control="LOOP")
         if self._pairing.is_unlink(message):
             # a second delivery of it must not end what was linked since
-            if self._ingest.knows(message.dedupe_keys) or self._pairing.unpair(message):
+            if self._ingest.knows(message.dedupe_keys, now=self._clock()) or self._pairing.unpair(message):
                 message = replace(message, control="UNLINK")
         elif self._pairing.pair(message):
             message = replace(message, control="LINK", content=Content(text="[a link code]"))

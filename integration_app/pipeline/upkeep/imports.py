@@ -64,7 +64,7 @@ class Importing:
     def draft(self, uid: str, name: str, rows: Sequence[ImportRow]) -> None:
         """Keep what is new of it until its owner says go; in the place of what was there before."""
         unique = list({row.key: row for row in rows}.values())
-        known = self._ingest.known([_key(uid, row) for row in unique])
+        known = self._ingest.known([_key(uid, row) for row in unique], now=self._clock())
         new = [row for row, is_known in zip(unique, known, strict=True) if not is_known]
         self._imports.draft(uid, name, new, len(rows) - len(new))
 

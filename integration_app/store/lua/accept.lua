@@ -8,11 +8,11 @@
 -- @returns more than any of its uids may have,
 -- @returns {1, id, uids, of them held}
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
--- @include count enqueue sure mine feed tag
+-- @include count enqueue sure mine feed tag seen
 --
 -- `entries`: the sender and its domain as lists name them, a line each: an address may hold spaces.
 -- `sender` '': whoever sends it is not limited. A `…_max` of 0: no limit. `size` in bytes.
--- `more`: the dedupe keys, then what the route needs: uids, or keys that lead to uids.
+-- `more`: the digests of the dedupe keys, then what the route needs: uids, or keys that lead to uids.
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
 -- it, on it behind a "~" (no proof is needed), and not on it; `…_held` 1 where that means quarantine.
 
@@ -20,9 +20,9 @@ local epoch = mine(now_ms)
 if not epoch then return {3} end
 redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
 for i = 1, dedupe_count do
-  local known = redis.call('GET', more[i])
+  local known = seen(more[i], now_ms)
   if known then
-    redis.call('EXPIRE', more[i], dedupe_ttl)  -- a write of this connection, for replicas to acknowledge
+    note_seen(more[i], known, now_ms, tonumber(redis.call('GET', K.seq) or 0), dedupe_ttl)  -- a write for replicas to acknowledge
     count(rates, counted .. 'duplicate')
     return {0, known}
   end
@@ -154,5 +154,5 @@ if #uids == 0 then
 end
 count(rates, counted .. (route == '' and 'recorded' or 'stored'))
 if held > 0 then count(rates, 'held:' .. string.sub(counted, 10, -2), held) end  -- webhooks:<provider>:
-for i = 1, dedupe_count do redis.call('SET', more[i], id, 'EX', dedupe_ttl) end
+for i = 1, dedupe_count do note_seen(more[i], id, now_ms, seq, dedupe_ttl) end
 return {1, id, #takers, held}
