@@ -71,7 +71,8 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         self.authority = make(folder) if tls else None
         quick = {
-            "OMI_BASE_URL": self.stub_url, "SMS_QUIET_SECONDS": "0", "SMS_MAX_WAIT_SECONDS": "0", "LOG_LEVEL": "error",
+            "OMI_BASE_URL": self.stub_url, "SMS_QUIET_SECONDS": "0", "SMS_MAX_WAIT_SECONDS": "0", "MAIL_QUIET_SECONDS": "0",
+            "MEMORY_QUIET_SECONDS": "0", "LOG_LEVEL": "error",
             "OMI_MAX_REQUESTS_PER_MINUTE": "10000000", "WEB_CONCURRENCY": str(os.cpu_count() or 1),
         }  # fmt: skip
         if self.authority:

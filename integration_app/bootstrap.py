@@ -118,6 +118,7 @@ class Services:
     settings: Settings
     providers: Mapping[str, Provider]
     providers_off: Mapping[str, int]
+    rules: Rules
     intake: Intake
     drain: Drain
     timeline: Timeline
@@ -238,6 +239,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         settings=settings,
         providers=providers,
         providers_off=registry.off(providers),
+        rules=rules,
         intake=intake,
         drain=_drain(stores, omi, _reader(settings, providers, stores, clock), rules, clock),
         timeline=Timeline(inbox=stores.inbox, estimates=estimates, clock=clock),
@@ -486,6 +488,9 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         sms_quiet=timedelta(seconds=settings.sms_quiet_seconds),
         sms_max_wait=timedelta(seconds=settings.sms_max_wait_seconds),
+        memory_quiet=timedelta(seconds=settings.memory_quiet_seconds),
+        mail_quiet=timedelta(seconds=settings.mail_quiet_seconds),
+        mail_max_wait=timedelta(seconds=settings.mail_max_wait_seconds),
         retry_horizon=timedelta(hours=settings.retry_horizon_hours),
         left_probe=timedelta(minutes=settings.left_probe_minutes),
         left_retention=timedelta(days=settings.left_retention_days),

@@ -78,6 +78,9 @@ class Settings:
     pause_days: float
     sms_quiet_seconds: float
     sms_max_wait_seconds: float
+    memory_quiet_seconds: float
+    mail_quiet_seconds: float
+    mail_max_wait_seconds: float
     job_timeout_seconds: float
     lease_seconds: float
     retry_horizon_hours: float
@@ -183,8 +186,11 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "inbox_domain": env.str("INBOX_DOMAIN", None, validate=values_of.domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
         "mail_text_source": env.str("MAIL_TEXT_SOURCE", "other_text", validate=check.OneOf(("other_text", "message"))),
-        "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 20.0, validate=not_negative),
-        "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 180.0, validate=not_negative),
+        "sms_quiet_seconds": env.float("SMS_QUIET_SECONDS", 90.0, validate=not_negative),
+        "sms_max_wait_seconds": env.float("SMS_MAX_WAIT_SECONDS", 300.0, validate=not_negative),
+        "memory_quiet_seconds": env.float("MEMORY_QUIET_SECONDS", 90.0, validate=not_negative),
+        "mail_quiet_seconds": env.float("MAIL_QUIET_SECONDS", 90.0, validate=not_negative),
+        "mail_max_wait_seconds": env.float("MAIL_MAX_WAIT_SECONDS", 600.0, validate=not_negative),
         "job_timeout_seconds": env.float("JOB_TIMEOUT_SECONDS", 160.0, validate=positive),
         "lease_seconds": env.float("LEASE_SECONDS", 180.0, validate=positive),
         "log_format": env.str("LOG_FORMAT", "json", validate=check.OneOf(LOG_FORMATS)),
@@ -240,9 +246,10 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
         reader.mistake("ACK_WAIT_MS", "must be less than REDIS_TIMEOUT_SECONDS, or the answer would come too late")
     if values["alert_webhook_url"] and not values["alert_webhook_secret"]:
         reader.mistake("ALERT_WEBHOOK_SECRET", "must be set with ALERT_WEBHOOK_URL: whsec_ and 24 bytes in base64")
-    quiet, wait = number("sms_quiet_seconds"), number("sms_max_wait_seconds")
-    if quiet is not None and wait is not None and quiet > wait:
-        reader.mistake("SMS_MAX_WAIT_SECONDS", "must not be less than SMS_QUIET_SECONDS")
+    for what in ("sms", "mail"):
+        quiet, wait = number(f"{what}_quiet_seconds"), number(f"{what}_max_wait_seconds")
+        if quiet is not None and wait is not None and quiet > wait:
+            reader.mistake(f"{what.upper()}_MAX_WAIT_SECONDS", f"must not be less than {what.upper()}_QUIET_SECONDS")
 
 
 def _plain(sentence: str) -> str:

@@ -119,6 +119,10 @@ def settings(backing: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "OMI_READ_TIMEOUT_SECONDS": "2",
         "JOB_TIMEOUT_SECONDS": "30",
         "LEASE_SECONDS": "60",
+        "SMS_QUIET_SECONDS": "20",  # tests turn the clock by hand, and look at one mail at a time
+        "SMS_MAX_WAIT_SECONDS": "180",
+        "MEMORY_QUIET_SECONDS": "0",
+        "MAIL_QUIET_SECONDS": "0",
         "DATA_KEYS": "",  # tests look at what is kept; sealed in test_at_rest.py and wherever real processes run
     }
     known = known_names()

@@ -56,7 +56,12 @@ def demo(redis: str) -> None:
     """Show the main job: start everything, send signed webhooks, show what arrived in Omi, stop everything."""
     began = time.monotonic()
     click.echo("starting Valkey, the Omi sandbox, web and worker …")
-    settings = {"SMS_QUIET_SECONDS": f"{QUIET_SECONDS}", "SMS_MAX_WAIT_SECONDS": "20"}
+    settings = {
+        "SMS_QUIET_SECONDS": f"{QUIET_SECONDS}",
+        "SMS_MAX_WAIT_SECONDS": "20",
+        "MAIL_QUIET_SECONDS": "0",
+        "MEMORY_QUIET_SECONDS": "0",
+    }
     settings |= {"WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
     try:
         with (

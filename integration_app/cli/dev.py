@@ -34,7 +34,7 @@ redis_option = click.option(
 
 @click.command()
 @redis_option
-@click.option("--quiet", "quiet_seconds", default=5.0, show_default=True, help="SMS_QUIET_SECONDS of this stack.")
+@click.option("--quiet", "quiet_seconds", default=5.0, show_default=True, help="Quiet windows of this stack.")
 @click.option("--boost", default=1.0, show_default=True, help="Multiplies the sandbox's rate limits.")
 def dev(redis: str, quiet_seconds: float, boost: float) -> None:
     """Run everything here: Valkey, the Omi sandbox, web and workers. Ctrl-C stops all of it."""
@@ -43,7 +43,7 @@ def dev(redis: str, quiet_seconds: float, boost: float) -> None:
         fail(f"already running here (process {running['pids']['dev']}); see {STACK_FILE}")
     folder = Path(".dev") / "run"
     shutil.rmtree(folder, ignore_errors=True)
-    settings = {"SMS_QUIET_SECONDS": f"{quiet_seconds:g}"}
+    settings = dict.fromkeys(("SMS_QUIET_SECONDS", "MEMORY_QUIET_SECONDS", "MAIL_QUIET_SECONDS"), f"{quiet_seconds:g}")
     # SIGINT too: a shell that starts us in the background has it ignored
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import TextIO
@@ -24,6 +25,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 @click.option("--limit", default="10/h", show_default=True, help="Calls of one kind that Omi allows a user.")
 @click.option("--quiet", multiple=True, type=click.FloatRange(0), help="SMS_QUIET_SECONDS to try; several times.")
 @click.option("--max-wait", multiple=True, type=click.FloatRange(0), help="SMS_MAX_WAIT_SECONDS to try; several times.")
+@click.option("--mail-quiet", default=90.0, show_default=True, type=click.FloatRange(0), help="MAIL_QUIET_SECONDS.")
 @click.option("--call", default=3.0, show_default=True, type=click.FloatRange(0), help="Seconds that a call takes.")
 @click.option("--write", "dump", is_flag=True, help="Print the trace instead of running it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -34,6 +36,7 @@ def simulate(
     limit: str,
     quiet: tuple[float, ...],
     max_wait: tuple[float, ...],
+    mail_quiet: float,
     call: float,
     dump: bool,
     as_json: bool,
@@ -50,7 +53,8 @@ def simulate(
         return
     calls, window = _limit(limit)
     quota = run.Quota(calls=calls, window=window, call=timedelta(seconds=call))
-    rows = list(_rows(arrivals, quiet or (20.0,), max_wait or (180.0,), quota))
+    mails = Rules(mail_quiet=timedelta(seconds=mail_quiet), mail_max_wait=timedelta(seconds=max(600.0, mail_quiet)))
+    rows = list(_rows(arrivals, quiet or (90.0,), max_wait or (300.0,), mails, quota))
     if as_json:
         output.as_json(rows)
         return
@@ -59,10 +63,14 @@ def simulate(
 
 
 def _rows(
-    arrivals: list[trace.Arrival], quiets: tuple[float, ...], longest: tuple[float, ...], quota: run.Quota
+    arrivals: list[trace.Arrival],
+    quiets: tuple[float, ...],
+    longest: tuple[float, ...],
+    mails: Rules,
+    quota: run.Quota,
 ) -> Iterator[dict[str, float]]:
     for quiet, wait in product(quiets, longest):
-        rules = Rules(sms_quiet=timedelta(seconds=quiet), sms_max_wait=timedelta(seconds=wait))
+        rules = replace(mails, sms_quiet=timedelta(seconds=quiet), sms_max_wait=timedelta(seconds=wait))
         found = run.simulate(arrivals, rules, quota)
         yield {
             "quiet_seconds": quiet,

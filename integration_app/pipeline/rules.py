@@ -8,8 +8,13 @@ from datetime import UTC, timedelta, tzinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    sms_quiet: timedelta = timedelta(seconds=20)
-    sms_max_wait: timedelta = timedelta(seconds=180)
+    sms_quiet: timedelta = timedelta(seconds=90)
+    sms_max_wait: timedelta = timedelta(seconds=300)
+    memory_quiet: timedelta = timedelta(seconds=90)
+    """Of texts that ask to be remembered; no longer than other texts."""
+    mail_quiet: timedelta = timedelta(seconds=90)
+    mail_max_wait: timedelta = timedelta(seconds=600)
+    """Mails are forwarded in a sitting, with more time between two of them."""
     call_quiet: timedelta = timedelta(seconds=60)
     call_max_wait: timedelta = timedelta(hours=2)
     """A live transcript comes line by line and is one conversation; a pause of this length ends it."""

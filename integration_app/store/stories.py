@@ -25,8 +25,7 @@ _TIMES, _CODED = ("at", "tried_at", "until"), ("event", "kind", "outcome", "caus
 _WORDS = (
     "received", "begun", "done", "part", "unknown", "withdrawn", "parked", "dropped", "replayed", "released",
     "seen in Omi", "text shown", "conversation", "memories", "tasks", "accepted", "read back from Omi", "not sent",
-    "confirmed", "sms", "email", "whatsapp", "telegram", "twilio", "mailgun", "postmark", "sendgrid", "amazon-ses",
-    "resend", "telnyx", "whatsapp-cloud", "sms-gateway", "httpsms", "custom", "raw-mail", "mailbox", "user", "operator",
+    "confirmed", "sms", "email", "whatsapp", "user", "operator",
     "verified", "allowed", "rejected", "sent from a linked phone", "its network vouches for the sender",
     "signed with a key of ours", "written on the user's page", "it reached the private address",
     "DMARC passed for its sender's domain", "signed by its sender's domain (DKIM)",

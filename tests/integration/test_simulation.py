@@ -45,7 +45,7 @@ def test_it_makes_the_calls_that_the_engine_makes(services: Services, sandbox: S
         _move(sandbox, clock, max(at, clock()) + timedelta(milliseconds=1))
         run_due(services, clock)
     calls = [call["status"] for call in sandbox.calls("create_conversation", "u")]
-    expected = run.simulate(rows, Rules(), run.Quota(call=timedelta(0)))
+    expected = run.simulate(rows, services.rules, run.Quota(call=timedelta(0)))
     assert clock() - begin > timedelta(hours=1), "the quota has been in the way"
     assert expected.refused > 0
     assert abs(calls.count(200) - expected.calls) <= 1

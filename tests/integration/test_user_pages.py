@@ -101,6 +101,22 @@ def test_the_pace_is_kept_and_taken_back(browser: Browser, services: Services, c
     assert "too late" in browser.page
 
 
+def test_a_pause_is_suggested_to_who_would_gain_from_it(browser: Browser, services: Services, clock: Clock) -> None:
+    browser.get("/me/rules")
+    assert "You write often" not in browser.page
+    for number in range(30):
+        text(services, "one of many")
+        clock.pass_time(seconds=1100 if number % 2 else 100)
+    browser.get("/me/rules")
+    assert "With a pause of 5 minutes, your last week would have been" in " ".join(browser.page.split())
+    browser.post("/me/rules", do="pace", pace="300", hour="20")
+    installation = services.installations.get("u")
+    assert installation is not None
+    assert installation.preferences.quiet_seconds == 300
+    browser.get("/me/rules")
+    assert "You write often" not in browser.page, "it has been chosen"
+
+
 def test_a_message_has_a_page(browser: Browser, services: Services, sandbox: SandboxControl, clock: Clock) -> None:
     message_id = text(services, "Dinner with Mara")
     run_to_rest(services, clock)

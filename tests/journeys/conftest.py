@@ -19,6 +19,8 @@ from integration_app.providers.base import SampleMessage
 from tests.sandbox_control import SandboxControl
 
 FAST = {
+    "MAIL_QUIET_SECONDS": "0",
+    "MEMORY_QUIET_SECONDS": "0",
     "SMS_QUIET_SECONDS": "0.3",
     "SMS_MAX_WAIT_SECONDS": "5",
     "OMI_CONNECT_TIMEOUT_SECONDS": "1",

@@ -28,6 +28,8 @@ from integration_app.providers.base import SampleMessage, Sender
 from tests.sandbox_control import SandboxControl
 
 SETTINGS = {
+    "MAIL_QUIET_SECONDS": "0",
+    "MEMORY_QUIET_SECONDS": "0",
     "SMS_QUIET_SECONDS": "0.5",
     "SMS_MAX_WAIT_SECONDS": "3",
     "OMI_CONNECT_TIMEOUT_SECONDS": "1",

@@ -42,7 +42,8 @@ from tests.unit.factories import message
 
 PHONES = {f"u{number}": f"+1555000{number:04d}" for number in range(8)}
 FAST = {
-    "SMS_QUIET_SECONDS": "0.3", "SMS_MAX_WAIT_SECONDS": "1", "OMI_SETTLE_SECONDS": "3", "OMI_CONNECT_TIMEOUT_SECONDS": "1",
+    "MAIL_QUIET_SECONDS": "0",
+    "MEMORY_QUIET_SECONDS": "0", "SMS_QUIET_SECONDS": "0.3", "SMS_MAX_WAIT_SECONDS": "1", "OMI_SETTLE_SECONDS": "3", "OMI_CONNECT_TIMEOUT_SECONDS": "1",
     "OMI_READ_TIMEOUT_SECONDS": "2", "JOB_TIMEOUT_SECONDS": "6", "LEASE_SECONDS": "8",
     "OMI_MAX_REQUESTS_PER_MINUTE": "60000", **UNLIMITED,
 }  # fmt: skip

@@ -17,6 +17,8 @@ PHONE = "+15550001111"
 
 # As short as the cross-checks of the settings allow: request < job < lease.
 FAST = {
+    "MAIL_QUIET_SECONDS": "0",
+    "MEMORY_QUIET_SECONDS": "0",
     "SMS_QUIET_SECONDS": "0.05",
     "SMS_MAX_WAIT_SECONDS": "1",
     "OMI_CONNECT_TIMEOUT_SECONDS": "0.2",

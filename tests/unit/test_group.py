@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from integration_app.model import Content, Kind, Route
@@ -33,17 +34,27 @@ def test_somebody_who_never_stops_texting_is_not_kept_waiting_for_ever() -> None
     assert len(groups[0].messages) == 13
 
 
-def test_mails_do_not_wait_and_are_not_joined() -> None:
-    mails = [waiting(n, message("x", at=n, channel="email", route=Route.RECIPIENT)) for n in (1, 2)]
-    groups = plan(mails, {}, RULES)
-    assert [seconds(group.closes_at) for group in groups] == [1, 2]
+def test_mails_wait_for_their_own_quiet_window() -> None:
+    mails = [waiting(n, message("x", at=n, channel="email", route=Route.RECIPIENT)) for n in (1, 61, 200)]
+    first, second = plan(mails, {}, RULES)
+    assert (len(first.messages), seconds(first.closes_at)) == (2, 151)
+    assert (len(second.messages), seconds(second.closes_at)) == (1, 290)
+    alone = replace(RULES, mail_quiet=timedelta(0))
+    assert [seconds(group.closes_at) for group in plan(mails, {}, alone)] == [1, 61, 200]
 
 
-def test_memories_do_not_wait_for_the_quiet_window() -> None:
+def test_mails_leave_after_ten_minutes_at_the_latest() -> None:
+    mails = [waiting(n, message("x", at=60 * n, channel="email", route=Route.RECIPIENT)) for n in range(1, 30)]
+    assert seconds(plan(mails, {}, RULES)[0].closes_at) == 660
+
+
+def test_memories_wait_for_their_own_quiet_window() -> None:
     items = [waiting(1, message("remember: a", at=0)), waiting(2, message("b", at=1))]
     memory, conversation = plan(items, {}, RULES)
-    assert (memory.lane.kind, seconds(memory.closes_at)) == (Kind.MEMORIES, 0)
+    assert (memory.lane.kind, seconds(memory.closes_at)) == (Kind.MEMORIES, 90)
     assert (conversation.lane.kind, seconds(conversation.closes_at)) == (Kind.CONVERSATION, 21)
+    at_once = plan(items, {}, replace(RULES, memory_quiet=timedelta(0)))
+    assert seconds(at_once[0].closes_at) == 0
 
 
 def test_what_waits_behind_a_closed_gate_grows_into_one_group() -> None:

@@ -1,8 +1,7 @@
 """Which waiting messages leave together, and when. Pure.
 
-Texts of one sender wait for a quiet window, but no longer than a maximum; mails and memories do not wait; a digest
-waits for its hour. What waits behind a closed gate grows into one group instead of queueing up, because Omi counts
-calls, not words.
+Texts of one sender, and mails, wait for a quiet window, but no longer than a maximum; a digest waits for its hour. What
+waits behind a closed gate grows into one group instead of queueing up, because Omi counts calls, not words.
 """
 
 from __future__ import annotations
@@ -43,6 +42,10 @@ def wait_for(channel: str, kind: Kind, rules: Rules) -> tuple[timedelta, timedel
     """The quiet window and the maximum wait of a lane."""
     if channel in CHAT_CHANNELS and kind is Kind.CONVERSATION:
         return rules.sms_quiet, rules.sms_max_wait
+    if channel in CHAT_CHANNELS and kind is Kind.MEMORIES:
+        return rules.memory_quiet, max(rules.sms_max_wait, rules.memory_quiet)
+    if channel == "email" and kind is not Kind.TASKS:
+        return rules.mail_quiet, rules.mail_max_wait
     if channel == "call" and kind is Kind.CONVERSATION:
         return rules.call_quiet, rules.call_max_wait
     return timedelta(0), timedelta(0)

@@ -33,13 +33,17 @@ def fits(rule: UserRule, message: InboundMessage, prepared: PreparedText) -> boo
 
 def paced(rules: Rules, preferences: Preferences) -> Rules:
     """With this user's own quiet window, hour and zone."""
-    quiet = rules.sms_quiet if preferences.quiet_seconds is None else timedelta(seconds=preferences.quiet_seconds)
+    own = replace(rules, daily_hour=preferences.daily_hour, zone=zone_of(preferences))
+    if preferences.quiet_seconds is None:
+        return own
+    quiet = timedelta(seconds=preferences.quiet_seconds)
     return replace(
-        rules,
+        own,
         sms_quiet=quiet,
-        sms_max_wait=max(rules.sms_max_wait, 3 * quiet) if preferences.quiet_seconds else rules.sms_max_wait,
-        daily_hour=preferences.daily_hour,
-        zone=zone_of(preferences),
+        sms_max_wait=max(rules.sms_max_wait, 3 * quiet),
+        memory_quiet=quiet,
+        mail_quiet=quiet,
+        mail_max_wait=max(rules.mail_max_wait, 3 * quiet),
     )
 
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from integration_app.bootstrap import Services
 from integration_app.model import Installation, Preferences, Then, Through, UserRule
 from integration_app.operations.messages import lately
+from integration_app.operations.pace import suggestion
 from integration_app.pipeline.delivery.user_rules import fits, phone_of
 from integration_app.text.clean import one_line
 from integration_app.web import labels
@@ -20,7 +21,7 @@ from integration_app.web.me import own
 RULES_MAX = 30
 TRIED_ON = 50
 """Messages that a rule is tried on."""
-PACES = (60, 300, 900, 3600, 10_800)
+PACES = (30, 300, 900, 3600, 10_800)
 """Seconds of an own quiet window."""
 _ADDRESS = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}")
 
@@ -95,6 +96,7 @@ def _shown(services: Services, installation: Installation, trial: Trial | None =
         trial=trial,
         tried=labels.rule(trial.rule, days) if trial else None,
         paces=PACES,
+        suggested=suggestion(services, installation, PACES),
         thens=labels.thens(has_tasks=services.omi.is_personal, days=days),
         quiet=round(services.settings.sms_quiet_seconds),
         problem=session.pop("problem", None),
