@@ -27,7 +27,7 @@ _OPTIONS: dict[int, int] = {
 
 
 def compress(text: bytes) -> bytes:
-    return zstd.compress(text, options=_OPTIONS, zstd_dict=_for_compressing())[len(_MAGIC) :]
+    return bytes(_compressor().compress(text, zstd.ZstdCompressor.FLUSH_FRAME)[len(_MAGIC) :])
 
 
 def decompress(small: bytes) -> bytes:
@@ -44,5 +44,6 @@ def _dictionary() -> Any:
 
 
 @cache
-def _for_compressing() -> Any:
-    return _dictionary().as_digested_dict
+def _compressor() -> zstd.ZstdCompressor:
+    """One for all: a call takes its lock, and ends a frame."""
+    return zstd.ZstdCompressor(options=_OPTIONS, zstd_dict=_dictionary().as_digested_dict)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import hiredis
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
@@ -62,9 +63,11 @@ class _Packer(HiredisRespSerializer):
     """hiredis encodes strictly, and sealed values are bytes in the clothes of text."""
 
     def pack(self, *args: Any) -> list[bytes]:
-        given: Any = (vault.as_bytes(arg) if isinstance(arg, str) else arg for arg in args)
-        packed: list[bytes] = super().pack(*given)
-        return packed
+        given: Any = [vault.as_bytes(arg) if arg.__class__ is str else arg for arg in args]
+        if " " in args[0]:
+            packed: list[bytes] = super().pack(*given)
+            return packed
+        return [hiredis.pack_command(tuple(given))]
 
 
 class _ManagedConnection(SentinelManagedConnection):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from redis import Redis
@@ -128,14 +129,14 @@ class Ingest:
             unread_ttl=int(self._retention.total_seconds()),
             event=stories.dump(event),
             of_max=-inbox.LISTED_MAX - 1,
-            stamp=self._jobs.stamp(now),
+            stamp=self._jobs.stamp(now) if due_at <= now else "",
             due=codec.ms(due_at),
             hint_due=codec.ms(now) + due.HINT_REPEAT_MS if due_at <= now else "",
             counted=f"webhooks:{message.provider}:",
             route=route,
             entries="\n".join(name for entry in entries for name in current().names("sender", entry)),
             **self._limited(message, len(envelope) + len(content), now),
-            **_judged(verdicts),
+            **_judged(tuple(verdicts)),
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
@@ -179,7 +180,8 @@ def _event(dedupe_key: str) -> str:
     return hashlib.sha256(dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _judged(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+@lru_cache(1000)
+def _judged(verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, verdict in zip(("unlisted", "listed", "unproven", "stranger"), verdicts, strict=True):
         found |= {name: stories.dump_verdict(verdict), f"{name}_held": int(verdict.is_held)}

@@ -16,6 +16,7 @@ here, and a name that does not exist fails here. A call that misses an argument 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,11 +54,30 @@ class Script:
         self._source = source
         self._redis = redis
         self._names = len(source.keys) + len(source.args) + (source.rest is not None)
-        self._run = redis.register_script(source.text)
+        self._sha = hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, **given: Any) -> Any:
         found, args = self._arguments(given)
-        return self._run(keys=found, args=args)
+        command = ("EVALSHA", self._sha, len(found), *found, *args)
+        try:
+            return self._ask(command)
+        except NoScriptError:
+            self._redis.script_load(self._source.text)
+            return self._ask(command)
+
+    def _ask(self, command: tuple[Any, ...]) -> Any:
+        """On a connection of redis-py's, with its retry, past the layers in between: those cost more than the trip."""
+        pool = self._redis.connection_pool
+        connection = pool.get_connection()
+
+        def exchange() -> Any:
+            connection.send_command(*command)
+            return connection.read_response()
+
+        try:
+            return connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
+        finally:
+            pool.release(connection)
 
     def replicated(self, replicas: int, wait_ms: int, **given: Any) -> tuple[Any, int]:
         """The same, and how many replicas have it; asked on the same connection, for WAIT covers no other's writes."""
@@ -70,7 +90,7 @@ class Script:
 
     def _run_and_wait(self, replicas: int, wait_ms: int, found: list[Any], args: list[Any]) -> tuple[Any, int]:
         pipe = self._redis.pipeline(transaction=False)
-        pipe.execute_command("EVALSHA", self._run.sha, len(found), *found, *args)
+        pipe.execute_command("EVALSHA", self._sha, len(found), *found, *args)
         pipe.execute_command("WAIT", replicas, wait_ms)
         answer, acknowledged = pipe.execute()
         return answer, int(acknowledged)

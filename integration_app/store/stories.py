@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from integration_app.model import AnyEvent, Event, Reason, Verdict, read_event
@@ -42,6 +43,7 @@ def dump(event: Event) -> str:
     return pack(of_whom({"at": event.at, "uid": event.uid} | event.as_dict(), name_of))
 
 
+@lru_cache(1000)
 def dump_verdict(verdict: Verdict) -> str:
     """As a script puts it into an event that was received."""
     return _dumps([_code(word) for word in (verdict.trust.value, *verdict.why)])
@@ -137,5 +139,4 @@ def _micro(moment: datetime | str) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dumps = json.JSONEncoder(separators=(",", ":")).encode

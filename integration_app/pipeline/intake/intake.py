@@ -51,7 +51,9 @@ class Intake:
         """
         if prepare.is_empty(message.content):
             raise MalformedPayload("the message is empty")
-        message = replace(message, sender=one_line(message.sender, 320))
+        sender = one_line(message.sender, 320)
+        if sender != message.sender:
+            message = replace(message, sender=sender)
         if self._is_own(message):
             message = replace(message, control="LOOP")
         if self._pairing.is_unlink(message):
@@ -75,7 +77,7 @@ class Intake:
                 uids=accepted.uids,
                 quarantined=accepted.held,
             )
-        return replace(accepted, control=message.control)
+        return replace(accepted, control=message.control) if message.control else accepted
 
     def _is_own(self, message: InboundMessage) -> bool:
         """Sent from one of the private addresses, or from their domain: forwarding it would go round in circles."""
