@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import accepting, delivering, grouping, growth, peering, replicas
+from benchmarks import accepting, at_rest, delivering, grouping, growth, peering, replicas
 from benchmarks.harness import FULL, QUICK, Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -41,6 +41,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "R1": delivering.retries,
         "R2": lambda: delivering.outage(size),
         "P1": delivering.promoting,
+        "M1": at_rest.stored_bytes,
         "Q1": grouping.calls_per_message,
         "S1": lambda: growth.growth(size),
         "W2": lambda: peering.peers(size),

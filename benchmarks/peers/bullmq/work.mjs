@@ -11,6 +11,8 @@ const BODY = JSON.stringify({
 if (process.argv[2] === "work") {
   const pool = new Pool(process.env.STUB_URL, { connections: 100 });
   new Worker("work", async (job) => {
+    const intent = `intent:${job.data.number}`;
+    if (process.env.DURABLE) await connection.hset(intent, { state: "sending", body: BODY });
     const answer = await pool.request({
       path: `/v2/integrations/app/user/conversations?uid=peer-${job.data.number}`,
       method: "POST",
@@ -18,6 +20,7 @@ if (process.argv[2] === "work") {
       body: BODY,
     });
     await answer.body.text();
+    if (process.env.DURABLE) await connection.pipeline().hset(intent, "state", "done").expire(intent, 604800).exec();
   }, { connection, concurrency: 100, removeOnComplete: { count: 0 } });
 } else {
   const queue = new Queue("work", { connection });
