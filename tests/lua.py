@@ -9,8 +9,8 @@ import sys
 from integration_app.store.scripts import assemble
 from tests.conftest import REPO
 
-FOLDERS = (REPO / "integration_app" / "store" / "lua", REPO / "workers" / "lua", REPO / "benchmarks")
-LUA_FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.lua"))
+FOLDERS = (REPO / "integration_app" / "store" / "lua", REPO / "workers" / "lua")
+LUA_FILES = sorted([*(path for folder in FOLDERS for path in folder.rglob("*.lua")), *REPO.glob("benchmarks/*.lua")])
 CONSTANTS: dict[str, str | int] = {
     **dict.fromkeys(("probe_pause_ms", "tick_ms", "interval_ms", "burst_ms", "probe_ms"), 1),
     "endpoint": "'endpoint:'",

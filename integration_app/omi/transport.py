@@ -13,18 +13,29 @@ from collections.abc import Mapping
 from json import dumps as encode
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
-from urllib3.exceptions import HTTPError, NewConnectionError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from integration_app.omi.answers import from_response, rate_limit
 from integration_app.omi.deadlines import POOLS, Deadlines
 from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimit, UnexpectedAnswer, Unreachable
 
+_NO_RETRY = Retry(0, read=False)
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 
@@ -54,6 +65,10 @@ class Transport:
             "User-Agent": user_agent,
         }
         self._timeout = (connect_timeout, read_timeout)
+        self._timeouts = Timeout(connect=connect_timeout, read=read_timeout)
+        self._path = urlsplit(self._base).path
+        self._target = self._path
+        self._connections: HTTPConnectionPool | None = None
         self._seen = threading.local()
         # The environment is looked at once: requests would ask it for proxies and .netrc again on every call.
         self._proxies = get_environ_proxies(self.base_url)
@@ -80,37 +95,51 @@ class Transport:
     ) -> Any:
         """Return the decoded JSON answer, or raise an `OmiError` by meaning."""
         deadline = time.monotonic() + sum(self._timeout)
-        request = self._request(method, path, params, json)
+        wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        query = f"?{urlencode(wanted, doseq=True)}" if wanted else ""
+        headers, body = self._headers, None
+        if json is not None:
+            body = encode(json, allow_nan=False).encode()
+            headers = headers | {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        elif method != "GET":
+            headers = headers | {"Content-Length": "0"}
         try:
-            # The adapter keeps the connections; a session on top would merge settings, cookies and hooks every time.
-            with (
-                self._deadlines.until(deadline),
-                self._adapter.send(request, stream=True, timeout=self._timeout, proxies=self._proxies) as answer,
-            ):
-                body = _read(answer, deadline)
+            with self._deadlines.until(deadline):
+                # requests keeps the connections; its sessions and requests on top would cost as much as the exchange
+                answer = self._pool().urlopen(
+                    method, f"{self._target}{quote(path, safe=_PATH_SAFE)}{query}", body, headers,
+                    retries=_NO_RETRY, redirect=False, assert_same_host=False, timeout=self._timeouts,
+                    preload_content=False, decode_content=False,
+                )  # fmt: skip
+                try:
+                    content = _read(answer, deadline)
+                except BaseException:
+                    answer.close()
+                    raise
+                finally:
+                    answer.release_conn()
                 self._seen.rate_limit = rate_limit(answer.headers)
-                return from_response(answer.status_code, answer.headers, body)
+                return from_response(answer.status, answer.headers, content)
         except OmiError:
             raise
-        except requests.RequestException as error:
+        except (HTTPError, OSError, requests.RequestException) as error:
             # `from None`: the chain would carry the URL, and with it the uid, into tracebacks.
             raise _by_meaning(error) from None
 
-    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any) -> requests.PreparedRequest:
-        """Ready to be sent. The base is known to be a good URL, so only what is added to it is quoted."""
-        request = requests.PreparedRequest()
-        wanted = {name: value for name, value in (params or {}).items() if value is not None}
-        query = f"?{urlencode(wanted, doseq=True)}" if wanted else ""
-        request.method = method
-        request.url = f"{self._base}{quote(path, safe=_PATH_SAFE)}{query}"
-        request.headers = CaseInsensitiveDict(self._headers)
-        if json is not None:
-            request.body = encode(json, allow_nan=False).encode()
-            request.headers["Content-Type"] = "application/json"
-            request.headers["Content-Length"] = str(len(request.body))
-        elif method != "GET":
-            request.headers["Content-Length"] = "0"
-        return request
+    def _pool(self) -> HTTPConnectionPool:
+        """The connections to Omi, or to the proxy before it."""
+        if self._connections is None:
+            request = requests.PreparedRequest()
+            request.method, request.url = "GET", self._base
+            pool: Any = self._adapter.get_connection_with_tls_context(request, True, self._proxies)
+            self._adapter.cert_verify(pool, self._base, True, None)
+            proxy = select_proxy(self._base, self._proxies)
+            is_plain = not self._base.startswith("https:")
+            # a proxy is told the whole address, where it does not merely pass a tunnel through
+            self._target = self._base if proxy and is_plain and not proxy.startswith("socks") else self._path
+            self._connections = pool
+        found: HTTPConnectionPool = self._connections
+        return found
 
     def close(self) -> None:
         self._deadlines.close()
@@ -146,45 +175,40 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
 
 
-def _read(answer: requests.Response, deadline: float) -> bytes:
+def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
-        while part := answer.raw.read1(64 * 1024, decode_content=True):
+        while part := answer.read1(64 * 1024, decode_content=True):
             parts.append(part)
             size += len(part)
             if size > ANSWER_MAX_BYTES:
-                raise UnexpectedAnswer("Omi's answer is larger than any it documents", status=answer.status_code)
+                raise UnexpectedAnswer("Omi's answer is larger than any it documents", status=answer.status)
             if time.monotonic() > deadline:
-                raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status_code)
-    except (requests.RequestException, HTTPError, OSError):
-        raise OutcomeUnknown("the connection broke while Omi answered", status=answer.status_code) from None
+                raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status)
+    except (HTTPError, OSError):
+        raise OutcomeUnknown("the connection broke while Omi answered", status=answer.status) from None
     return b"".join(parts)
 
 
-def _by_meaning(error: requests.RequestException) -> OmiError:
-    if isinstance(error, requests.ConnectTimeout):
+def _by_meaning(error: Exception) -> OmiError:
+    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    if isinstance(cause, ProxyError):
+        return Unreachable("no connection to Omi through the proxy")
+    if isinstance(cause, NewConnectionError):
+        return Unreachable("no connection to Omi")
+    if isinstance(cause, ConnectTimeoutError):
         return Unreachable("no connection to Omi in time")
-    if isinstance(error, requests.exceptions.SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if isinstance(cause, SSLError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
             return Unreachable("Omi's certificate is not trusted")
         # a broken record may be the handshake's or that of a connection on which everything has been sent
         return OutcomeUnknown("the secure connection to Omi broke")
-    if isinstance(error, requests.exceptions.ProxyError):
-        return Unreachable("no connection to Omi through the proxy")
-    if isinstance(error, requests.Timeout):
+    if isinstance(cause, ReadTimeoutError):
         return OutcomeUnknown("Omi did not answer in time")
-    if isinstance(error, requests.ConnectionError):
-        if _never_connected(error):
-            return Unreachable("no connection to Omi")
-        return OutcomeUnknown("the connection to Omi dropped after sending")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+    if isinstance(cause, LocationValueError | requests.RequestException):
         return Unreachable("Omi's address is not usable")
+    if isinstance(cause, ProtocolError | OSError):
+        return OutcomeUnknown("the connection to Omi dropped after sending")
     return OutcomeUnknown("the exchange with Omi broke")
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """urllib3 wraps a failed connect (refused, DNS) in MaxRetryError(reason=NewConnectionError)."""
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)

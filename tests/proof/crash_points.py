@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 import redis.connection
-import requests.adapters
+import urllib3.connectionpool
 
 from integration_app.bootstrap import Services
 from integration_app.store import due as due_module
@@ -73,7 +73,7 @@ class Steps:
         self._counting = threading.Lock()
         self._at, self._how, self._act = at, how, act
         self._patch(redis.connection.AbstractConnection, "send_packed_command")
-        self._patch(requests.adapters.HTTPAdapter, "send")
+        self._patch(urllib3.connectionpool.HTTPConnectionPool, "urlopen")
 
     def _patch(self, owner: Any, name: str) -> None:
         real = getattr(owner, name)

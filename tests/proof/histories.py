@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 import redis.connection
-import requests.adapters
+import urllib3.connectionpool
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -266,7 +266,7 @@ class _power_cut:  # noqa: N801 - reads as what it is
     def __enter__(self) -> _power_cut:
         for owner, name in (
             (redis.connection.AbstractConnection, "send_packed_command"),
-            (requests.adapters.HTTPAdapter, "send"),
+            (urllib3.connectionpool.HTTPConnectionPool, "urlopen"),
         ):
             real = getattr(owner, name)
             self._restore.append((owner, name, real))
