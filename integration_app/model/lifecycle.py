@@ -164,12 +164,19 @@ class Event:
     at: datetime
     uid: str | None = None
 
+    def values(self) -> dict[str, Any]:
+        """Its fields, without those that say nothing."""
+        values: dict[str, Any] = {"event": self.name, "uid": self.uid}
+        for row in fields(self):
+            name, value = row.name, getattr(self, row.name)
+            if value is not None and value != ():
+                values[name] = value
+        return values
+
     def as_dict(self) -> dict[str, Any]:
-        values = {row.name: getattr(self, row.name) for row in fields(self)}
-        return {"event": self.name, "uid": self.uid} | {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in values.items()
-            if value not in (None, ())
+        """The same, fit for JSON."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in self.values().items()
         }
 
 
@@ -218,9 +225,9 @@ class Settled(Event):
     tried_at: datetime | None = None
     until: datetime | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """Under the name of its state, as every version has written it."""
-        values = Event.as_dict(self)
+        values = Event.values(self)
         state = values.pop("state")
         return {"status": None, "seconds": None} | values | {"event": str(state), "reason": self.reason}
 

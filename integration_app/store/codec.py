@@ -205,19 +205,22 @@ def _versioned(values: dict[str, Any]) -> str:
 
 def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
     """Without what only a newer version knows: old and new workers run side by side during an update."""
-    names = {field.name for field in fields(kind)}
+    names = _names(kind)
     return {name: value for name, value in values.items() if name in names}
+
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return _NAMES[kind]
 
 
 def _fields(value: Any) -> dict[str, Any]:
     """One level deep: `asdict` would copy everything below, which costs more than the encoding."""
-    kind = type(value)
-    if kind not in _NAMES:
-        _NAMES[kind] = tuple(field.name for field in fields(kind))
-    return {name: getattr(value, name) for name in _NAMES[kind]}
-
-
-_NAMES: dict[type[Any], tuple[str, ...]] = {}
+    return {name: getattr(value, name) for name in _names(type(value))}
 
 
 def _plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ _TAG, _EPOCH = 10, datetime(1970, 1, 1, tzinfo=UTC)
 
 def dump(event: Event) -> str:
     """With `"u":null` where it concerns all: a script may put an account's tag there."""
-    return pack(of_whom({"at": event.at, "uid": event.uid} | event.as_dict(), name_of))
+    return pack(of_whom(event.values(), name_of))
 
 
 @lru_cache(1000)
@@ -104,6 +104,7 @@ def unpack(raw: str, names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+@lru_cache(10_000)
 def tag(name: str) -> str:
     """What an account is called within one story: ten letters tell its few accounts apart."""
     return hashlib.sha1(name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:_TAG]
