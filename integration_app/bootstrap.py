@@ -192,8 +192,9 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     settings, providers = read_settings()
     vault.use(vault.Vault(settings.data_keys))
     how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
-    queue_connection = connect(settings.redis_url, decode=False, **how)
-    jobs = JobQueue(queue_connection, settings.job_timeout_seconds)
+    queue_how = how if settings.rq_redis_url is None else {"timeout": settings.redis_timeout_seconds}
+    queue_connection = connect(settings.rq_redis_url or settings.redis_url, decode=False, **queue_how)
+    jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=settings.rq_redis_url is not None)
     stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
     accounts.use(accounts.Accounts(stores.identity.names_key))
     rules = _rules(settings)

@@ -27,15 +27,17 @@ _OWN = ("created_at", "enqueued_at", "meta")
 
 
 class JobQueue:
-    """`constants` are what scripts need to write RQ's keys.
+    """`constants` are what scripts need to write RQ's keys. `is_apart`: those lie in a Redis of their own, so no script
+    that accepts a message can write them.
 
     The uid travels in the job's meta, which RQ keeps as plain JSON, as it is called in Redis; the compressed call is
     then the same for all jobs.
     """
 
-    def __init__(self, connection: Redis, job_timeout_seconds: float) -> None:
+    def __init__(self, connection: Redis, job_timeout_seconds: float, *, is_apart: bool = False) -> None:
         # RQ keeps bytes in Redis, so `connection` must not decode responses.
         self.rq = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, is_async=True)
+        self.is_apart = is_apart
         self._timeout = math.ceil(job_timeout_seconds)  # RQ counts whole seconds, and refuses none
         model = self.job("")
         self.call: bytes = model.to_dict()["data"]  # what every such job calls, as RQ keeps it

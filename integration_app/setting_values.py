@@ -66,6 +66,11 @@ def redis_url(value: str) -> None:
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
 
 
+def rq_redis_url(value: str) -> None:
+    if value:
+        redis_url(value)
+
+
 def phone(value: str) -> None:
     if value and not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
         raise ValidationError("must be a phone number such as +15550009999")

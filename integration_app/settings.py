@@ -45,6 +45,7 @@ class Settings:
     omi_settle_seconds: float
     omi_max_requests_per_minute: int
     redis_url: str = _secret()
+    rq_redis_url: str | None = _secret()
     redis_tls_verify: bool
     redis_timeout_seconds: float
     ack_replicas: int
@@ -178,6 +179,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
         "redis_url": env.str("REDIS_URL", validate=values_of.redis_url),
+        "rq_redis_url": env.str("RQ_REDIS_URL", None, validate=values_of.rq_redis_url),
         "redis_tls_verify": env.bool("REDIS_TLS_VERIFY", True),
         "redis_timeout_seconds": env.float("REDIS_TIMEOUT_SECONDS", 2.0, validate=positive),
         "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
@@ -206,9 +208,11 @@ def read(reader: Reader) -> Callable[[], Settings]:
             values[name] = values[name].rstrip("/")
         for name in _LISTS:
             values[name] = tuple(values[name])
-        if values["redis_url"].startswith("rediss:") and not values["redis_tls_verify"]:
-            values["redis_url"] += "&" if "?" in values["redis_url"] else "?"
-            values["redis_url"] += "ssl_cert_reqs=none"
+        values["rq_redis_url"] = values["rq_redis_url"] or None
+        for name in ("redis_url", "rq_redis_url"):
+            if (values[name] or "").startswith("rediss:") and not values["redis_tls_verify"]:
+                values[name] += "&" if "?" in values[name] else "?"
+                values[name] += "ssl_cert_reqs=none"
         values["inbox_phone"] = values["inbox_phone"] or None
         values["inbox_domain"] = (values["inbox_domain"] or "").lower() or None
         return Settings(**values)

@@ -56,6 +56,7 @@ class RqProtocol:
     def __init__(self, services: Services, redis: Redis, worker_key: str, executions_key: str, name: str) -> None:
         self._name = name
         self._stamp = services.jobs.stamp
+        self._due = services.due if services.jobs.is_apart else None
         queue = services.jobs.rq
         self._queue = queue.key
         self._worker = worker_key
@@ -71,6 +72,7 @@ class RqProtocol:
 
         A Redis error comes through; what was to be acknowledged may be handed in again.
         """
+        until, promoted = self._promoted(free, now)
         suspended, until_due, left, dependents, deferred, *rows = self._dispatch(
             **self._registries,
             queue=self._queue,
@@ -85,16 +87,24 @@ class RqProtocol:
             salt=secrets.token_hex(14),
             ttl=EXECUTION_SECONDS,
             worked=f"{worked:.6f}",
-            finished=_pairs(ended),
+            is_apart=int(self._due is not None),
+            count=2 * len(ended),
+            more=[*_pairs(ended), *promoted],
         )
         return Batch(
             claimed=[ClaimedJob(job_id.decode(), run.decode(), _fields(flat)) for job_id, run, flat in rows],
             dependents=[job_id.decode() for job_id in dependents],
             left=left,
-            until_due=until_due / 1000 if until_due >= 0 else None,
+            until_due=until_due / 1000 if until_due >= 0 else until,
             suspended=bool(suspended),
             deferred=deferred,
         )
+
+    def _promoted(self, free: int, now: datetime) -> tuple[float | None, Sequence[str]]:
+        """What is due, where that is not asked for in the same script: no more than this worker has slots for."""
+        if self._due is None or free == 0:
+            return None, ()
+        return self._due.turn(now=now, repeat_ms=due.HINT_REPEAT_MS, limit=free)
 
     def heartbeat(self, running: Sequence[ClaimedJob], *, worker_ttl: int, now: datetime) -> bool:
         """Keep the worker and what it runs alive. False when Redis does not know this worker any more."""

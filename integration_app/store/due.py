@@ -44,6 +44,7 @@ class DueSet:
         self._renew = load(redis, "renew")
         self._release = load(redis, "release")
         self._promote = load(redis, "promote", CONSTANTS)
+        self._turn = load(redis, "turn", CONSTANTS)
 
     def claim(self, uid: str, *, now: datetime, salt: str) -> Lease | None:
         """Take the lease; None while another worker holds it. `salt` keeps tokens unique if Redis loses a second."""
@@ -86,6 +87,13 @@ class DueSet:
         """The uids whose time has come; each is named again after `repeat_ms` unless a worker takes it."""
         names = map(str, self._promote(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit))
         return [uid_of(name) for name in names if not name.startswith(ENDPOINT)]
+
+    def turn(self, *, now: datetime, repeat_ms: int, limit: int) -> tuple[float | None, Sequence[str]]:
+        """For a queue that lies elsewhere: seconds until something comes due, None when nothing waits; and what is due
+        now, as it is called in Redis, endpoints of operators too.
+        """
+        until, *names = self._turn(now_ms=codec.ms(now), again_ms=repeat_ms, limit=limit)
+        return (int(until) / 1000 if int(until) >= 0 else None), list(map(str, names))
 
     def set(self, uid: str, at: datetime) -> None:
         """Schedule a drain at `at`, replacing any earlier schedule; a running drain reads the outbox again."""

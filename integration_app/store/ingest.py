@@ -74,6 +74,9 @@ class Enqueues(Protocol):
     @property
     def constants(self) -> Mapping[str, str | int]: ...
 
+    @property
+    def is_apart(self) -> bool: ...
+
     def stamp(self, moment: datetime) -> str: ...
 
 
@@ -115,6 +118,7 @@ class Ingest:
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = list(map(_event, message.dedupe_keys))
+        is_hinted = due_at <= now and not self._jobs.is_apart
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
         code, *found = self._replication.run(
             self._accept,
@@ -129,9 +133,9 @@ class Ingest:
             unread_ttl=int(self._retention.total_seconds()),
             event=stories.dump(event),
             of_max=-inbox.LISTED_MAX - 1,
-            stamp=self._jobs.stamp(now) if due_at <= now else "",
+            stamp=self._jobs.stamp(now) if is_hinted else "",
             due=codec.ms(due_at),
-            hint_due=codec.ms(now) + due.HINT_REPEAT_MS if due_at <= now else "",
+            hint_due=codec.ms(now) + due.HINT_REPEAT_MS if is_hinted else "",
             counted=f"webhooks:{message.provider}:",
             route=route,
             entries="\n".join(name for entry in entries for name in current().names("sender", entry)),

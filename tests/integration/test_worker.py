@@ -452,3 +452,39 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
     now.queue_connection.client_kill_filter(_type="normal", skipme=True)
     assert client.get("x") == "1"
     client.close()
+
+
+# --- a queue that lies elsewhere ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(build: Callable[..., Services], settings: dict[str, str], sandbox: SandboxControl) -> Iterator[Services]:
+    """RQ in a database of its own."""
+    url = settings["REDIS_URL"].rpartition("/")[0] + "/5"
+    services = build(SMS_QUIET_SECONDS="0", SMS_MAX_WAIT_SECONDS="0", RQ_REDIS_URL=url, real_time=True)
+    services.queue_connection.flushdb()
+    sandbox.enable("u")
+    link(services, "u")
+    yield services
+    services.queue_connection.flushdb()
+
+
+def test_a_queue_may_lie_in_another_redis(elsewhere: Services, settings: dict[str, str]) -> None:
+    message_id = text(elsewhere, "through another queue")
+    assert elsewhere.jobs.length() == 0, "what accepts it cannot reach the queue"
+    with at_work(elsewhere):
+        until(lambda: elsewhere.inbox.states([message_id], "u") == ["done"])
+        assert list(elsewhere.queue_connection.scan_iter("rq:*"))
+    with connect(settings["REDIS_URL"], decode=True) as store:
+        assert not list(store.scan_iter("rq:*")), "nothing of RQ's lies beside the messages"
+
+
+def test_a_queue_that_loses_everything_costs_nothing(elsewhere: Services, sandbox: SandboxControl) -> None:
+    ids = []
+    with at_work(elsewhere):
+        for number in range(10):
+            ids.append(text(elsewhere, f"text {number}."))
+            elsewhere.queue_connection.flushdb()
+        until(lambda: elsewhere.inbox.states(ids, "u") == ["done"] * 10)
+    said = "\n".join(sandbox.texts("u"))
+    assert [said.count(f"text {number}.") for number in range(10)] == [1] * 10

@@ -1,12 +1,16 @@
 --- Acknowledge finished jobs, promote what is due, fetch up to the free capacity.
 -- @keys queue started worker worker_executions
--- @args now_ms:number stamp free:number foreign:number ahead:number again_ms name salt ttl:number worked finished...
+-- @args now_ms:number stamp free:number foreign:number ahead:number again_ms name salt ttl:number worked is_apart
+-- @args count:number more...
 -- @returns {suspended, ms until due, jobs left, finished jobs with dependents, jobs deferred, then {job id, execution id, fields} each}
 -- @repeat what was acknowledged is gone; what was fetched and not answered is abandoned, and comes due again
 -- @include enqueue promote until_due rq
 --
 -- `foreign`: how many jobs that are not ours may be taken; what is beyond that goes to the end of the queue.
--- `finished`: pairs of job id and execution id that ended well.
+-- `more`: `count` parts of pairs of job id and execution id that ended well; and, with `is_apart` 1, what is due: the due set
+-- lies in another Redis then.
+local finished, due = {}, {}
+for i = 1, #more do table.insert(i <= count and finished or due, more[i]) end
 local dependent, waited_for, over, keys = {}, {}, {}, {}
 for i = 1, #finished, 2 do waited_for[#waited_for + 1] = job(finished[i]) .. ':dependents' end
 local any_dependents = #waited_for > 0 and redis.call('EXISTS', unpack(waited_for)) > 0
@@ -32,8 +36,9 @@ if is_suspended() then
 end
 
 local length = redis.call('LLEN', queue)
-local due = promote(now_ms, again_ms, math.max(ahead - length, free))  -- jobs of others may fill the queue
-local batch, deferred, looked_at = {0, until_due(now_ms), 0, dependent, 0}, {}, 0
+local is_here = is_apart ~= '1'
+if is_here then due = promote(now_ms, again_ms, math.max(ahead - length, free)) end  -- jobs of others may fill the queue
+local batch, deferred, looked_at = {0, is_here and until_due(now_ms) or -1, 0, dependent, 0}, {}, 0
 
 -- Take a job that is not in the queue any more. What it says of itself is written by the caller.
 local function take(job_id, fields)
