@@ -10,6 +10,7 @@ import math
 from datetime import datetime
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue
 from rq.defaults import RQ_KEY_PREFIX
 from rq.executions import ExecutionRegistry
@@ -59,6 +60,13 @@ class JobQueue:
     def stamp(self, moment: datetime) -> str:
         """A time as RQ writes it."""
         return str(utcformat(moment))
+
+    def answers(self) -> bool:
+        """Whether its Redis is there."""
+        try:
+            return bool(self.rq.connection.ping())
+        except (RedisError, OSError):
+            return False
 
     def length(self) -> int:
         return int(self.rq.count)

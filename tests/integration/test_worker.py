@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import redis.connection
+from redis import Redis
 from rq import SimpleWorker, Worker
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
@@ -24,7 +25,9 @@ from rq.utils import as_text, utcparse
 
 from integration_app.bootstrap import Services
 from integration_app.job_queue import QUEUE_NAME
+from integration_app.local.ports import free_port
 from integration_app.model import Trust, Verdict
+from integration_app.operations.alerting.problems import standing
 from integration_app.providers import registry
 from integration_app.store import codec, connections, keys
 from integration_app.store.connections import connect
@@ -488,3 +491,10 @@ def test_a_queue_that_loses_everything_costs_nothing(elsewhere: Services, sandbo
         until(lambda: elsewhere.inbox.states(ids, "u") == ["done"] * 10)
     said = "\n".join(sandbox.texts("u"))
     assert [said.count(f"text {number}.") for number in range(10)] == [1] * 10
+
+
+def test_a_queue_that_is_away_is_told(build: Callable[..., Services], redis: Redis) -> None:
+    services = build(RQ_REDIS_URL=f"redis://127.0.0.1:{free_port(0)}/0")
+    assert "queue" in {problem.key for problem in standing(services).problems}
+    link(services, "u")
+    assert text(services, "taken in all the same")

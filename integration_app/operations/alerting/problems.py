@@ -87,6 +87,10 @@ def standing(found: Services) -> Standing:
     if not workers:
         words = f"no worker was seen in the last {WORKER_SEEN.total_seconds():.0f} seconds"
         problems.append(Problem("no worker", words, "start one: messages are taken in and wait", urgent=True))
+    if found.jobs.is_apart and not found.jobs.answers():
+        words = "the Redis of the queue does not answer"
+        cure = "is it running, and RQ_REDIS_URL right? Messages are taken in and wait"
+        problems.append(Problem("queue", words, cure, timedelta(seconds=30), urgent=True))
     problems += _gates(found, now)
     if not written:
         problems.append(
