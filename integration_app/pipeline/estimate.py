@@ -69,7 +69,8 @@ class Estimates:
 
     def _groups(self, seen: Snapshot, waiting: list[WaitingMessage], now: datetime) -> list[Estimate]:
         until, found = closed_until(seen.gates), []
-        rules = paced(self._rules, seen.installation.preferences) if seen.installation else self._rules
+        who = seen.installation
+        rules = paced(self._rules, who.preferences, is_first=seen.is_first) if who else self._rules
         for group in plan(waiting, until, rules):
             times: list[tuple[datetime, Reason, str]] = []
             if (gate := until.get(group.lane.kind)) and gate > now:

@@ -15,6 +15,8 @@ class Rules:
     mail_quiet: timedelta = timedelta(seconds=90)
     mail_max_wait: timedelta = timedelta(seconds=600)
     """Mails are forwarded in a sitting, with more time between two of them."""
+    first_quiet: timedelta = timedelta(seconds=20)
+    """No window is longer for a user who has had nothing lately: the first text is watched for."""
     call_quiet: timedelta = timedelta(seconds=60)
     call_max_wait: timedelta = timedelta(hours=2)
     """A live transcript comes line by line and is one conversation; a pause of this length ends it."""

@@ -105,9 +105,10 @@ class Ingest:
         *,
         due_at: datetime,
         now: datetime,
+        first_due_at: datetime | None = None,
     ) -> Accepted:
-        """Write `message` down for every uid that it belongs to, to be drained from `due_at`; a worker is asked at once
-        where that is now.
+        """Write `message` down for every uid that it belongs to, to be drained from `due_at`, or from `first_due_at`
+        where nothing of that uid is kept; a worker is asked at once where `due_at` is now.
 
         `verdicts`: for a user without a list of senders, with its sender on it, on it without proof, not on it. With
         `control` set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when
@@ -135,6 +136,7 @@ class Ingest:
             of_max=-inbox.LISTED_MAX - 1,
             stamp=self._jobs.stamp(now) if is_hinted else "",
             due=codec.ms(due_at),
+            first_due=codec.ms(first_due_at or due_at),
             hint_due=codec.ms(now) + due.HINT_REPEAT_MS if is_hinted else "",
             counted=f"webhooks:{message.provider}:",
             route=route,

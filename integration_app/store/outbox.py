@@ -31,7 +31,7 @@ class Snapshot:
     """`waiting` in the order of arrival, without the messages of open deliveries. `last_seq` is the newest seen,
     `newest` the newest that waits. `booked`: the uid's place in the fleet's budget. `leased`: a worker holds the
     outbox. `epoch` of the store, and when it began. `held`: how often the lease was taken and not given back; more
-    than once means that it cost workers their life, or their lease.
+    than once means that it cost workers their life, or their lease. `is_first`: all that is kept of this uid waits.
     """
 
     waiting: tuple[WaitingMessage, ...]
@@ -46,6 +46,7 @@ class Snapshot:
     held: int = 1
     epoch_at: datetime | None = None
     newest: int = 0
+    is_first: bool = False
 
 
 class Outbox:
@@ -133,7 +134,7 @@ def _gate_keys(names: Mapping[str, str]) -> list[str]:
 
 
 def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int, read: _Read) -> Snapshot:
-    rows, open_rows, gates, installation, phones, booked, lease_ms, epoch, held, epoch_ms, newest = found
+    rows, open_rows, gates, installation, phones, booked, lease_ms, epoch, held, epoch_ms, newest, first = found
     deliveries = tuple(codec.load_delivery(raw) for flat in open_rows if (raw := _mapping(flat)))
     in_flight = {message_id for delivery in deliveries for message_id in delivery.message_ids}
     return Snapshot(
@@ -149,6 +150,7 @@ def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, af
         held=int(held or 1),
         epoch_at=codec.from_ms(epoch_ms) if epoch_ms else None,
         newest=int(newest or 0),
+        is_first=bool(first),
     )
 
 

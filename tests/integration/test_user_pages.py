@@ -13,7 +13,7 @@ from integration_app.bootstrap import Services
 from integration_app.model import Preferences, Then, Through, UserRule
 from integration_app.web.app import create_app
 from tests.conftest import Clock
-from tests.integration.helpers import PHONE, run_to_rest, state, text
+from tests.integration.helpers import PHONE, link, run_to_rest, state, text
 from tests.integration.test_people import sign_in
 from tests.integration.web_client import Browser
 from tests.sandbox_control import SandboxControl
@@ -224,3 +224,18 @@ def test_a_thirty_first_rule_is_said_and_none_is_lost(browser: Browser, services
     browser.post(f"/me/message/{message_id}", do="rule", sender=PHONE, then="hold")
     assert "at most 30 rules" in browser.page
     assert rules(services) == kept
+
+
+def test_a_first_text_does_not_wait_as_long_as_those_after_it(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock
+) -> None:
+    services = build(SMS_QUIET_SECONDS="90", SMS_MAX_WAIT_SECONDS="300")
+    sandbox.enable("first")
+    link(services, "first", phone="+15550003333")
+    waits = []
+    for number in range(2):
+        began = clock()
+        text(services, f"text {number}", sender="+15550003333")
+        run_to_rest(services, clock)
+        waits.append(round((clock() - began).total_seconds()))
+    assert waits == [20, 90]

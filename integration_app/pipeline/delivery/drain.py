@@ -165,7 +165,8 @@ class Drain:
 
     def _send_ready(self, run: DrainPass, busy: set[Lane], give_up_at: float) -> None:
         waiting = self._after_gap.sift(run, self._readable(run, give_up_at))
-        groups = plan(waiting, closed_until(run.gates), paced(self._rules, run.preferences))
+        rules = paced(self._rules, run.preferences, is_first=run.snapshot.is_first)
+        groups = plan(waiting, closed_until(run.gates), rules)
         # the memories that Omi made of a text are known by their time alone: no others may come between
         unclear = {lane.kind for lane in busy if lane.kind is Kind.MEMORIES}
         for group in groups:

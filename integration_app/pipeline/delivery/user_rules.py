@@ -31,11 +31,11 @@ def fits(rule: UserRule, message: InboundMessage, prepared: PreparedText) -> boo
     )
 
 
-def paced(rules: Rules, preferences: Preferences) -> Rules:
-    """With this user's own quiet window, hour and zone."""
+def paced(rules: Rules, preferences: Preferences, *, is_first: bool = False) -> Rules:
+    """With this user's own quiet window, hour and zone. `is_first`: nothing of theirs has been delivered lately."""
     own = replace(rules, daily_hour=preferences.daily_hour, zone=zone_of(preferences))
     if preferences.quiet_seconds is None:
-        return own
+        return _soon(own) if is_first else own
     quiet = timedelta(seconds=preferences.quiet_seconds)
     return replace(
         own,
@@ -44,6 +44,15 @@ def paced(rules: Rules, preferences: Preferences) -> Rules:
         memory_quiet=quiet,
         mail_quiet=quiet,
         mail_max_wait=max(rules.mail_max_wait, 3 * quiet),
+    )
+
+
+def _soon(rules: Rules) -> Rules:
+    return replace(
+        rules,
+        sms_quiet=min(rules.sms_quiet, rules.first_quiet),
+        memory_quiet=min(rules.memory_quiet, rules.first_quiet),
+        mail_quiet=min(rules.mail_quiet, rules.first_quiet),
     )
 
 

@@ -63,8 +63,12 @@ class Intake:
         elif self._pairing.pair(message):
             message = replace(message, control="LINK", content=Content(text="[a link code]"))
         now = self._clock()
-        due = now + self._delay(message)
-        accepted = self._ingest.accept(self._new_id(now), message, _verdicts(message), due_at=due, now=now)
+        delay = self._delay(message)
+        due, first_due = now + delay, now + min(delay, self._rules.first_quiet)
+        verdicts = _verdicts(message)
+        accepted = self._ingest.accept(
+            self._new_id(now), message, verdicts, due_at=due, first_due_at=first_due, now=now
+        )
         if accepted.receipt is Receipt.FOR_NOBODY:
             raise UnknownRecipient("no installation has this phone or address")
         if accepted.receipt is Receipt.OVER_LIMIT:

@@ -1,7 +1,7 @@
 --- Accept a message: dedupe, find whose it is, save it, put it into every outbox, set every uid due, ask for a worker,
 --- count; or do nothing at all.
 -- @keys message story rates
--- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due hint_due counted route entries
+-- @args id envelope content now_ms dedupe_ttl unread_ttl event of_max stamp due first_due hint_due counted route entries
 -- @args sender minute day size:number sender_max:number day_max:number bytes_max:number
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
@@ -127,7 +127,8 @@ for _, taker in ipairs(takers) do
   table.insert(names, '"' .. tag(uid) .. '"')
   table.insert(trust, verdict)
   sure('ZADD', K.of .. uid, seq, id)
-  redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max)
+  local is_first = redis.call('ZCARD', K.of .. uid) == 1
+  if not is_first then redis.call('ZREMRANGEBYRANK', K.of .. uid, 0, of_max) end
   if is_held == '1' then
     held = held + 1
     sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
@@ -135,7 +136,7 @@ for _, taker in ipairs(takers) do
   else
     if redis.call('TYPE', K.outbox .. uid).ok ~= 'zset' then rebuild_outbox(uid) end
     sure('ZADD', K.outbox .. uid, seq, id)
-    local at = due
+    local at = is_first and first_due or due
     if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows
       table.insert(hinted, uid)
       at = hint_due

@@ -1,5 +1,5 @@
 --- One uid at this moment: {rows, open deliveries, gates, installation, phones, booked, ms left of the lease, epoch,
---- how often the lease was taken and not given back, when the epoch began, the newest seq that waits}.
+--- how often the lease was taken and not given back, when the epoch began, the newest seq that waits, whether nothing else of it is kept}.
 -- Only messages behind the seq `after`; `content_max` bytes of raw contents come along, what is larger is fetched later.
 local function look(uid, after, limit, content_max, gate_keys)
   local rows, room = {}, content_max
@@ -29,5 +29,6 @@ local function look(uid, after, limit, content_max, gate_keys)
   return {rows, open, gates, redis.call('HGETALL', K.installation .. uid),
     redis.call('SMEMBERS', K.phones .. uid), redis.call('ZSCORE', K.booked, uid), redis.call('PTTL', K.lease .. uid),
     epoch, redis.call('HGET', K.held, uid), epoch_ms,
-    redis.call('ZREVRANGE', K.outbox .. uid, 0, 0, 'WITHSCORES')[2] or false}
+    redis.call('ZREVRANGE', K.outbox .. uid, 0, 0, 'WITHSCORES')[2] or false,
+    redis.pcall('ZCARD', K.of .. uid) == redis.call('ZCARD', K.outbox .. uid)}
 end
