@@ -158,6 +158,7 @@ class Services:
     jobs: JobQueue
     omi: Destination
     queue_connection: Redis
+    bytes_connection: Redis
     clock: Clock
 
 
@@ -194,6 +195,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
     queue_how = how if settings.rq_redis_url is None else {"timeout": settings.redis_timeout_seconds}
     queue_connection = connect(settings.rq_redis_url or settings.redis_url, decode=False, **queue_how)
+    bytes_connection = queue_connection if settings.rq_redis_url is None else connect(settings.redis_url, decode=False)
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=settings.rq_redis_url is not None)
     stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
     accounts.use(accounts.Accounts(stores.identity.names_key))
@@ -312,6 +314,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         jobs=jobs,
         omi=omi,
         queue_connection=queue_connection,
+        bytes_connection=bytes_connection,
         clock=clock,
     )
 

@@ -1,4 +1,4 @@
-"""An RQ worker with many slots in one process: threads that each run one job at a time.
+"""An RQ worker with many slots in one process: threads, greenlets under gevent, that each run one job at a time.
 
 RQ's own worker runs one job per process and asks Redis some 27 times for each. This one takes as many jobs as it has
 free slots in one call, and acknowledges what has ended in the same call. Leases and the due set stay the truth: what

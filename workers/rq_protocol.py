@@ -20,7 +20,9 @@ from integration_app.store import due
 from integration_app.store.scripts import load
 
 AHEAD = 200
-"""Jobs that may wait in RQ. What is due beyond that waits in the due set, where it cannot get lost."""
+"""Jobs that may wait in RQ, where that lies beside the due set: what is due beyond them waits there and is not lost.
+From a queue elsewhere no more is asked for than there are free slots.
+"""
 EXECUTION_SECONDS = 90
 """Without a heartbeat for so long, RQ takes a job for abandoned."""
 

@@ -36,7 +36,7 @@ class Preferences:
     no proof; empty is everybody who knows the private address. `automatic`: mailing lists and automatic mails are
     wanted too. `paused`: messages wait, since `paused_at`. `time_zone` as in "Europe/Lisbon". `keep_history`: senders,
     and @domains, whose mails are delivered with the mail that they answer. `read_attachments`: their words go along,
-    not only their names. `tell`: what they are shown in Omi. `quiet_seconds`: their own quiet window for texts.
+    not only their names. `tell`: what they are shown in Omi. `quiet_seconds`: their own quiet window.
     `daily`: what comes in is one conversation a day for each channel, at `daily_hour` of their zone. `receipts`:
     what they send is answered with a sign that it was written down, where the messenger can. `rules`: the first that
     fits a message decides.

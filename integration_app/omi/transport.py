@@ -143,6 +143,9 @@ class Transport:
 
     def close(self) -> None:
         self._deadlines.close()
+        pool, self._connections = self._connections, None
+        if pool is not None:
+            pool.close()
         self._adapter.close()
 
 

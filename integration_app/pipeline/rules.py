@@ -11,7 +11,7 @@ class Rules:
     sms_quiet: timedelta = timedelta(seconds=90)
     sms_max_wait: timedelta = timedelta(seconds=300)
     memory_quiet: timedelta = timedelta(seconds=90)
-    """Of texts that ask to be remembered; no longer than other texts."""
+    """Of texts that ask to be remembered."""
     mail_quiet: timedelta = timedelta(seconds=90)
     mail_max_wait: timedelta = timedelta(seconds=600)
     """Mails are forwarded in a sitting, with more time between two of them."""

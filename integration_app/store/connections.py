@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import hiredis
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
@@ -64,10 +63,8 @@ class _Packer(HiredisRespSerializer):
 
     def pack(self, *args: Any) -> list[bytes]:
         given: Any = [vault.as_bytes(arg) if arg.__class__ is str else arg for arg in args]
-        if " " in args[0]:
-            packed: list[bytes] = super().pack(*given)
-            return packed
-        return [hiredis.pack_command(tuple(given))]
+        packed: list[bytes] = super().pack(*given)
+        return packed
 
 
 class _ManagedConnection(SentinelManagedConnection):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from redis import Redis
 
 from integration_app.errors import StoreUnfit
-from integration_app.model import InboundMessage, Received, Route, Verdict
+from integration_app.model import Content, InboundMessage, Received, Route, Verdict
 from integration_app.model.imports import IMPORT
 from integration_app.store import codec, due, inbox, keys, stories
 from integration_app.store.accounts import look_again, name_of
@@ -141,7 +141,7 @@ class Ingest:
             counted=f"webhooks:{message.provider}:",
             route=route,
             entries="\n".join(name for entry in entries for name in current().names("sender", entry)),
-            **self._limited(message, len(envelope) + len(content), now),
+            **self._limited(message, len(envelope) + _bytes_in(message.content), now),
             **_judged(tuple(verdicts)),
             dedupe_count=len(seen),
             more=[*seen, *wanted],
@@ -179,6 +179,12 @@ class Ingest:
     def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
         """Whether an event of one of these keys has been taken in."""
         return any(self.known(dedupe_keys, now=now))
+
+
+def _bytes_in(content: Content) -> int:
+    """As it is when it is opened: at rest it may be small by compression."""
+    texts = sum(len(text or "") for text in (content.text, content.html, content.mime))
+    return texts + sum(len(one.data or b"") for one in content.attachments)
 
 
 def _event(dedupe_key: str) -> str:

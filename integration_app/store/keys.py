@@ -11,7 +11,7 @@ oi:sweep                   how far retention has come
 oi:seq · oi:fence          counters: the order of arrival over all messages, fencing tokens of leases
 oi:seen-in:<ten days>:<n>  hash: digest of a dedupe key → id of the message that this event became; expires
 oi:seen-plan               hash: ten days → how many of those there are, and the seq at their beginning
-oi:seen:<dedupe key>       the same, as versions before 0.4 wrote it; expires
+oi:seen:<dedupe key>       the same, as versions before 0.4 write and read it; expires
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival

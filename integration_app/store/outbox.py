@@ -22,7 +22,7 @@ BATCH = 1000
 _Read = Callable[[Sequence[Any]], WaitingMessage | None]
 
 _RECOUNT_SECONDS = 24 * 3600
-CONTENT_MAX = 512 * 1024
+CONTENT_MAX = 2 * 1024 * 1024
 """Bytes of raw contents in one snapshot; what is larger is fetched when its turn comes."""
 
 

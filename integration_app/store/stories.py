@@ -53,7 +53,7 @@ def load(raw: str, names: Iterable[str]) -> AnyEvent:
     """`names`: what the accounts that have the message are called at rest. Never raises for what others wrote."""
     try:
         return read_event(of_whom(unpack(raw, names), uid_of))
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
         return read_event({"spoilt": raw[:200]})
 
 
@@ -132,7 +132,7 @@ def _code(word: str) -> str | int:
 
 
 def _word(code: str | int) -> str:
-    return _WORDS[code] if isinstance(code, int) and code < len(_WORDS) else str(code)
+    return _WORDS[code] if isinstance(code, int) and 0 <= code < len(_WORDS) else str(code)
 
 
 def _micro(moment: datetime | str) -> int:

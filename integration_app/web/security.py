@@ -97,7 +97,7 @@ def install(app: Flask, services: Services) -> Limiter:
         app=app,
         storage_uri="redis://",  # the scheme alone: the connections are ours, with their time-outs and sentinels
         storage_options={
-            "connection_pool": services.queue_connection.connection_pool,  # type: ignore[dict-item]
+            "connection_pool": services.bytes_connection.connection_pool,  # type: ignore[dict-item]
             "key_prefix": keys.THROTTLE,
         },
         in_memory_fallback_enabled=True,  # a Redis that is away closes no page, and opens none to guessing

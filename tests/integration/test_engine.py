@@ -109,7 +109,7 @@ def test_a_replay_does_not_make_up_for_time_that_nobody_used(
 def test_a_redis_that_stumbles_parks_no_good_message(
     services: Services, sandbox: SandboxControl, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = Content(text="remember: tea", html="x" * 600_000)  # its content is fetched when its turn comes
+    large = Content(text="remember: tea", html="x" * 3_000_000)  # its content is fetched when its turn comes
     message_id = text(services, "remember: tea", content=large)
 
     def stumble(*_: object) -> None:

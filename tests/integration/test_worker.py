@@ -498,3 +498,14 @@ def test_a_queue_that_is_away_is_told(build: Callable[..., Services], redis: Red
     assert "queue" in {problem.key for problem in standing(services).problems}
     link(services, "u")
     assert text(services, "taken in all the same")
+
+
+def test_an_event_is_known_to_processes_of_the_version_before(services: Services, redis: Redis) -> None:
+    """While an update rolls out, a provider may be answered by either."""
+    link(services, "u")
+    text(services, "a store of this version")
+    assert not list(redis.scan_iter(f"{keys.SEEN}*")), "a new store has no such processes"
+    redis.hdel(keys.STORE, "known")
+    text(services, "a store of before")
+    (known,) = redis.scan_iter(f"{keys.SEEN}*")
+    assert 0 < redis.ttl(known) <= 3600

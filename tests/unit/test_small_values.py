@@ -65,7 +65,18 @@ def test_a_verdict_stands_in_an_event_as_a_script_puts_it_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["{}", "[]", "7", "no json", '{"e":1}', '{"e":1,"t":"x"}', '{"e":2,"t":1,"T":5}', '{"e":[],"t":1e99}']
+    "raw",
+    [
+        "{}",
+        "[]",
+        "7",
+        "no json",
+        '{"e":1}',
+        '{"e":-99,"t":1}',
+        '{"e":1,"t":"x"}',
+        '{"e":2,"t":1,"T":5}',
+        '{"e":[],"t":1e99}',
+    ],
 )
 def test_what_cannot_be_read_is_told_and_not_an_error(raw: str) -> None:
     assert isinstance(stories.load(raw, ()), Unknown)

@@ -12,6 +12,7 @@ for i = 1, #running, 2 do
     redis.call('DEL', execution(entry), executions(running[i]))
     redis.call('SREM', worker_executions, entry)
     redis.call('HSET', job(running[i]), 'status', 'queued', 'started_at', '', 'worker_name', '')
+    redis.call('SADD', C.rq_queues, C.rq_queue)
     redis.call('LPUSH', queue, running[i])
     given = given + 1
   end

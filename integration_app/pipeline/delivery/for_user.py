@@ -54,7 +54,7 @@ def as_user_gets(
     if then is None and is_for_digest(preferences, item.message):
         then = Then.DIGEST
     if then is Then.DIGEST and made.kind is not Kind.CONVERSATION:
-        then = None  # memories never wait
+        then = None  # memories go into no digest
     return replace(item, prepared=made, then=then)
 
 

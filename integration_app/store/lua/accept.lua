@@ -16,7 +16,7 @@
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
 -- it, on it behind a "~" (no proof is needed), and not on it; `…_held` 1 where that means quarantine.
 
-local epoch = mine(now_ms)
+local epoch, is_new = mine(now_ms)
 if not epoch then return {3} end
 redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
 for i = 1, dedupe_count do
@@ -155,5 +155,9 @@ if #uids == 0 then
 end
 count(rates, counted .. (route == '' and 'recorded' or 'stored'))
 if held > 0 then count(rates, 'held:' .. string.sub(counted, 10, -2), held) end  -- webhooks:<provider>:
-for i = 1, dedupe_count do note_seen(more[i], id, now_ms, seq, dedupe_ttl) end
+for i = 1, dedupe_count do
+  note_seen(more[i], id, now_ms, seq, dedupe_ttl)
+  -- while an update rolls out, a process of the version before may be asked next
+  if not is_new then redis.call('SET', K.seen .. more[i], id, 'EX', 3600) end
+end
 return {1, id, #takers, held}

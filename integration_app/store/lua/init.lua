@@ -5,5 +5,5 @@
 -- @repeat it is ours already
 -- @include mine
 if mine(now_ms) then return 0 end
-redis.call('HSET', K.store, 'id', id, 'epoch', 1, 'made_ms', now_ms, 'server', server)
+redis.call('HSET', K.store, 'id', id, 'epoch', 1, 'made_ms', now_ms, 'server', server, 'known', 1)
 return 1

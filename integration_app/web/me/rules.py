@@ -21,7 +21,7 @@ from integration_app.web.me import own
 RULES_MAX = 30
 TRIED_ON = 50
 """Messages that a rule is tried on."""
-PACES = (30, 300, 900, 3600, 10_800)
+PACES = (30, 60, 300, 900, 3600, 10_800)
 """Seconds of an own quiet window."""
 _ADDRESS = re.compile(r"[^\s@,;<>\"]{0,64}@[a-z0-9.-]{1,253}")
 
@@ -95,8 +95,8 @@ def _shown(services: Services, installation: Installation, trial: Trial | None =
         rules=[labels.rule(row, days) for row in installation.preferences.rules],
         trial=trial,
         tried=labels.rule(trial.rule, days) if trial else None,
-        paces=PACES,
-        suggested=suggestion(services, installation, PACES),
+        paces=_paces(installation.preferences),
+        suggested=suggestion(services, installation, [seconds for seconds in PACES if seconds >= 60]),
         thens=labels.thens(has_tasks=services.omi.is_personal, days=days),
         quiet=round(services.settings.sms_quiet_seconds),
         problem=session.pop("problem", None),
@@ -110,9 +110,15 @@ def _tried(services: Services, uid: str, rule: UserRule) -> Trial:
     return Trial(rule, tuple(labels.title(prepared) for prepared in fitting), len(found))
 
 
+def _paces(preferences: Preferences) -> list[int]:
+    """What can be chosen, and what was chosen elsewhere."""
+    return sorted({*PACES, *([preferences.quiet_seconds] if preferences.quiet_seconds else [])})
+
+
 def _pace(preferences: Preferences) -> dict[str, object]:
     asked_pace, hour = request.form.get("pace", ""), request.form.get("hour", "")
-    seconds = int(asked_pace) if asked_pace.isdecimal() and int(asked_pace) in PACES else None
+    is_one = asked_pace.isdecimal() and int(asked_pace) in _paces(preferences)
+    seconds = int(asked_pace) if is_one else None
     changed = replace(preferences, quiet_seconds=seconds, daily=asked_pace == "daily")
     if hour.isdecimal() and int(hour) < 24:
         changed = replace(changed, daily_hour=int(hour))

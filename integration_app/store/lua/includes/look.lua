@@ -7,11 +7,11 @@ local function look(uid, after, limit, content_max, gate_keys)
   for i = 1, #entries, 2 do
     local message = K.message .. entries[i]
     local got = redis.call('HMGET', message, 'envelope', 'prepared', 'tried:' .. uid, 'last:' .. uid, 'epoch',
-      'epoch:' .. uid, 'free:' .. uid)
+      'epoch:' .. uid, 'free:' .. uid, 'size')
     local content = false
     if not got[2] and room > 0 then
-      local size = redis.call('HSTRLEN', message, 'content')
-      if size > 0 and size <= room then
+      local size = tonumber(got[8] or 0)  -- as it is when it is opened
+      if size <= room then
         content = redis.call('HGET', message, 'content')
         room = room - size
       end

@@ -1,6 +1,6 @@
 --- Known events: the id of the message that each became, for 30 days at least.
 -- They lie in many small hashes, which take half the memory of keys of their own: for each ten days as many as what came
--- in the ten days before wants, some sixty events in each. `K.seen_plan` says how many hashes which ten days have.
+-- in the ten days before wants, some sixty events in each (the first ten days of a store: 64). `K.seen_plan` says how many hashes which ten days have.
 local SEEN_MS, SEEN_EACH = 864000000, 60
 
 -- Where an event of these ten days lies: the hash, and its field there, 12 bytes.
