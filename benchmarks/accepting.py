@@ -103,7 +103,7 @@ def end_to_end(size: Size) -> list[Row]:
         for name in ("web", "worker"):
             run_.stack.start(name)
         run_.until(lambda: answers(f"{run_.stack.web_url}/livez"))
-        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json()["workers"] > 0)
+        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json().get("workers", 0) > 0)
         capacity = _capacity(run_, max(size.requests // 2, 600))
         rate = capacity / 2
         count = int(rate * size.seconds)
@@ -140,7 +140,7 @@ def costs(size: Size) -> list[Row]:
         for name in ("web", "worker"):
             run_.stack.start(name)
         run_.until(lambda: answers(f"{run_.stack.web_url}/livez"))
-        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json()["workers"] > 0)
+        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json().get("workers", 0) > 0)
         count = size.requests
         users(run_, "e", count)
         sent = texts(run_, count)

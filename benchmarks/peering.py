@@ -179,7 +179,7 @@ def _our_pipeline(count: int, kind: str) -> float:
         for name in ("web", "worker"):
             run_.stack.start(name)
         run_.until(lambda: answers(f"{run_.stack.web_url}/livez"))
-        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json()["workers"] > 0)
+        run_.until(lambda: requests.get(f"{run_.stack.web_url}/readyz", timeout=5).json().get("workers", 0) > 0)
         pids = [run_.stack.processes[name].pid for name in ("web", "worker")]
         return _through(run_, count, int(run_.stack.env["PORT"]), pids)
 
