@@ -119,7 +119,6 @@ class Ingest:
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = list(map(_event, message.dedupe_keys))
-        is_hinted = due_at <= now and not self._jobs.is_apart
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
         code, *found = self._replication.run(
             self._accept,
@@ -134,10 +133,7 @@ class Ingest:
             unread_ttl=int(self._retention.total_seconds()),
             event=stories.dump(event),
             of_max=-inbox.LISTED_MAX - 1,
-            stamp=self._jobs.stamp(now) if is_hinted else "",
-            due=codec.ms(due_at),
-            first_due=codec.ms(first_due_at or due_at),
-            hint_due=codec.ms(now) + due.HINT_REPEAT_MS if is_hinted else "",
+            **self._when(due_at, first_due_at or due_at, now),
             counted=f"webhooks:{message.provider}:",
             route=route,
             entries="\n".join(name for entry in entries for name in current().names("sender", entry)),
@@ -158,6 +154,16 @@ class Ingest:
             return Accepted(Receipt.DUPLICATE, found[0])
         uids, held = map(int, found[1:])
         return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], uids, held)
+
+    def _when(self, due_at: datetime, first_due_at: datetime, now: datetime) -> dict[str, Any]:
+        """When it is drained, and the job for it where that is now, and a script can write one."""
+        is_hinted = due_at <= now and not self._jobs.is_apart
+        return {
+            "due": codec.ms(due_at),
+            "first_due": codec.ms(first_due_at),
+            "stamp": self._jobs.stamp(now) if is_hinted else "",
+            "hint_due": codec.ms(now) + due.HINT_REPEAT_MS if is_hinted else "",
+        }
 
     def _limited(self, message: InboundMessage, size: int, now: datetime) -> dict[str, Any]:
         """What the script counts by, and how much there may be."""
