@@ -195,8 +195,9 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
     queue_how = how if settings.rq_redis_url is None else {"timeout": settings.redis_timeout_seconds}
     queue_connection = connect(settings.rq_redis_url or settings.redis_url, decode=False, **queue_how)
-    bytes_connection = queue_connection if settings.rq_redis_url is None else connect(settings.redis_url, decode=False)
-    jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=settings.rq_redis_url is not None)
+    is_apart = settings.rq_redis_url is not None
+    bytes_connection = connect(settings.redis_url, decode=False, **how) if is_apart else queue_connection
+    jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=is_apart)
     stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
     accounts.use(accounts.Accounts(stores.identity.names_key))
     rules = _rules(settings)

@@ -128,17 +128,18 @@ class Transport:
 
     def _pool(self) -> HTTPConnectionPool:
         """The connections to Omi, or to the proxy before it."""
-        if self._connections is None:
+        pool: Any = self._connections
+        if pool is None:
             request = requests.PreparedRequest()
             request.method, request.url = "GET", self._base
-            pool: Any = self._adapter.get_connection_with_tls_context(request, True, self._proxies)
+            pool = self._adapter.get_connection_with_tls_context(request, True, self._proxies)
             self._adapter.cert_verify(pool, self._base, True, None)
             proxy = select_proxy(self._base, self._proxies)
             is_plain = not self._base.startswith("https:")
             # a proxy is told the whole address, where it does not merely pass a tunnel through
             self._target = self._base if proxy and is_plain and not proxy.startswith("socks") else self._path
             self._connections = pool
-        found: HTTPConnectionPool = self._connections
+        found: HTTPConnectionPool = pool
         return found
 
     def close(self) -> None:

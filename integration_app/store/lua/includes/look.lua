@@ -10,7 +10,7 @@ local function look(uid, after, limit, content_max, gate_keys)
       'epoch:' .. uid, 'free:' .. uid, 'size')
     local content = false
     if not got[2] and room > 0 then
-      local size = tonumber(got[8] or 0)  -- as it is when it is opened
+      local size = tonumber(got[8] or redis.call('HSTRLEN', message, 'content'))  -- as it is when it is opened
       if size <= room then
         content = redis.call('HGET', message, 'content')
         room = room - size
