@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
-from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from integration_app.store import vault
+from integration_app.store.cluster import SCHEMES, SecureSlotConnection, SlotConnection, Topology, slot_of
+from integration_app.store.tags import Packer, TaggedRedis
 
 CONNECTIONS_MAX = 2**31
 """As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
@@ -58,15 +58,6 @@ class SharedPool(ConnectionPool):
         self._idle.append((connection, time.monotonic()))
 
 
-class _Packer(HiredisRespSerializer):
-    """hiredis encodes strictly, and sealed values are bytes in the clothes of text."""
-
-    def pack(self, *args: Any) -> list[bytes]:
-        given: Any = [vault.as_bytes(arg) if arg.__class__ is str else arg for arg in args]
-        packed: list[bytes] = super().pack(*given)
-        return packed
-
-
 class _ManagedConnection(SentinelManagedConnection):
     """redis-py leaves a connection behind sentinels open after a time-out; its late answer would be taken for that of
     the next command.
@@ -76,15 +67,24 @@ class _ManagedConnection(SentinelManagedConnection):
         return super().read_response(*args, **{"disconnect_on_error": True} | options)
 
 
-def connect(url: str, *, decode: bool, timeout: float = 2.0, greet: Callable[[Any], None] | None = None) -> Redis:
+def connect(
+    url: str,
+    *,
+    decode: bool,
+    timeout: float = 2.0,
+    greet: Callable[[Any], None] | None = None,
+    tag: str = "",
+    topology: Topology | None = None,
+) -> Redis:
     """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text.
 
-    `timeout` in seconds, for a connection and for an answer. `greet` is called with each new connection.
+    `timeout` in seconds, for a connection and for an answer. `greet` is called with each new connection. `tag` is put
+    before every key; a cluster (`topology`) needs one.
     """
     options: dict[str, Any] = {
         "decode_responses": decode,
         "encoding_errors": "surrogateescape",  # sealed values are bytes: read and written back as they are
-        "command_packer": _Packer(),
+        "command_packer": Packer(tag),
         "socket_connect_timeout": timeout,
         "socket_timeout": timeout,
         "health_check_interval": 30,
@@ -97,7 +97,15 @@ def connect(url: str, *, decode: bool, timeout: float = 2.0, greet: Callable[[An
     }
     if url.startswith("redis+sentinel:"):
         return _behind_sentinels(url, options, timeout)
+    if url.startswith(SCHEMES):
+        return _in_cluster(topology or Topology(url, timeout), options, slot_of(tag))
     return Redis.from_pool(SharedPool.from_url(url, **options))
+
+
+def _in_cluster(topology: Topology, options: dict[str, Any], slot: int) -> Redis:
+    kind = SecureSlotConnection if topology.has_tls else SlotConnection
+    pool = SharedPool(connection_class=kind, topology=topology, slot=slot, **options, **topology.secret)
+    return TaggedRedis.from_pool(pool)
 
 
 def _is_stale(connection: Any) -> bool:

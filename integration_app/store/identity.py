@@ -58,11 +58,12 @@ class Identity:
         return int(made) if made else None
 
 
-def greeter(clock: Callable[[], datetime]) -> Callable[[Any], None]:
+def greeter(clock: Callable[[], datetime], tag: str = "") -> Callable[[Any], None]:
     """For `redis_connect_func`: each new connection says which server it leads to before it carries anything else. A
-    server that another one has taken over from begins a new epoch.
+    server that another one has taken over from begins a new epoch. `tag`: that of the client's keys.
     """
-    script = assemble("greet", {}).text
+    script = assemble("greet", {}, tag=tag).text
+    anchor = (1, keys.ANCHOR) if tag else (0,)
     last: list[str] = []
 
     def greet(connection: Any) -> None:
@@ -72,7 +73,7 @@ def greeter(clock: Callable[[], datetime]) -> Callable[[Any], None]:
             server = _run_id(connection.read_response(disable_decoding=True))
             if not server or last == [server]:
                 return
-            connection.send_command("EVAL", script, 0, server, codec.ms(clock()))
+            connection.send_command("EVAL", script, *anchor, server, codec.ms(clock()))
             if connection.read_response(disable_decoding=True) is not None:  # else the store is not ours yet
                 last[:] = [server]
         except RedisError as error:

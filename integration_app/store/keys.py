@@ -74,6 +74,8 @@ from integration_app.store.accounts import name_of
 PREFIX = "oi:"
 
 STORE = f"{PREFIX}store"
+ANCHOR = f"{PREFIX}anchor"
+"""A key that is never there."""
 SPOILT = f"{PREFIX}spoilt:"
 HELD = f"{PREFIX}held"
 FAILING = f"{PREFIX}failing"

@@ -28,6 +28,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from integration_app.store import keys
+from integration_app.store.tags import tag_of
 
 HERE = Path(__file__).parent / "lua"
 
@@ -53,6 +54,7 @@ class Script:
     def __init__(self, redis: Redis, source: Source) -> None:
         self._source = source
         self._redis = redis
+        self._is_tagged = bool(tag_of(redis))
         self._names = len(source.keys) + len(source.args) + (source.rest is not None)
         self._sha = hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -99,6 +101,8 @@ class Script:
         source = self._source
         try:
             found = [given[name] for name in source.keys]
+            if self._is_tagged:
+                found.append(keys.ANCHOR)  # a node that has not all of its slot sends it away
             args = [given[name] for name in source.args]
             if source.rest is not None:
                 args.extend(given[source.rest])
@@ -116,10 +120,10 @@ class Script:
 
 def load(redis: Redis, name: str, constants: Mapping[str, str | int] | None = None, folder: Path = HERE) -> Script:
     """The script `<folder>/<name>.lua`. A constant that is a string is put in as it stands, as Lua."""
-    return Script(redis, assemble(name, constants or {}, folder))
+    return Script(redis, assemble(name, constants or {}, folder, tag_of(redis)))
 
 
-def assemble(name: str, constants: Mapping[str, str | int], folder: Path = HERE) -> Source:
+def assemble(name: str, constants: Mapping[str, str | int], folder: Path = HERE, tag: str = "") -> Source:
     """Raises `ValueError` for a head that lacks something, and for a name that nothing stands for."""
     raw = _read(folder / f"{name}.lua")
     tags = _tags(raw)
@@ -136,7 +140,7 @@ def assemble(name: str, constants: Mapping[str, str | int], folder: Path = HERE)
     text = (
         f"#!lua{' flags=' + flags if flags else ''}\n" + included + _locals(key_names, arg_names, numbers, rest) + body
     )
-    return Source(name, _with_literals(name, text, constants), key_names, arg_names, rest)
+    return Source(name, _with_literals(name, text, constants, tag), key_names, arg_names, rest)
 
 
 def _locals(key_names: tuple[str, ...], arg_names: tuple[str, ...], numbers: list[str], rest: str | None) -> str:
@@ -162,10 +166,10 @@ def _includes(tags: Mapping[str, str], done: set[str]) -> Iterable[str]:
         yield "\n".join(line for line in raw.split("\n") if not line.startswith("--")) + "\n"
 
 
-def _with_literals(name: str, text: str, constants: Mapping[str, str | int]) -> str:
+def _with_literals(name: str, text: str, constants: Mapping[str, str | int], tag: str) -> str:
     def literal(found: re.Match[str]) -> str:
         if found[1] == "K" and found[2] in keys.TABLE:
-            return f"'{keys.TABLE[found[2]]}'"
+            return f"'{tag}{keys.TABLE[found[2]]}'"
         if found[1] == "C" and found[2] in constants:
             return str(constants[found[2]])
         raise ValueError(f"{name}.lua: nothing stands for {found[0]}")
