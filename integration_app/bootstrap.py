@@ -58,7 +58,7 @@ from integration_app.store.endpoints import Endpoints
 from integration_app.store.feed import Feed
 from integration_app.store.gates import Gates
 from integration_app.store.health import Health
-from integration_app.store.identity import Identity, greeter
+from integration_app.store.identity import Identity
 from integration_app.store.imports import Imports
 from integration_app.store.inbox import Inbox
 from integration_app.store.ingest import Ingest, Limits
@@ -75,40 +75,11 @@ from integration_app.store.renaming import Renaming
 from integration_app.store.repair import Repair
 from integration_app.store.replication import Replication
 from integration_app.store.rotation import Rotation
+from integration_app.store.shards import shards_at
+from integration_app.store.shards.directory import Directory
+from integration_app.store.shards.wide import one_of, over_all
 from integration_app.store.shared_phones import SharedPhones
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything that is kept in Redis."""
-
-    ingest: Ingest
-    inbox: Inbox
-    outbox: Outbox
-    installations: Installations
-    shared_phones: SharedPhones
-    due: DueSet
-    deliveries: Deliveries
-    dead_letters: DeadLetters
-    quarantine: Quarantine
-    auth: Auth
-    quotas: Quotas
-    gates: Gates
-    health: Health
-    limiter: RateLimiter
-    identity: Identity
-    repair: Repair
-    migrations: Migrations
-    rotation: Rotation
-    renaming: Renaming
-    audit: Audit
-    refusals: Refusals
-    alerting: Alerting
-    notices: Notices
-    imports: Imports
-    mailboxes: Mailboxes
-    feed: Feed
-    endpoints: Endpoints
+from integration_app.store.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +131,12 @@ class Services:
     queue_connection: Redis
     bytes_connection: Redis
     clock: Clock
+    _parts: tuple[Services, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Services, ...]:
+        """The services of each part of the users, where they are spread over several Redis; else these alone."""
+        return self._parts or (self,)
 
 
 def check_settings() -> None:
@@ -192,16 +169,40 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     """
     settings, providers = read_settings()
     vault.use(vault.Vault(settings.data_keys))
-    how: dict[str, Any] = {"timeout": settings.redis_timeout_seconds, "greet": greeter(clock)}
-    queue_how = how if settings.rq_redis_url is None else {"timeout": settings.redis_timeout_seconds}
-    queue_connection = connect(settings.rq_redis_url or settings.redis_url, decode=False, **queue_how)
-    is_apart = settings.rq_redis_url is not None
-    bytes_connection = connect(settings.redis_url, decode=False, **how) if is_apart else queue_connection
+    parts = shards_at(settings.redis_urls, timeout=settings.redis_timeout_seconds, clock=clock)
+    bytes_connection = parts[0].connect(decode=False)
+    queue_connection = bytes_connection
+    if settings.rq_redis_url is not None:
+        queue_connection = connect(settings.rq_redis_url, decode=False, timeout=settings.redis_timeout_seconds)
+    is_apart = settings.rq_redis_url is not None or len(parts) > 1
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=is_apart)
-    stores = _stores(settings, connect(settings.redis_url, decode=True, **how), jobs)
-    accounts.use(accounts.Accounts(stores.identity.names_key))
-    rules = _rules(settings)
+    each = [part.connect(decode=True) for part in parts]
+    stores = [_stores(settings, redis, jobs, of=len(each), number=number) for number, redis in enumerate(each)]
+    accounts.use(accounts.Accounts(stores[0].identity.names_key))
     omi = _destination(settings, connections, read_timeout_max)
+    world = _World(settings, providers, jobs, omi, queue_connection, bytes_connection, clock)
+    if len(stores) == 1:
+        return _services(world, stores[0])
+    stores = [one_of(stores[0], one) for one in stores]
+    return _services(world, over_all(stores, Directory(each)), tuple(_services(world, one) for one in stores))
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What all services share."""
+
+    settings: Settings
+    providers: Mapping[str, Provider]
+    jobs: JobQueue
+    omi: Destination
+    queue_connection: Redis
+    bytes_connection: Redis
+    clock: Clock
+
+
+def _services(world: _World, stores: Stores, parts: tuple[Services, ...] = ()) -> Services:
+    settings, providers, jobs, omi, clock = world.settings, world.providers, world.jobs, world.omi, world.clock
+    rules = _rules(settings)
     has_tasks = omi.is_personal
     estimates = Estimates(
         inbox=stores.inbox,
@@ -314,13 +315,15 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         mailboxes=stores.mailboxes,
         jobs=jobs,
         omi=omi,
-        queue_connection=queue_connection,
-        bytes_connection=bytes_connection,
+        queue_connection=world.queue_connection,
+        bytes_connection=world.bytes_connection,
         clock=clock,
+        _parts=parts,
     )
 
 
-def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
+def _stores(settings: Settings, redis: Redis, jobs: JobQueue, *, of: int = 1, number: int = 0) -> Stores:
+    """`of`: among how many the fleet's budget is divided."""
     text_retention = timedelta(days=settings.text_retention_days)
     due = DueSet(redis, settings.lease_seconds)
     replication = Replication(settings.ack_replicas, settings.ack_wait_ms)
@@ -329,10 +332,10 @@ def _stores(settings: Settings, redis: Redis, jobs: JobQueue) -> Stores:
         per_day=settings.user_messages_per_day,
         bytes=settings.user_max_mb * 1_000_000,
     )
-    feed = Feed(redis)
+    feed = Feed(redis, number)
     limiter = RateLimiter(
         redis,
-        requests_per_minute=settings.omi_max_requests_per_minute,
+        requests_per_minute=max(1, settings.omi_max_requests_per_minute // of),
         request_seconds=settings.request_timeout_seconds,
     )
     return Stores(

@@ -59,16 +59,39 @@ def signing_secret(value: str) -> None:
         raise ValidationError("must be whsec_ and at least 16 bytes in base64: echo whsec_$(openssl rand -base64 24)")
 
 
+CLUSTERS = ("redis+cluster", "rediss+cluster")
+
+
 def redis_url(value: str) -> None:
-    if urlsplit(value).scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
-        raise ValidationError("must be a redis://, rediss://, unix:// or redis+sentinel:// URL")
-    if value.startswith("redis+sentinel:") and not urlsplit(value).path.strip("/"):
+    scheme = urlsplit(value).scheme
+    if scheme in CLUSTERS:
+        _cluster_url(value)
+        return
+    if scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
+        raise ValidationError("must be a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL")
+    if scheme == "redis+sentinel" and not urlsplit(value).path.strip("/"):
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
+
+
+def _cluster_url(value: str) -> None:
+    parts = urlsplit(value)
+    count = parts.path.strip("/")
+    if not parts.netloc.rpartition("@")[2] or (count and not (count.isdecimal() and 1 <= int(count) <= 256)):
+        raise ValidationError("must name nodes, and into how many parts (1 to 256): redis+cluster://a:6379,b:6379/16")
 
 
 def rq_redis_url(value: str) -> None:
     if value:
         redis_url(value)
+        if urlsplit(value).scheme in CLUSTERS:
+            raise ValidationError("RQ cannot use a cluster: a small Redis of its own is enough")
+
+
+def redis_urls(value: str) -> None:
+    for url in value.split():
+        redis_url(url)
+    if len(value.split()) > 1 and any(urlsplit(url).scheme in CLUSTERS for url in value.split()):
+        raise ValidationError("must be several primaries, or one cluster")
 
 
 def phone(value: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from environs import EnvValidationError, FileAwareEnv
 from environs import validate as check
@@ -46,6 +47,7 @@ class Settings:
     omi_max_requests_per_minute: int
     redis_url: str = _secret()
     rq_redis_url: str | None = _secret()
+    redis_urls: tuple[str, ...] = _secret()
     redis_tls_verify: bool
     redis_timeout_seconds: float
     ack_replicas: int
@@ -110,7 +112,7 @@ class Settings:
     @property
     def has_sentinels(self) -> bool:
         """The primary may change: what only the one of before has is lost then."""
-        return self.redis_url.startswith("redis+sentinel:")
+        return any("+" in urlsplit(url).scheme for url in self.redis_urls)
 
     def inbox_address(self, token: str) -> str | None:
         """Where this user's mail goes; None where no mail is taken in. Without a domain of our own it goes to the
@@ -178,7 +180,8 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
-        "redis_url": env.str("REDIS_URL", validate=values_of.redis_url),
+        "redis_urls": (several := env.str("REDIS_URLS", "", validate=values_of.redis_urls) or ""),
+        "redis_url": env.str("REDIS_URL", "") if several else env.str("REDIS_URL", validate=values_of.redis_url),
         "rq_redis_url": env.str("RQ_REDIS_URL", None, validate=values_of.rq_redis_url),
         "redis_tls_verify": env.bool("REDIS_TLS_VERIFY", True),
         "redis_timeout_seconds": env.float("REDIS_TIMEOUT_SECONDS", 2.0, validate=positive),
@@ -209,15 +212,22 @@ def read(reader: Reader) -> Callable[[], Settings]:
         for name in _LISTS:
             values[name] = tuple(values[name])
         values["rq_redis_url"] = values["rq_redis_url"] or None
-        for name in ("redis_url", "rq_redis_url"):
-            if (values[name] or "").startswith("rediss:") and not values["redis_tls_verify"]:
-                values[name] += "&" if "?" in values[name] else "?"
-                values[name] += "ssl_cert_reqs=none"
+        values["redis_urls"] = tuple(values["redis_urls"].split()) or (values["redis_url"],)
+        if not values["redis_tls_verify"]:
+            values["redis_urls"] = tuple(map(_unverified, values["redis_urls"]))
+            values["rq_redis_url"] = values["rq_redis_url"] and _unverified(values["rq_redis_url"])
+        values["redis_url"] = values["redis_urls"][0]
         values["inbox_phone"] = values["inbox_phone"] or None
         values["inbox_domain"] = (values["inbox_domain"] or "").lower() or None
         return Settings(**values)
 
     return build
+
+
+def _unverified(url: str) -> str:
+    if not url.startswith("rediss"):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=none"
 
 
 def names() -> list[str]:
@@ -245,6 +255,11 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
             "LEASE_SECONDS",
             "must be more than JOB_TIMEOUT_SECONDS, or a second worker would take over a running call",
         )
+    urls = values["redis_urls"].split() or [values["redis_url"] or ""]
+    if values["redis_urls"] and values["redis_url"] and values["redis_url"] != urls[0]:
+        reader.mistake("REDIS_URLS", "must begin with REDIS_URL, or stand alone: the first is where users are by now")
+    if urls[0].startswith(values_of.CLUSTERS) and not values["rq_redis_url"]:
+        reader.mistake("RQ_REDIS_URL", "must be set with a cluster, which RQ cannot use: a small Redis is enough")
     redis, ack = number("redis_timeout_seconds"), number("ack_wait_ms")
     if redis is not None and ack is not None and ack >= redis * 1000:
         reader.mistake("ACK_WAIT_MS", "must be less than REDIS_TIMEOUT_SECONDS, or the answer would come too late")

@@ -77,7 +77,14 @@ class Cluster:
         within(20, self._is_whole)
 
     def _words(self, timeout_ms: int) -> list[str]:
-        return ["--cluster-enabled", "yes", "--cluster-port", str(free_port(0)), "--cluster-node-timeout", str(timeout_ms)]
+        return [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            str(free_port(0)),
+            "--cluster-node-timeout",
+            str(timeout_ms),
+        ]
 
     def url(self, parts: int) -> str:
         return f"redis+cluster://{','.join(f'{HOST}:{server.port}' for server in self.servers)}/{parts}"

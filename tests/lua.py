@@ -14,6 +14,7 @@ LUA_FILES = sorted([*(path for folder in FOLDERS for path in folder.rglob("*.lua
 CONSTANTS: dict[str, str | int] = {
     **dict.fromkeys(("probe_pause_ms", "tick_ms", "interval_ms", "burst_ms", "probe_ms"), 1),
     "endpoint": "'endpoint:'",
+    "forward": "'>'",
     **dict.fromkeys(
         ("rq_queues", "rq_queue", "rq_job", "rq_execution", "rq_executions", "rq_call", "rq_suspended"), "'x'"
     ),

@@ -85,8 +85,9 @@ def run(services: Services, slots: int, grace: float) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    maintenance = threading.Thread(target=Maintenance(services, name, stop).run, name="maintenance")
-    maintenance.start()
+    maintenance = [threading.Thread(target=Maintenance(part, name, stop).run) for part in services.parts]
+    for thread in maintenance:
+        thread.start()
     log.info("worker ready", slots=slots, name=name)
     while not stop.is_set():
         try:
@@ -96,7 +97,8 @@ def run(services: Services, slots: int, grace: float) -> None:
             log.warning("the worker starts again", error=type(error).__name__)
         if not stop.is_set():  # not stop.wait(): a signal that arrives within it would find its lock taken
             time.sleep(RESTART_SECONDS)
-    maintenance.join()
+    for thread in maintenance:
+        thread.join()
     log.info("stopped")
     tracing.flush()
     reporting.flush()

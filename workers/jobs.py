@@ -12,6 +12,10 @@ from integration_app.store.due import ENDPOINT
 _services: list[Services] = []
 
 
+OF_PART = "@"
+"""Behind the number of the part of the users that a name is of, where there are several."""
+
+
 def use(services: Services) -> None:
     """Give the job its services: RQ calls it by name and passes nothing but ids."""
     _services[:] = [services]
@@ -29,6 +33,8 @@ def drain() -> None:
 
 def run_due(services: Services, name: str) -> None:
     """Work on what has come due: a uid's outbox, or an endpoint of the operator's."""
+    number, _, name = name.rpartition(OF_PART)
+    services = services.parts[int(number or 0)]
     if name.startswith(ENDPOINT):
         services.dispatch.run(name.removeprefix(ENDPOINT))
     else:

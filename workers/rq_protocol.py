@@ -7,6 +7,7 @@ dashboards, RQ's own workers on the same queue.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
 from integration_app.store import due
 from integration_app.store.scripts import load
+from workers.jobs import OF_PART
 
 AHEAD = 200
 """Jobs that may wait in RQ, where that lies beside the due set: what is due beyond them waits there and is not lost.
@@ -25,6 +28,9 @@ From a queue elsewhere no more is asked for than there are free slots.
 """
 EXECUTION_SECONDS = 90
 """Without a heartbeat for so long, RQ takes a job for abandoned."""
+
+REST_SECONDS = 2.0
+"""How long a part of the users whose Redis is away is not asked what is due."""
 
 LUA = Path(__file__).parent / "lua"
 
@@ -58,7 +64,9 @@ class RqProtocol:
     def __init__(self, services: Services, redis: Redis, worker_key: str, executions_key: str, name: str) -> None:
         self._name = name
         self._stamp = services.jobs.stamp
-        self._due = services.due if services.jobs.is_apart else None
+        self._due = [part.due for part in services.parts] if services.jobs.is_apart else []
+        self._rests: dict[int, float] = {}
+        self._first = 0
         queue = services.jobs.rq
         self._queue = queue.key
         self._worker = worker_key
@@ -89,7 +97,7 @@ class RqProtocol:
             salt=secrets.token_hex(14),
             ttl=EXECUTION_SECONDS,
             worked=f"{worked:.6f}",
-            is_apart=int(self._due is not None),
+            is_apart=int(bool(self._due)),
             count=2 * len(ended),
             more=[*_pairs(ended), *promoted],
         )
@@ -103,10 +111,28 @@ class RqProtocol:
         )
 
     def _promoted(self, free: int, now: datetime) -> tuple[float | None, Sequence[str]]:
-        """What is due, where that is not asked for in the same script: no more than this worker has slots for."""
-        if self._due is None or free == 0:
-            return None, ()
-        return self._due.turn(now=now, repeat_ms=due.HINT_REPEAT_MS, limit=free)
+        """What is due, where that is not asked for in the same script: no more than this worker has slots for. One of
+        several that is away holds up none of the others: it is asked again after a pause.
+        """
+        untils: list[float] = []
+        found: list[str] = []
+        self._first += 1  # none is always the last
+        for place in range(len(self._due) if free else 0):
+            number = (self._first + place) % len(self._due)
+            if time.monotonic() < self._rests.get(number, 0.0):
+                continue
+            try:
+                until, names = self._due[number].turn(now=now, repeat_ms=due.HINT_REPEAT_MS, limit=free - len(found))
+            except (RedisError, OSError):
+                if len(self._due) == 1:
+                    raise
+                self._rests[number] = time.monotonic() + REST_SECONDS
+                continue
+            untils += [] if until is None else [until]
+            found += [f"{number}{OF_PART}{name}" if number else name for name in names]
+            if len(found) >= free:
+                break
+        return min(untils, default=None), found
 
     def heartbeat(self, running: Sequence[ClaimedJob], *, worker_ttl: int, now: datetime) -> bool:
         """Keep the worker and what it runs alive. False when Redis does not know this worker any more."""

@@ -10,7 +10,6 @@ from typing import Any
 from integration_app.bootstrap import Services
 from integration_app.model.webhook_events import SUBSCRIBABLE, Endpoint, EventType
 from integration_app.pipeline.webhooks.safe_http import Refused, check_url
-from integration_app.store.feed import event_id
 
 
 def add_endpoint(services: Services, url: str, events: Sequence[str]) -> tuple[Endpoint, str]:
@@ -32,7 +31,7 @@ def endpoints(services: Services) -> list[dict[str, Any]]:
 
 
 def endpoint(services: Services, row: Endpoint) -> dict[str, Any]:
-    failed = [event_id(place) for place in services.endpoints.failed(row.id)]
+    failed = list(services.endpoints.failed(row.id))
     return asdict(row) | {
         "events": [kind.value for kind in row.events] or ["all"],
         "state": "on" if row.is_on else "off",

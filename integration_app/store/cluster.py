@@ -38,7 +38,11 @@ class Topology:
         self.secret: dict[str, Any] = {}
         if password:
             self.secret = {"username": unquote(user) or None, "password": unquote(password)}
-        self.has_tls = parts.scheme.startswith("rediss")
+        self.tls: dict[str, Any] = {}
+        if parts.scheme.startswith("rediss"):
+            self.tls = (
+                {"ssl_cert_reqs": "none"} if "ssl_cert_reqs=none" in parts.query else {"ssl_cert_reqs": "required"}
+            )
         self._hosts = [
             (host, int(port or 6379)) for host, _, port in (part.rpartition(":") for part in hosts.split(","))
         ]
@@ -74,7 +78,8 @@ class Topology:
             startup_nodes=[ClusterNode(host, port) for host, port in self._hosts],
             socket_timeout=self._timeout,
             socket_connect_timeout=self._timeout,
-            ssl=self.has_tls,
+            ssl=bool(self.tls),
+            **self.tls,
             **self.secret,
         )
 

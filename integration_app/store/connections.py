@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from integration_app.store.cluster import SCHEMES, SecureSlotConnection, SlotConnection, Topology, slot_of
+from integration_app.store.cluster import SecureSlotConnection, SlotConnection, Topology, slot_of
 from integration_app.store.tags import Packer, TaggedRedis
 
 CONNECTIONS_MAX = 2**31
@@ -97,14 +97,14 @@ def connect(
     }
     if url.startswith("redis+sentinel:"):
         return _behind_sentinels(url, options, timeout)
-    if url.startswith(SCHEMES):
-        return _in_cluster(topology or Topology(url, timeout), options, slot_of(tag))
+    if topology is not None:
+        return _in_cluster(topology, options, slot_of(tag))
     return Redis.from_pool(SharedPool.from_url(url, **options))
 
 
 def _in_cluster(topology: Topology, options: dict[str, Any], slot: int) -> Redis:
-    kind = SecureSlotConnection if topology.has_tls else SlotConnection
-    pool = SharedPool(connection_class=kind, topology=topology, slot=slot, **options, **topology.secret)
+    kind = SecureSlotConnection if topology.tls else SlotConnection
+    pool = SharedPool(connection_class=kind, topology=topology, slot=slot, **options, **topology.secret, **topology.tls)
     return TaggedRedis.from_pool(pool)
 
 

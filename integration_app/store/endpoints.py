@@ -18,7 +18,7 @@ from redis import Redis
 from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import Endpoint, EndpointTry, EventType
 from integration_app.store import codec, keys
-from integration_app.store.feed import Feed, place_of, texts
+from integration_app.store.feed import Feed, texts
 from integration_app.store.scripts import load
 from integration_app.store.vault import current
 
@@ -47,13 +47,15 @@ class Endpoints:
 
     # --- endpoints ----------------------------------------------------------------------------------------------
 
-    def add(self, url: str, events: Sequence[EventType], *, now: datetime) -> tuple[Endpoint, str]:
-        """An endpoint that is told what happens from now on; with its secret, which is shown this once. Raises
-        ValueError where there are too many.
+    def add(
+        self, url: str, events: Sequence[EventType], *, now: datetime, made: str = "", secret: str = ""
+    ) -> tuple[Endpoint, str]:
+        """An endpoint that is told what happens from now on; with its secret, which is shown this once. `made` and
+        `secret`: those that it has in another shard. Raises ValueError where there are too many.
         """
         if self._redis.scard(keys.ENDPOINTS) >= ENDPOINTS_MAX:
             raise ValueError(f"there are {ENDPOINTS_MAX} endpoints already")
-        made, secret = f"ep{secrets.token_hex(6)}", _secret()
+        made, secret = made or f"ep{secrets.token_hex(6)}", secret or _secret()
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(
             keys.endpoint(made),
@@ -93,9 +95,9 @@ class Endpoints:
         pipe.delete(*(key(endpoint) for key in (keys.endpoint, *_PARTS)))
         return bool(pipe.execute()[0])
 
-    def rotate(self, endpoint: str, *, now: datetime) -> str:
+    def rotate(self, endpoint: str, *, now: datetime, secret: str = "") -> str:
         """A new secret, shown this once; the one before signs too for a day."""
-        secret = _secret()
+        secret = secret or _secret()
         before = self._secrets(endpoint)[:1]
         sealed = current().seal(KIND, " ".join([secret, *before]))
         self._redis.hset(keys.endpoint(endpoint), items=["secrets", sealed, "rotated_ms", codec.ms(now)])
@@ -234,8 +236,8 @@ class Endpoints:
         return [EndpointTry(row[0], row[1], codec.from_ms(row[2]), *row[3:]) for row in rows]
 
     def failed(self, endpoint: str) -> Sequence[str]:
-        """The places of what was given up, oldest first."""
-        return list(map(str, self._redis.zrange(keys.endpoint_failed(endpoint), 0, -1)))
+        """The ids of what was given up, oldest first."""
+        return [self._feed.id_at(str(place)) for place in self._redis.zrange(keys.endpoint_failed(endpoint), 0, -1)]
 
     def waiting(self, endpoint: str) -> int:
         """How many events are to be tried again."""
@@ -243,7 +245,7 @@ class Endpoints:
 
     def resend(self, endpoint: str, events: Sequence[str], *, now: datetime) -> int:
         """Try these once more, by their ids; how many the feed still holds."""
-        places = (place for event in events if (place := place_of(event)))
+        places = (place for event in events if (place := self._feed.place_of(event)))
         there = [place for place in places if self._feed.event(endpoint, place)]
         if there:
             pipe = self._redis.pipeline(transaction=True)

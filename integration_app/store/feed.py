@@ -21,13 +21,16 @@ from integration_app.store.scripts import load
 KEPT = timedelta(days=7)
 """Longer than the last try of an event."""
 _PREFIX = "evt_"
-_ID = re.compile(r"evt_(\d{1,15}-\d{1,10})")
+_ID = re.compile(r"evt_(\d{1,15}-\d{1,10})(|-\d{1,3})")
 _KNOWN = frozenset(kind.value for kind in EventType)
 
 
 class Feed:
-    def __init__(self, redis: Redis) -> None:
+    """`number`: that of its shard; events of two have ids of their own."""
+
+    def __init__(self, redis: Redis, number: int = 0) -> None:
         self._redis = redis
+        self._mark = f"-{number}" if number else ""
         self._tell = load(redis, "feed")
 
     def tell(self, kind: EventType, uid: str | None, data: dict[str, Any] | None = None, *, now: datetime) -> None:
@@ -41,7 +44,7 @@ class Feed:
         row: dict[str, Any] = {"type": EventType.TEST.value, "at": codec.ms(now), "data": text, "to": endpoint}
         made = str(self._redis.xadd(keys.FEED, row))  # type: ignore[arg-type]
         self._redis.zadd(keys.DUE_ENDPOINTS, {endpoint: 0})
-        return f"{_PREFIX}{made}"
+        return self.id_at(made)
 
     def last(self) -> str:
         """The newest place; what comes is behind it."""
@@ -53,12 +56,12 @@ class Feed:
         endpoint is to be told.
         """
         rows = self._between(f"({cursor}", "+", limit)
-        return [(place, _event(place, row, endpoint)) for place, row in rows]
+        return [(place, self._event(place, row, endpoint)) for place, row in rows]
 
     def event(self, endpoint: str, place: str) -> FeedEvent | None:
         """None where the feed does not hold it any more."""
         rows = self._between(place, place, 1)
-        return _event(place, rows[0][1], endpoint) if rows else None
+        return self._event(place, rows[0][1], endpoint) if rows else None
 
     def _between(self, first: str, last: str, limit: int) -> list[tuple[str, dict[str, str]]]:
         found: Any = self._redis.xrange(keys.FEED, first, last, count=limit)
@@ -78,31 +81,29 @@ class Feed:
                 self._redis.xdel(keys.FEED, *gone)
             last = f"({rows[-1][0]}"
 
+    def id_at(self, place: str) -> str:
+        """The id of the event at this place."""
+        return f"{_PREFIX}{place}{self._mark}"
 
-def event_id(place: str) -> str:
-    return f"{_PREFIX}{place}"
+    def place_of(self, event: str) -> str | None:
+        """Where the event with this id stands in this feed; None for what is no id, or another feed's."""
+        found = _ID.fullmatch(event)
+        return found[1] if found and found[2] == self._mark else None
 
-
-def place_of(event: str) -> str | None:
-    """Where the event with this id stands in the feed; None for what is no id."""
-    found = _ID.fullmatch(event)
-    return found.group(1) if found else None
-
-
-def _event(place: str, row: dict[str, str], endpoint: str) -> FeedEvent | None:
-    if row.get("type") not in _KNOWN or row.get("to", endpoint) != endpoint:
-        return None
-    try:
-        return FeedEvent(
-            id=event_id(place),
-            type=EventType(row["type"]),
-            at=codec.from_ms(row.get("at") or place.partition("-")[0]),
-            uid=uid_of(row["uid"]) if row.get("uid") else None,
-            message=row.get("message") or None,
-            data=json.loads(row["data"]) if row.get("data") else None,
-        )
-    except (ValueError, OverflowError, OSError):
-        return None
+    def _event(self, place: str, row: dict[str, str], endpoint: str) -> FeedEvent | None:
+        if row.get("type") not in _KNOWN or row.get("to", endpoint) != endpoint:
+            return None
+        try:
+            return FeedEvent(
+                id=self.id_at(place),
+                type=EventType(row["type"]),
+                at=codec.from_ms(row.get("at") or place.partition("-")[0]),
+                uid=uid_of(row["uid"]) if row.get("uid") else None,
+                message=row.get("message") or None,
+                data=json.loads(row["data"]) if row.get("data") else None,
+            )
+        except (ValueError, OverflowError, OSError):
+            return None
 
 
 def texts(row: Mapping[Any, Any]) -> dict[str, str]:

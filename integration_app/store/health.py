@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -41,12 +42,20 @@ class RedisFacts:
     lag_seconds: int = 0
     min_replicas: int | None = None
     skew_seconds: float = 0.0
+    others: tuple[RedisFacts, ...] = ()
+
+    def beside(self, others: Iterable[RedisFacts]) -> RedisFacts:
+        """Of several: what is wrong with any is said."""
+        return replace(self, others=tuple(others))
 
     def mistakes(self) -> list[str]:
         """Why this Redis would lose messages, each as a sentence; empty when it would not.
 
         None means that the server does not tell (a managed one may forbid CONFIG): nothing is claimed then.
         """
+        return list(dict.fromkeys(row for one in (self, *self.others) for row in one._mistakes()))
+
+    def _mistakes(self) -> list[str]:
         found: list[str] = []
         if tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < (7, 0):
             found.append(f"Redis {self.version} is too old: 7.0 or newer, or Valkey, is needed → install it")
@@ -64,6 +73,10 @@ class RedisFacts:
 
     def risks(self, *, ack_replicas: int, has_sentinels: bool) -> list[str]:
         """What may be lost or late although nothing is set wrongly, each as a sentence with what to do."""
+        rows = (one._risks(ack_replicas, has_sentinels) for one in (self, *self.others))
+        return list(dict.fromkeys(chain.from_iterable(rows)))
+
+    def _risks(self, ack_replicas: int, has_sentinels: bool) -> list[str]:
         found: list[str] = []
         if self.append_only and self.append_fsync == "everysec":
             found.append(

@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from integration_app.errors import StoreUnfit
 from integration_app.store import codec, keys
 from integration_app.store.scripts import assemble, load
 
@@ -35,6 +36,27 @@ class Identity:
         server = str(self._redis.info("server").get("run_id", ""))
         return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now), server=server))
 
+    def join(self, number: int, names: str) -> None:
+        """One of several from now on: its place among them, and what they call users. Raises `StoreUnfit` for one that
+        calls its users otherwise.
+        """
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(keys.STORE, "shard", number)
+        if names:
+            pipe.hsetnx(keys.STORE, "names", names)
+        pipe.hget(keys.STORE, "names")
+        if (pipe.execute()[-1] or "") != names:
+            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS has users of another installation")
+
+    def check_place(self, number: int) -> None:
+        """Raises `StoreUnfit` where another place of REDIS_URLS is this store's."""
+        found = self._redis.hget(keys.STORE, "shard")
+        if found is None or int(found) != number:
+            cure = (
+                "omi-inbox init takes it in" if found is None else f"it is {_nth(int(found))}: put them back in order"
+            )
+            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS does not belong there: {cure}")
+
     def names_key(self, fresh: str) -> tuple[bool, str]:
         """The key of the accounts' names, as it is sealed; `fresh` becomes it in a store that has no account yet. ""
         where uids are kept as they are. And whether that stays so.
@@ -56,6 +78,10 @@ class Identity:
         """Begin a new one by hand: what was accepted before is looked up in Omi before it is sent. None: not ours."""
         made = self._new_epoch(now_ms=codec.ms(now))
         return int(made) if made else None
+
+
+def _nth(number: int) -> str:
+    return f"number {number + 1}"
 
 
 def greeter(clock: Callable[[], datetime], tag: str = "") -> Callable[[Any], None]:

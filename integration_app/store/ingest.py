@@ -20,6 +20,7 @@ from integration_app.store.accounts import look_again, name_of
 from integration_app.store.installations import inbox_tokens, phone_keys
 from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
+from integration_app.store.tags import tag_of
 from integration_app.store.vault import current
 from integration_app.text.addresses import listings
 
@@ -58,7 +59,7 @@ class Receipt(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """`message_id` is that of the first for a duplicate. `uids`: for how many users; `held`: in quarantine for them.
-    `control`: why it was only recorded.
+    `control`: why it was only recorded. `elsewhere`: shards to which some of its users have moved.
     """
 
     receipt: Receipt
@@ -66,6 +67,7 @@ class Accepted:
     uids: int = 0
     held: int = 0
     control: str | None = None
+    elsewhere: tuple[int, ...] = ()
 
 
 class Enqueues(Protocol):
@@ -90,11 +92,11 @@ class Ingest:
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._limits = limits
-        self._redis = redis
+        self._tag = tag_of(redis)
         self._replication = replication
         self._retention = text_retention
         self._jobs = jobs
-        self._accept = load(redis, "accept", jobs.constants)
+        self._accept = load(redis, "accept", {**jobs.constants, "forward": f"'{keys.FORWARD}'"})
         self._known = load(redis, "known")
 
     def accept(
@@ -106,16 +108,18 @@ class Ingest:
         due_at: datetime,
         now: datetime,
         first_due_at: datetime | None = None,
+        is_limited: bool = True,
     ) -> Accepted:
         """Write `message` down for every uid that it belongs to, to be drained from `due_at`, or from `first_due_at`
-        where nothing of that uid is kept; a worker is asked at once where `due_at` is now.
+        where nothing of that uid is kept; a worker is asked at once where `due_at` is now. Not `is_limited`: others of
+        its users have it already.
 
         `verdicts`: for a user without a list of senders, with its sender on it, on it without proof, not on it. With
         `control` set it is only recorded, for no uid, and expires with the retention of texts. Raises `StoreUnfit` when
         the store is not ours, or too few replicas have it: then it has to be sent again.
         """
         name_of("")  # its key has to be readable, also where the message names no uid
-        route, wanted = ("", []) if message.control else (message.route.value, _wanted(message))
+        route, wanted = ("", []) if message.control else (message.route.value, self._wanted(message))
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = list(map(_event, message.dedupe_keys))
@@ -137,7 +141,7 @@ class Ingest:
             counted=f"webhooks:{message.provider}:",
             route=route,
             entries="\n".join(name for entry in entries for name in current().names("sender", entry)),
-            **self._limited(message, len(envelope) + _bytes_in(message.content), now),
+            **self._limited(message, len(envelope) + _bytes_in(message.content), now, is_limited=is_limited),
             **_judged(tuple(verdicts)),
             dedupe_count=len(seen),
             more=[*seen, *wanted],
@@ -149,11 +153,18 @@ class Ingest:
         if code == 4:
             return Accepted(Receipt.OVER_LIMIT)
         if code == 2:
-            return Accepted(Receipt.FOR_NOBODY)
+            return Accepted(Receipt.FOR_NOBODY, elsewhere=tuple(map(int, found)))
         if code == 0:
             return Accepted(Receipt.DUPLICATE, found[0])
-        uids, held = map(int, found[1:])
-        return Accepted(Receipt.RECORDED if message.control else Receipt.STORED, found[0], uids, held)
+        uids, held, *elsewhere = map(int, found[1:])
+        receipt = Receipt.RECORDED if message.control else Receipt.STORED
+        return Accepted(receipt, found[0], uids, held, elsewhere=tuple(elsewhere))
+
+    def _wanted(self, message: InboundMessage) -> list[str]:
+        """The uids that a message names, or the keys that lead to those it is for."""
+        if message.route is Route.UID:
+            return list(map(name_of, message.recipients))
+        return [f"{self._tag}{key}" for key in routes(message)]
 
     def _when(self, due_at: datetime, first_due_at: datetime, now: datetime) -> dict[str, Any]:
         """When it is drained, and the job for it where that is now, and a script can write one."""
@@ -165,17 +176,18 @@ class Ingest:
             "hint_due": codec.ms(now) + due.HINT_REPEAT_MS if is_hinted else "",
         }
 
-    def _limited(self, message: InboundMessage, size: int, now: datetime) -> dict[str, Any]:
+    def _limited(self, message: InboundMessage, size: int, now: datetime, *, is_limited: bool) -> dict[str, Any]:
         """What the script counts by, and how much there may be."""
+        limits = self._limits if is_limited else NO_LIMITS
         return {
             "sender": "" if message.hints else _digest(message.sender),
             "minute": int(now.timestamp() // 60),
             # what a user brings along is counted apart: it keeps out nothing that is sent now
             "day": f"{keys.day_of(now)}{'i' if message.provider == IMPORT else ''}",
             "size": max(_SIZE_MIN, size),
-            "sender_max": self._limits.per_minute,
-            "day_max": self._limits.per_day,
-            "bytes_max": self._limits.bytes,
+            "sender_max": limits.per_minute,
+            "day_max": limits.per_day,
+            "bytes_max": limits.bytes,
         }
 
     def known(self, dedupe_keys: Sequence[str], *, now: datetime) -> list[bool]:
@@ -211,11 +223,11 @@ def _digest(sender: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _wanted(message: InboundMessage) -> list[str]:
-    """The uids that a message names, or the keys that lead to those it is for."""
+def routes(message: InboundMessage) -> list[str]:
+    """The keys that lead to the users whom a message is for."""
     match message.route:
         case Route.UID:
-            return list(map(name_of, message.recipients))
+            return list(map(keys.installation, message.recipients))
         case Route.SENDER:
             return phone_keys(message.sender)
         case Route.RECIPIENT:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from redis import Redis
 
@@ -200,12 +201,12 @@ class Installations:
 
     def with_phone(self, number: str) -> Sequence[str]:
         """The uids that proved to own this phone."""
-        return sorted(map(uid_of, map(str, self._redis.sunion(phone_keys(number)))))
+        return _here(self._redis.sunion(phone_keys(number)))
 
     def with_inbox(self, tokens: Iterable[str]) -> Sequence[str]:
         """The uids to whose private addresses these tokens belong."""
         wanted = [keys.inbox(token) for token in tokens]
-        return sorted({uid_of(str(name)) for name in self._redis.mget(wanted) if name}) if wanted else []
+        return _here(self._redis.mget(wanted)) if wanted else []
 
     def mark_left(self, uid: str, *, now: datetime) -> None:
         """Omi refused a write because this uid has not enabled the app. The first such time is kept."""
@@ -221,6 +222,11 @@ class Installations:
         enabled = InstallationState.ENABLED.value
         self._change(installation=keys.installation(uid), left="", changes=["state", enabled, "left_at", ""])
         self._redis.zrem(keys.LEFT, name_of(uid))
+
+
+def _here(names: Iterable[Any]) -> list[str]:
+    """The uids among these names; the others say to which shard one has moved."""
+    return sorted({uid_of(name) for each in names if each and not (name := str(each)).startswith(keys.FORWARD)})
 
 
 def _searched(entry: str) -> str:

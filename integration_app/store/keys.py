@@ -4,6 +4,7 @@ Where it says uid, it is what the uid is called here: see accounts.py.
 
 oi:store                   hash: this store is ours: id, epoch, schema, the server that was last here,
                            the key of the names
+oi:at:<epoch>:<route>      set: numbers of the shards that a route leads to; expires. Only with several shards
 oi:spoilt:<key>            a key that could not be read, put aside; expires
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
@@ -77,6 +78,7 @@ STORE = f"{PREFIX}store"
 ANCHOR = f"{PREFIX}anchor"
 """A key that is never there."""
 SPOILT = f"{PREFIX}spoilt:"
+AT = f"{PREFIX}at:"
 HELD = f"{PREFIX}held"
 FAILING = f"{PREFIX}failing"
 SWEEP = f"{PREFIX}sweep"
@@ -137,7 +139,7 @@ SEEN, SEEN_IN, SEEN_PLAN = f"{PREFIX}seen:", f"{PREFIX}seen-in:", f"{PREFIX}seen
 THROTTLE = f"{PREFIX}throttle"
 
 TABLE = {
-    "store": STORE, "spoilt": SPOILT, "held": HELD,
+    "store": STORE, "spoilt": SPOILT, "at": AT, "held": HELD,
     "seq": SEQ, "fence": FENCE, "messages": MESSAGES, "parked": PARKED, "quarantine": QUARANTINE, "due": DUE,
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
@@ -148,6 +150,9 @@ TABLE = {
     "feed": FEED, "endpoints": ENDPOINTS, "due_endpoints": DUE_ENDPOINTS, "endpoint": ENDPOINT,
 }  # fmt: skip
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
+
+FORWARD = ">"
+"""Before the number of a shard, where the route of a user who has moved was: no name of a uid begins so."""
 
 MARKS = ("state", "tried", "last", "epoch", "suspect", "made", "free")
 """Fields of a message that stand there once for each uid, as `<mark>:<uid>`."""

@@ -16,6 +16,7 @@ from integration_app.store.due import DueSet, Lease
 from integration_app.store.gates import as_gates, scopes
 from integration_app.store.installations import as_installation
 from integration_app.store.scripts import load
+from integration_app.store.tags import tag_of
 
 BATCH = 1000
 """Messages of one snapshot; those behind them wait for the next."""
@@ -66,7 +67,7 @@ class Outbox:
             salt=salt,
             limit=BATCH,
             content_max=CONTENT_MAX,
-            gate_keys=_gate_keys(names),
+            gate_keys=self._gate_keys(names),
         )
         return (Lease(uid, found[0]), _as_snapshot(uid, names, found[1], after=0, read=_waiting)) if found else None
 
@@ -121,16 +122,15 @@ class Outbox:
         days = [self._redis.hget(keys.day(uid, now - timedelta(days=back)), "refused") for back in (0, 1)]
         return sum(int(count) for count in days if count)
 
+    def _gate_keys(self, names: Mapping[str, str]) -> list[str]:
+        return [f"{tag_of(self._redis)}{keys.gate(scope)}" for scope in names.values()]
+
     def _look(self, uid: str, *, after: int, content_max: int, read: _Read) -> Snapshot:
         names = scopes(uid)
         found = self._peek(
-            uid=name_of(uid), after=after, limit=BATCH, content_max=content_max, gate_keys=_gate_keys(names)
+            uid=name_of(uid), after=after, limit=BATCH, content_max=content_max, gate_keys=self._gate_keys(names)
         )
         return _as_snapshot(uid, names, found, after=after, read=read)
-
-
-def _gate_keys(names: Mapping[str, str]) -> list[str]:
-    return [keys.gate(scope) for scope in names.values()]
 
 
 def _as_snapshot(uid: str, names: Mapping[str, str], found: Sequence[Any], *, after: int, read: _Read) -> Snapshot:

@@ -6,7 +6,7 @@
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
 -- @returns more than any of its uids may have,
--- @returns {1, id, uids, of them held}
+-- @returns {1, id, uids, of them held}; behind the 1 or 2 and its fields the shards to which uids have moved
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine feed tag seen
 --
@@ -28,26 +28,34 @@ for i = 1, dedupe_count do
   end
 end
 
-local uids = {}
+local uids, elsewhere = {}, {}
+-- whether it names a uid of this store; else it names the shard to which one has moved
+local function is_here(name)
+  if string.sub(name, 1, 1) ~= C.forward then return true end
+  elsewhere[#elsewhere + 1] = string.sub(name, 2)
+end
 if route == 'sender' then
-  uids = redis.call('SUNION', unpack(more, dedupe_count + 1))
+  for _, uid in ipairs(redis.call('SUNION', unpack(more, dedupe_count + 1))) do
+    if is_here(uid) then table.insert(uids, uid) end
+  end
 elseif route == 'recipient' then
   local found = {}
   for _, uid in ipairs(#more > dedupe_count and redis.call('MGET', unpack(more, dedupe_count + 1)) or {}) do
-    if uid and not found[uid] then
+    if uid and not found[uid] and is_here(uid) then
       found[uid] = true
       table.insert(uids, uid)
     end
   end
 elseif route == 'uid' then
   for i = dedupe_count + 1, #more do
-    if redis.call('HEXISTS', K.installation .. more[i], 'created_at') == 1 then table.insert(uids, more[i]) end
+    local made, moved = unpack(redis.call('HMGET', K.installation .. more[i], 'created_at', 'moved_to'))
+    if made then table.insert(uids, more[i]) elseif moved then is_here(moved) end
   end
 end
 table.sort(uids)
 if #uids == 0 and route ~= '' then
-  count(rates, counted .. 'unknown recipient')
-  return {2}
+  if #elsewhere == 0 then count(rates, counted .. 'unknown recipient') end
+  return {2, unpack(elsewhere)}
 end
 
 -- the verdict for one uid, and whether it holds the message
@@ -160,4 +168,4 @@ for i = 1, dedupe_count do
   -- while an update rolls out, a process of the version before may be asked next
   if not is_new then redis.call('SET', K.seen .. more[i], id, 'EX', 3600) end
 end
-return {1, id, #takers, held}
+return {1, id, #takers, held, unpack(elsewhere)}

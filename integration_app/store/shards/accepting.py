@@ -1,0 +1,98 @@
+"""Accepting a message for users of several shards: each shard takes it in one step, and all have to have it.
+
+No coordinator: a shard that has it says "duplicate" when it is sent again. What is acknowledged is in every shard; what
+is not may be in some, and comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from integration_app.errors import StoreUnfit
+from integration_app.model import InboundMessage, Verdict
+from integration_app.store.identity import Identity
+from integration_app.store.ingest import Accepted, Ingest, Receipt, routes
+from integration_app.store.shards.directory import Directory
+
+_TAKEN = (Receipt.STORED, Receipt.DUPLICATE)
+
+
+class WideIngest:
+    """What `Ingest` is, over all shards."""
+
+    def __init__(self, each: Sequence[Ingest], identities: Sequence[Identity], directory: Directory) -> None:
+        self._each = each
+        self._identities = list(identities)
+        self._directory = directory
+        self._is_checked = False
+
+    def accept(self, message_id: str, message: InboundMessage, verdicts: Sequence[Verdict], **when: Any) -> Accepted:
+        """As `Ingest.accept`. Raises `StoreUnfit` too while a user is between two shards."""
+        self._check_places()
+        if message.control:  # for no user
+            return self._each[0].accept(message_id, message, verdicts, **when)
+        found = self._ask(self._directory.shards(routes(message)), message_id, message, verdicts, when)
+        if _is_on_its_way(found):
+            raise StoreUnfit("a user of it is being moved: send it again")
+        if all(row.receipt is Receipt.FOR_NOBODY for row in found.values()):
+            others = set(range(len(self._each))) - found.keys()  # the directory may be behind
+            found = self._ask(others, message_id, message, verdicts, when) or found
+        return _whole(found, lambda number: self._one(number, message_id, message, verdicts, when, is_limited=False))
+
+    def known(self, dedupe_keys: Sequence[str], *, now: datetime) -> list[bool]:
+        """As `Ingest.known`, in any shard."""
+        return [any(row) for row in zip(*(one.known(dedupe_keys, now=now) for one in self._each), strict=True)]
+
+    def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
+        return any(self.known(dedupe_keys, now=now))
+
+    def _ask(self, numbers: Iterable[int], *what: Any) -> dict[int, Accepted]:
+        """What each says; and those to which one of them sends us on."""
+        found: dict[int, Accepted] = {}
+        left = sorted(numbers)
+        while left:
+            number = left.pop(0)
+            found[number] = self._one(number, *what)
+            left += [other for other in found[number].elsewhere if other not in found and other not in left]
+        return found
+
+    def _one(
+        self,
+        number: int,
+        message_id: str,
+        message: InboundMessage,
+        verdicts: Sequence[Verdict],
+        when: dict[str, Any],
+        **more: Any,
+    ) -> Accepted:
+        return self._each[number].accept(message_id, message, verdicts, **when, **more)
+
+    def _check_places(self) -> None:
+        """Once: a shard in another's place would find no user of its own."""
+        if not self._is_checked:
+            for number, identity in enumerate(self._identities):
+                identity.check_place(number)
+            self._is_checked = True
+
+
+def _is_on_its_way(found: dict[int, Accepted]) -> bool:
+    """Whether a shard to which a user has moved does not know them yet."""
+    sent_on = {number for row in found.values() for number in row.elsewhere}
+    return any(found[number].receipt is Receipt.FOR_NOBODY and not found[number].elsewhere for number in sent_on)
+
+
+def _whole(found: dict[int, Accepted], again: Any) -> Accepted:
+    """One answer. Where any has it, one whose users have no room takes it all the same, as a single shard would."""
+    if any(row.receipt in _TAKEN for row in found.values()):
+        found |= {number: again(number) for number, row in found.items() if row.receipt is Receipt.OVER_LIMIT}
+    elif over := [row for row in found.values() if row.receipt is Receipt.OVER_LIMIT]:
+        return over[0]
+    taken = [row for row in found.values() if row.receipt in _TAKEN]
+    if not taken:
+        return Accepted(Receipt.FOR_NOBODY)
+    stored = [row for row in taken if row.receipt is Receipt.STORED]
+    best = (stored or taken)[0]
+    return replace(best, uids=sum(row.uids for row in taken), held=sum(row.held for row in taken), elsewhere=())

@@ -1,0 +1,92 @@
+"""Which shards a route leads to. A route is the key under which it stands in a shard.
+
+Each route's entry lies in two shards, by its hash, so that one that is away hides no user of the others. An entry names
+every shard that has the route, and may name more. One that is missing (new, expired, of an epoch before) is made anew
+by asking all shards, so a directory that was lost costs questions and no message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from integration_app.store import keys
+from integration_app.store.scripts import load
+
+_TTL = int(timedelta(days=7).total_seconds())
+
+
+class Directory:
+    """`each`: a client of every shard, in their order."""
+
+    def __init__(self, each: Sequence[Redis]) -> None:
+        self._each = each
+        self._where = [load(redis, "where") for redis in each]
+        self._placed = [load(redis, "placed") for redis in each]
+
+    def home(self, uid: str) -> int:
+        """Where a user who is nowhere yet belongs."""
+        return _hash(keys.installation(uid)) % len(self._each)
+
+    def of(self, uid: str) -> int:
+        """The shard of this user; their home where there is no such user."""
+        found = self.shards([keys.installation(uid)])
+        return min(found) if found else self.home(uid)
+
+    def shards(self, routes: Iterable[str]) -> set[int]:
+        """Every shard that one of the routes leads to."""
+        found: set[int] = set()
+        by_place: dict[int, list[str]] = {}
+        for route in routes:
+            by_place.setdefault(self._places(route)[0], []).append(route)
+        for place, some in by_place.items():
+            for route, known in zip(some, self._known(place, some), strict=True):
+                found |= set(map(int, known)) or self._learn(route)
+        return found
+
+    def _known(self, place: int, routes: Sequence[str]) -> Sequence[Sequence[str]]:
+        try:
+            return self._where[place](routes=routes)  # type: ignore[no-any-return]
+        except (RedisError, OSError):
+            return self._where[(place + 1) % len(self._each)](routes=routes)  # type: ignore[no-any-return]
+
+    def add(self, route: str, number: int) -> None:
+        """It leads to this shard too, from now on. Before it does: an entry never lacks a shard."""
+        self._note(route, {number, *self._ask_all(route)})
+
+    def move(self, route: str, number: int) -> None:
+        """It leads to this shard alone."""
+        self._note(route, {number}, is_all=True)
+
+    def _learn(self, route: str) -> set[int]:
+        if found := self._ask_all(route):
+            with suppress(RedisError, OSError):  # asked again next time
+                self._note(route, found)
+        return found
+
+    def _ask_all(self, route: str) -> set[int]:
+        return {number for number, redis in enumerate(self._each) if _has(redis, route)}
+
+    def _note(self, route: str, numbers: Iterable[int], *, is_all: bool = False) -> None:
+        for place in self._places(route):
+            self._placed[place](route=route, ttl=_TTL, is_all=int(is_all), numbers=sorted(numbers))
+
+    def _places(self, route: str) -> tuple[int, int]:
+        first = _hash(route) % len(self._each)
+        return first, (first + 1) % len(self._each)
+
+
+def _has(redis: Redis, route: str) -> bool:
+    """A user who has moved leaves a word behind for a while."""
+    if route.startswith(keys.INSTALLATION):
+        return bool(redis.hexists(route, "created_at"))
+    return bool(redis.exists(route))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
