@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -77,6 +77,7 @@ from integration_app.store.replication import Replication
 from integration_app.store.rotation import Rotation
 from integration_app.store.shards import shards_at
 from integration_app.store.shards.directory import Directory
+from integration_app.store.shards.moving import Moving
 from integration_app.store.shards.wide import one_of, over_all
 from integration_app.store.shared_phones import SharedPhones
 from integration_app.store.stores import Stores
@@ -131,6 +132,8 @@ class Services:
     queue_connection: Redis
     bytes_connection: Redis
     clock: Clock
+    moving: Moving | None = None
+    """Where users are spread over several Redis."""
     _parts: tuple[Services, ...] = ()
 
     @property
@@ -183,8 +186,18 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
     world = _World(settings, providers, jobs, omi, queue_connection, bytes_connection, clock)
     if len(stores) == 1:
         return _services(world, stores[0])
-    stores = [one_of(stores[0], one) for one in stores]
-    return _services(world, over_all(stores, Directory(each)), tuple(_services(world, one) for one in stores))
+    stores, directory = [one_of(stores[0], one) for one in stores], Directory(each)
+    moving = Moving(
+        each,
+        stores,
+        directory,
+        addresses=[part.address for part in parts],
+        retention=timedelta(days=settings.text_retention_days),
+        clock=clock,
+    )
+    first, *others = (_services(world, one) for one in stores)
+    parts_ = (replace(first, moving=moving), *others)
+    return replace(_services(world, over_all(stores, directory)), moving=moving, _parts=parts_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +213,7 @@ class _World:
     clock: Clock
 
 
-def _services(world: _World, stores: Stores, parts: tuple[Services, ...] = ()) -> Services:
+def _services(world: _World, stores: Stores) -> Services:
     settings, providers, jobs, omi, clock = world.settings, world.providers, world.jobs, world.omi, world.clock
     rules = _rules(settings)
     has_tasks = omi.is_personal
@@ -318,7 +331,6 @@ def _services(world: _World, stores: Stores, parts: tuple[Services, ...] = ()) -
         queue_connection=world.queue_connection,
         bytes_connection=world.bytes_connection,
         clock=clock,
-        _parts=parts,
     )
 
 

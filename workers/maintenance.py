@@ -14,6 +14,8 @@ log = logs.get(__name__)
 
 TICK_SECONDS = 1.0
 BEAT_TICKS = 10
+MEND_TICKS = 15
+MEND_TICKS = 15
 SWEEP_TICKS = 600
 
 
@@ -44,6 +46,9 @@ class Maintenance:
         if self._ticks % SWEEP_TICKS == 0:
             self._services.retention.sweep(now)
         is_trimmed = self._ticks % SWEEP_TICKS == 0
+        if self._services.moving and self._ticks % MEND_TICKS == 0:
+            self._services.moving.mend()
+            self._services.moving.done()
         self._ticks += 1
         if is_trimmed:
             self._services.feed.trim(before=now - KEPT)

@@ -42,6 +42,7 @@ SECTIONS = {
         "keys": "Seal data under a new key.",
         "migrate": "Bring data of an earlier release up.",
         "restored": "Say that Redis came back from a copy.",
+        "shards": "Users over several Redis: show, move.",
     },
     "Your data in Omi": {"omi": "List, create, import, export."},
 }

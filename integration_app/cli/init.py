@@ -20,6 +20,7 @@ from integration_app.cli.output import (
     fail,
     has_settings,
     json_option,
+    names_redis,
     operator,
     read_settings_file,
     say,
@@ -59,7 +60,7 @@ def init(new: bool, compose: bool) -> None:
         _ask_and_write(for_compose=compose)
         return
     read_settings_file()
-    if SETTINGS_FILE.exists() and not any(os.environ.get(name) for name in ("REDIS_URL", "REDIS_URL_FILE")):
+    if SETTINGS_FILE.exists() and not names_redis():
         say(f"set up already: omi-inbox run starts it; to begin anew, move {SETTINGS_FILE} away", made=False)
         return
     with services() as found:

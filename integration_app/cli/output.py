@@ -132,12 +132,17 @@ def use_local_stack() -> None:
 def _use_embedded(*, always: bool) -> None:
     """Where no Redis is named: that of `omi-inbox run`, if there is one."""
     data = Path(os.environ.get("DATA_FOLDER") or "data")
-    if os.environ.get("REDIS_URL") or os.environ.get("REDIS_URL_FILE") or not (always or (data / "valkey").is_dir()):
+    if names_redis() or not (always or (data / "valkey").is_dir()):
         return
     try:
         os.environ["REDIS_URL"] = embedded_url(data)
     except RunError as error:
         fail(str(error), USAGE)
+
+
+def names_redis() -> bool:
+    """Whether the environment says which Redis it is."""
+    return any(os.environ.get(name) for name in ("REDIS_URL", "REDIS_URL_FILE", "REDIS_URLS", "REDIS_URLS_FILE"))
 
 
 def _remark(words: str) -> None:

@@ -67,7 +67,7 @@ class Run:
 
     def __init__(self, data: Path, env: Mapping[str, str]) -> None:
         self.data = data
-        self.is_embedded = not (env.get("REDIS_URL") or env.get("REDIS_URL_FILE"))
+        self.is_embedded = not any(env.get(f"REDIS_{name}") for name in ("URL", "URL_FILE", "URLS", "URLS_FILE"))
         self._env = dict(env)
         self._children: dict[str, _Child] = {}
         self._signals, self._signalled = 0, 0.0

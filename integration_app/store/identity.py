@@ -38,14 +38,16 @@ class Identity:
 
     def join(self, number: int, names: str) -> None:
         """One of several from now on: its place among them, and what they call users. Raises `StoreUnfit` for one that
-        calls its users otherwise.
+        has another place, or calls its users otherwise.
         """
         pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(keys.STORE, "shard", number)
+        pipe.hsetnx(keys.STORE, "shard", str(number))
         if names:
             pipe.hsetnx(keys.STORE, "names", names)
         pipe.hget(keys.STORE, "names")
-        if (pipe.execute()[-1] or "") != names:
+        called = pipe.execute()[-1]
+        self.check_place(number)
+        if (called or "") != names:
             raise StoreUnfit(f"{_nth(number)} of REDIS_URLS has users of another installation")
 
     def check_place(self, number: int) -> None:

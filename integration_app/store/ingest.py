@@ -92,6 +92,7 @@ class Ingest:
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._limits = limits
+        self._redis = redis
         self._tag = tag_of(redis)
         self._replication = replication
         self._retention = text_retention
@@ -122,7 +123,7 @@ class Ingest:
         route, wanted = ("", []) if message.control else (message.route.value, self._wanted(message))
         entries = listings(message.sender) if message.route is Route.RECIPIENT else ()
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
-        seen = list(map(_event, message.dedupe_keys))
+        seen = list(map(event_digest, message.dedupe_keys))
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
         code, *found = self._replication.run(
             self._accept,
@@ -155,7 +156,7 @@ class Ingest:
         if code == 2:
             return Accepted(Receipt.FOR_NOBODY, elsewhere=tuple(map(int, found)))
         if code == 0:
-            return Accepted(Receipt.DUPLICATE, found[0])
+            return Accepted(Receipt.DUPLICATE, found[0], elsewhere=tuple(map(int, found[1:])))
         uids, held, *elsewhere = map(int, found[1:])
         receipt = Receipt.RECORDED if message.control else Receipt.STORED
         return Accepted(receipt, found[0], uids, held, elsewhere=tuple(elsewhere))
@@ -190,9 +191,13 @@ class Ingest:
             "bytes_max": limits.bytes,
         }
 
+    def awaits(self) -> bool:
+        """Whether any user is on the way to this shard."""
+        return bool(self._redis.exists(keys.ARRIVING))
+
     def known(self, dedupe_keys: Sequence[str], *, now: datetime) -> list[bool]:
         """Of each whether its event has been taken in, in one round trip."""
-        return list(map(bool, self._known(now_ms=codec.ms(now), digests=list(map(_event, dedupe_keys)))))
+        return list(map(bool, self._known(now_ms=codec.ms(now), digests=list(map(event_digest, dedupe_keys)))))
 
     def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
         """Whether an event of one of these keys has been taken in."""
@@ -205,7 +210,7 @@ def _bytes_in(content: Content) -> int:
     return texts + sum(len(one.data or b"") for one in content.attachments)
 
 
-def _event(dedupe_key: str) -> str:
+def event_digest(dedupe_key: str) -> str:
     """Dedupe keys are made of what a provider sent, so they are hashed to a fixed size."""
     return hashlib.sha256(dedupe_key.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from integration_app.errors import StoreUnfit, UnknownRecipient
 from integration_app.model import Route
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
+from integration_app.store.installations import phone_keys
+from integration_app.store.shards.moving import NotMovedError
 from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
 from tests.clusters import Cluster, Primaries, Server
@@ -266,3 +269,176 @@ def test_endpoints_are_told_of_every_user_once(wide: Services) -> None:
     assert len({event for event, _ in told}) == len(UIDS), "ids are an endpoint's means against doubles"
     assert wide.endpoints.remove(endpoint.id)
     assert not any(part.endpoints.any() for part in wide.parts)
+
+
+# --- moving -----------------------------------------------------------------------------------------------------
+
+
+def other_than(services: Services, uid: str) -> int:
+    return (homes(services)[uid] + 1) % len(services.parts)
+
+
+def test_a_user_moves_with_everything_that_waits(wide: Services, clock: Clock, sandbox: SandboxControl) -> None:
+    link(wide, *UIDS)
+    moving, uid = wide.moving, UIDS[0]
+    assert moving is not None
+    ids = [text(wide, "before.")]
+    work(wide, clock)
+    ids.append(text(wide, "waiting."))
+    before = wide.installations.get(uid)
+    target = other_than(wide, uid)
+    moving.move(uid, target)
+    assert homes(wide)[uid] == target
+    assert wide.installations.get(uid) == before
+    ids.append(text(wide, "after."))
+    work(wide, clock)
+    for each in UIDS:
+        said = "\n".join(sandbox.texts(each))
+        assert [said.count(f"{words}.") for words in ("before", "waiting", "after")] == [1] * 3
+        assert wide.inbox.states(ids, each) == ["done"] * 3
+    assert {story.id for story in wide.inbox.of(uid)} == set(ids)
+    assert [event.name for event in next(s for s in wide.inbox.of(uid) if s.id == ids[0]).events].count("settled") >= 1
+    moving.move(uid, (target + 1) % len(wide.parts))
+    text(wide, "again.")
+    work(wide, clock)
+    assert "\n".join(sandbox.texts(uid)).count("again.") == 1
+
+
+def test_what_a_user_left_behind_is_cleared(several: Wide, clock: Clock) -> None:
+    services = several()
+    link(services, UIDS[0])
+    text(services, "one")
+    source, moving = homes(services)[UIDS[0]], services.moving
+    assert moving is not None
+    moving.move(UIDS[0], 1 - source)
+    redis: Any = services.parts[source].due._redis
+    ours = {key for key in redis.scan_iter(f"{keys.PREFIX}*") if UIDS[0] in key and not key.startswith(keys.AT)}
+    assert ours == {keys.installation(UIDS[0])}, "it says where they are now"
+    clock.pass_time(minutes=11)
+    moving.mend()
+    assert not redis.hkeys(f"{keys.PREFIX}departed")
+    assert not redis.exists(*phone_keys(PHONE))
+
+
+def test_a_repeat_after_a_move_is_known(wide: Services, clock: Clock, sandbox: SandboxControl) -> None:
+    link(wide, *UIDS)
+    one = message("once", sender=PHONE, event_id="SM1", dedupe_keys=("once",))
+    wide.intake.accept(one)
+    assert wide.moving is not None
+    for uid in UIDS:
+        wide.moving.move(uid, other_than(wide, uid))
+    wide.intake.accept(one)
+    work(wide, clock)
+    wide.intake.accept(one)
+    work(wide, clock)
+    assert {uid: len(sandbox.texts(uid)) for uid in UIDS} == dict.fromkeys(UIDS, 1)
+
+
+class Cut(BaseException):
+    """The mover dies here."""
+
+
+@pytest.mark.parametrize("step", ["_let_go", "_arrive", "_clear"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_mover_may_die_at_any_step(
+    several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, step: str, when: str
+) -> None:
+    services = several()
+    link(services, *UIDS)
+    text(services, "waits.")
+    moving, uid = services.moving, UIDS[0]
+    assert moving is not None
+    real = getattr(moving, step)
+
+    def dies(*args: Any) -> None:
+        if when == "after":
+            real(*args)
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(moving), step, lambda _, *args: dies(*args))
+        with pytest.raises(Cut):
+            moving.move(uid, other_than(services, uid))
+    one = message("meanwhile.", sender=PHONE, dedupe_keys=("meanwhile",))
+    with suppress(StoreUnfit):  # 503: it comes again
+        services.intake.accept(one)
+    moving.done()
+    for part in services.parts:  # the lease of the dead one runs out by Redis's own clock
+        part.due._redis.delete(keys.lease(uid))
+    moving.mend()
+    services.intake.accept(one)
+    work(services, clock)
+    for each in UIDS:
+        said = "\n".join(sandbox.texts(each))
+        assert [said.count(f"{words}.") for words in ("waits", "meanwhile")] == [1] * 2, each
+    assert len(homes(services)) == len(UIDS)
+
+
+def test_a_message_that_comes_while_it_is_copied_is_taken_along(
+    several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = several()
+    link(services, *UIDS)
+    moving, uid = services.moving, UIDS[0]
+    assert moving is not None
+    real, left = moving._let_go, [3]
+
+    def late(*args: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            text(services, f"late {left[0]}.")
+        real(*args)
+
+    monkeypatch.setattr(type(moving), "_let_go", lambda _, *args: late(*args))
+    moving.move(uid, other_than(services, uid))
+    work(services, clock)
+    for each in UIDS:
+        said = "\n".join(sandbox.texts(each))
+        assert [said.count(f"late {number}.") for number in range(3)] == [1] * 3
+
+
+def test_a_user_whose_outbox_is_held_is_not_moved(several: Wide) -> None:
+    services = several()
+    link(services, *UIDS)
+    uid = UIDS[0]
+    part = services.parts[homes(services)[uid]]
+    lease = part.due.claim(uid, now=services.clock(), salt="worker")
+    assert lease
+    assert services.moving
+    with pytest.raises(NotMovedError, match="a worker is sending"):
+        services.moving.move(uid, other_than(services, uid))
+
+
+def test_a_new_primary_takes_its_share(
+    several: Wide, primaries: Primaries, build: Callable[..., Services], cli: Cli
+) -> None:
+    link(several(1), *UIDS)
+    services = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls))
+    assert cli("init").exit_code == 0
+    assert list(homes(services).values()) == [0] * len(UIDS)
+    assert cli("shards", "rebalance").exit_code == 0
+    counts = [len(part.installations.uids()) for part in services.parts]
+    assert sum(counts) == len(UIDS)
+    assert max(counts) - min(counts) <= 1
+    shown = cli("shards", "list").output
+    assert all(url.partition("//")[2] in shown for url in primaries.urls)
+    assert cli("shards", "move", UIDS[0], "--to", "2").exit_code == 0
+    assert homes(services)[UIDS[0]] == 2
+    assert cli("shards", "move", "nobody", "--to", "1").exit_code == 3
+    assert services.intake.accept(message("to all", sender=PHONE, dedupe_keys=("x",))).uids == len(UIDS)
+
+
+def test_nothing_of_an_erased_user_stays(wide: Services) -> None:
+    link(wide, *UIDS)
+    text(wide, "a word")
+    wide.erasure.erase(UIDS[0])
+    for part in wide.parts:
+        redis: Any = part.due._redis
+        assert not [key for key in redis.scan_iter(f"{keys.PREFIX}*") if UIDS[0] in key]
+    assert wide.intake.accept(message("to the others", sender=PHONE, dedupe_keys=("x",))).uids == len(UIDS) - 1
+
+
+def test_one_redis_has_no_shards(services: Services, cli: Cli) -> None:
+    assert cli("shards", "list").exit_code == 1
+    assert services.moving is None
+    assert services.parts == (services,)

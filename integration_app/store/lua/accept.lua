@@ -19,13 +19,33 @@
 local epoch, is_new = mine(now_ms)
 if not epoch then return {3} end
 redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
+-- the message that this event is known by
+local known
 for i = 1, dedupe_count do
-  local known = seen(more[i], now_ms)
-  if known then
-    note_seen(more[i], known, now_ms, tonumber(redis.call('GET', K.seq) or 0), dedupe_ttl)  -- a write for replicas to acknowledge
-    count(rates, counted .. 'duplicate')
-    return {0, known}
+  known = known or seen(more[i], now_ms)
+  if known then  -- a write for replicas to acknowledge
+    note_seen(more[i], known, now_ms, tonumber(redis.call('GET', K.seq) or 0), dedupe_ttl)
+    break
   end
+end
+if known and redis.call('HEXISTS', K.store, 'shard') == 0 then
+  count(rates, counted .. 'duplicate')
+  return {0, known}
+end
+
+-- An event is known by shard: those of `uids` who came from another one, where it had not been taken in for them.
+local function own(digest, uid) return redis.sha1hex(digest .. ':' .. uid) end
+local function late(uids)
+  local found = {}
+  for _, uid in ipairs(redis.call('EXISTS', K.message .. known) == 1 and uids or {}) do
+    local has = redis.call('HEXISTS', K.message .. known, 'state:' .. uid) == 1
+    local came = tonumber(redis.call('HGET', K.installation .. uid, 'came_ms') or 0)
+    if not has and now_ms - came < unread_ttl * 1000 then
+      for i = 1, dedupe_count do has = has or seen(own(more[i], uid), now_ms) end
+      if not has then table.insert(found, uid) end
+    end
+  end
+  return found
 end
 
 local uids, elsewhere = {}, {}
@@ -53,6 +73,13 @@ elseif route == 'uid' then
   end
 end
 table.sort(uids)
+if known then
+  uids = late(uids)
+  if #uids == 0 then
+    count(rates, counted .. 'duplicate')
+    return {0, known, unpack(elsewhere)}
+  end
+end
 if #uids == 0 and route ~= '' then
   if #elsewhere == 0 then count(rates, counted .. 'unknown recipient') end
   return {2, unpack(elsewhere)}
@@ -164,7 +191,11 @@ end
 count(rates, counted .. (route == '' and 'recorded' or 'stored'))
 if held > 0 then count(rates, 'held:' .. string.sub(counted, 10, -2), held) end  -- webhooks:<provider>:
 for i = 1, dedupe_count do
-  note_seen(more[i], id, now_ms, seq, dedupe_ttl)
+  if known then
+    for _, uid in ipairs(uids) do note_seen(own(more[i], uid), id, now_ms, seq, dedupe_ttl) end
+  else
+    note_seen(more[i], id, now_ms, seq, dedupe_ttl)
+  end
   -- while an update rolls out, a process of the version before may be asked next
   if not is_new then redis.call('SET', K.seen .. more[i], id, 'EX', 3600) end
 end

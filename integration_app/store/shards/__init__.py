@@ -29,6 +29,11 @@ class Shard:
     tag: str = ""
     topology: Topology | None = None
 
+    @property
+    def address(self) -> str:
+        """For people: without a password."""
+        return f"{self.url.partition('://')[2].rpartition('@')[2]}{f' {self.tag}' if self.tag else ''}"
+
     def connect(self, *, decode: bool) -> Redis:
         how: dict[str, Any] = {"timeout": self.timeout, "greet": self.greet, "topology": self.topology}
         return connect(self.url, decode=decode, tag=self.tag, **how)

@@ -35,8 +35,6 @@ class WideIngest:
         if message.control:  # for no user
             return self._each[0].accept(message_id, message, verdicts, **when)
         found = self._ask(self._directory.shards(routes(message)), message_id, message, verdicts, when)
-        if _is_on_its_way(found):
-            raise StoreUnfit("a user of it is being moved: send it again")
         if all(row.receipt is Receipt.FOR_NOBODY for row in found.values()):
             others = set(range(len(self._each))) - found.keys()  # the directory may be behind
             found = self._ask(others, message_id, message, verdicts, when) or found
@@ -50,13 +48,19 @@ class WideIngest:
         return any(self.known(dedupe_keys, now=now))
 
     def _ask(self, numbers: Iterable[int], *what: Any) -> dict[int, Accepted]:
-        """What each says; and those to which one of them sends us on."""
-        found: dict[int, Accepted] = {}
-        left = sorted(numbers)
-        while left:
-            number = left.pop(0)
-            found[number] = self._one(number, *what)
-            left += [other for other in found[number].elsewhere if other not in found and other not in left]
+        """What each says. One to which a user has moved is asked once more, after they have come there."""
+        found = {number: self._one(number, *what) for number in sorted(numbers)}
+        sent_on = {number for row in found.values() for number in row.elsewhere}
+        asked: set[int] = set()
+        while left := sorted(sent_on - asked):
+            number = left[0]
+            if self._each[number].awaits():
+                raise StoreUnfit("a user of it is being moved: send it again")
+            again = self._one(number, *what)
+            if number not in found or again.receipt is Receipt.STORED:
+                found[number] = again
+            asked.add(number)
+            sent_on |= set(again.elsewhere)
         return found
 
     def _one(
@@ -76,12 +80,6 @@ class WideIngest:
             for number, identity in enumerate(self._identities):
                 identity.check_place(number)
             self._is_checked = True
-
-
-def _is_on_its_way(found: dict[int, Accepted]) -> bool:
-    """Whether a shard to which a user has moved does not know them yet."""
-    sent_on = {number for row in found.values() for number in row.elsewhere}
-    return any(found[number].receipt is Receipt.FOR_NOBODY and not found[number].elsewhere for number in sent_on)
 
 
 def _whole(found: dict[int, Accepted], again: Any) -> Accepted:

@@ -63,6 +63,11 @@ class Directory:
         """It leads to this shard alone."""
         self._note(route, {number}, is_all=True)
 
+    def forget(self, routes: Iterable[str]) -> None:
+        """They lead to none any more, as far as is known here."""
+        for route in routes:
+            self._note(route, (), is_all=True)
+
     def _learn(self, route: str) -> set[int]:
         if found := self._ask_all(route):
             with suppress(RedisError, OSError):  # asked again next time

@@ -14,6 +14,7 @@ from typing import Any
 
 from integration_app.model import AnyEvent, Received, Story
 from integration_app.model.webhook_events import EventType
+from integration_app.store import keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.directory import Directory
@@ -195,6 +196,16 @@ def bound(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     return wide.ask(here, name, args, kwargs)
 
 
+def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> None:
+    """A user: the directory forgets them too."""
+    uid, store = args[0], wide.each[wide.directory.of(args[0])]
+    found = store.get(uid)
+    phones = [route for number in (found.phones if found else ()) for route in phone_keys(number)]
+    inboxes = [keys.inbox(token) for token in store.tokens(uid)]
+    store.erase(*args, **kwargs)
+    wide.directory.forget([keys.installation(uid), *phones, *inboxes])
+
+
 def begun_replay(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """In each shard those that are parked there, at its part of the rate."""
     replay_id, ids = args
@@ -251,7 +262,7 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "installations": {
         "add": _of, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
-        "change_preferences": _of, "erase": _of, "get": _of, "keep_for_undo": _of, "link_phone": bound,
+        "change_preferences": _of, "erase": erased, "get": _of, "keep_for_undo": _of, "link_phone": bound,
         "mark_enabled": _of, "mark_left": _of, "new_inbox": _of, "prefer": _of, "tokens": _of, "uids": merged(unique),
         "undo": _of, "unlink_phone": _of,
         "with_inbox": merged(unique), "with_phone": merged(unique),

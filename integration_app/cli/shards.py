@@ -1,0 +1,108 @@
+"""`shards`: users over several Redis: who is where, and moving them."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from integration_app.bootstrap import Services
+from integration_app.cli.output import (
+    FAILED,
+    NOT_FOUND,
+    TRY_LATER,
+    acting,
+    as_json,
+    count,
+    fail,
+    json_option,
+    say,
+    table,
+    wants_json,
+)
+from integration_app.cli.output import services as services_
+from integration_app.store.shards.moving import Moving, NotMovedError
+
+_TRIES = 10
+_PAUSE_SECONDS = 1.0
+
+
+@click.group()
+def shards() -> None:
+    """Users over several Redis (REDIS_URLS): who is where, and moving them."""
+
+
+@shards.command("list")
+@json_option
+def list_() -> None:
+    """Show every shard, in the order of REDIS_URLS."""
+    with services_() as found:
+        places = _moving(found).places()
+    if wants_json():
+        as_json([{name: getattr(place, name) for name in place.__slots__} for place in places])
+        return
+    rows = [
+        (place.number, place.address, place.users, place.messages, place.waiting, f"{place.used_memory / 1e6:.1f} MB")
+        for place in places
+    ]
+    table(("shard", "at", "users", "messages", "users who wait", "memory"), rows)
+
+
+@shards.command()
+@click.argument("uid")
+@click.option("--to", type=click.IntRange(0), required=True, help="The number of a shard, as `shards list` shows it.")
+@json_option
+def move(uid: str, to: int) -> None:
+    """Move one user, with everything that waits. Safe beside web and workers, and to repeat."""
+    with acting() as found:
+        moving = _moving(found)
+        if moving.shard_of(uid) is None:
+            fail("no such user", NOT_FOUND)
+        try:
+            _move(moving, uid, to)
+        except NotMovedError as error:
+            fail(str(error), TRY_LATER)
+        finally:
+            moving.done()
+    say(f"moved to shard {to}", uid=uid, shard=to)
+
+
+@shards.command()
+@click.option("--limit", type=click.IntRange(1), help="Move no more than so many users now.")
+@json_option
+def rebalance(limit: int | None) -> None:
+    """Move users until every shard has as many. Safe beside web and workers, to stop, and to repeat."""
+    moved = left = 0
+    with acting() as found:
+        moving = _moving(found)
+        try:
+            while (limit is None or moved < limit) and (chosen := moving.next_to_move()):
+                try:
+                    _move(moving, *chosen)
+                    moved += 1
+                except NotMovedError as error:
+                    left += 1
+                    if left > _TRIES:
+                        fail(f"{count(moved, 'user')} moved, then: {error}", TRY_LATER)
+        finally:
+            moving.done()
+    say(f"{count(moved, 'user')} moved", moved=moved)
+
+
+def _move(moving: Moving, uid: str, to: int) -> None:
+    """A worker may be sending for this user: it is waited for."""
+    for attempt in range(_TRIES):
+        try:
+            moving.move(uid, to)
+        except NotMovedError:
+            if attempt == _TRIES - 1:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _moving(found: Services) -> Moving:
+    if found.moving is None:
+        fail("all users are in one Redis: REDIS_URLS names several", FAILED)
+    return found.moving

@@ -1,0 +1,198 @@
+"""What a user has in a shard: read in one, written in another. Nothing of it is used there before `Moving` says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+
+from integration_app.model import Kind
+from integration_app.store import codec, keys, stories
+from integration_app.store.accounts import name_of
+from integration_app.store.gates import scopes
+from integration_app.store.ingest import DEDUPE_TTL, event_digest
+from integration_app.store.installations import Installations, phone_keys
+from integration_app.store.scripts import load
+from integration_app.store.vault import current
+
+_OPEN = ("waiting", "sending", "quarantined")
+COMING = f"{keys.PREFIX}coming:"
+"""Where an installation lies until it is the one."""
+
+
+@dataclass(slots=True)
+class Luggage:
+    """What is not a key of the user's own: their places in what all users share. JSON at rest."""
+
+    messages: dict[str, float] = field(default_factory=dict)
+    quarantine: dict[str, float] = field(default_factory=dict)
+    parked: dict[str, float] = field(default_factory=dict)
+    provisional: dict[str, float] = field(default_factory=dict)
+    phones: list[str] = field(default_factory=list)
+    inboxes: dict[str, int] = field(default_factory=dict)
+    """Key → ms that it still works; -1: for good."""
+    deliveries: list[str] = field(default_factory=list)
+    left: float | None = None
+    daily: float | None = None
+    is_importing: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def shared(self) -> dict[str, dict[str, float]]:
+        """Sorted sets of all users' → this one's rows."""
+        return {keys.QUARANTINE: self.quarantine, keys.PARKED: self.parked, keys.PROVISIONAL: self.provisional}
+
+    @property
+    def routes(self) -> list[str]:
+        return [*self.phones, *self.inboxes]
+
+
+def own_keys(uid: str, now: datetime) -> list[str]:
+    """Every key that is a user's alone, but the installation."""
+    days = [f"{keys.day(uid, now - timedelta(days=back))}{kind}" for back in (0, 1) for kind in ("", "i")]
+    gates = [keys.gate(scope) for name, scope in scopes(uid).items() if not name.startswith("all")]
+    return [
+        *(name(uid) for name in (keys.outbox, keys.of, keys.open_deliveries, keys.load, keys.phones, keys.undo)),
+        *(name(uid) for name in (keys.arrived, keys.imported, keys.import_items, keys.import_ids, keys.limits)),
+        *(keys.used(uid, kind.value) for kind in Kind),
+        *(keys.transcribed(uid, now), *days, *gates),
+    ]
+
+
+def pack(redis: Redis, uid: str, ids: list[str]) -> Luggage:
+    """Where the user stands in what all share. `ids`: of their messages."""
+    name = name_of(uid)
+    found = Luggage(is_importing=bool(redis.sismember(keys.IMPORTS, name)))
+    found.messages = _scores(redis, keys.MESSAGES, ids)
+    found.quarantine = _scores(redis, keys.QUARANTINE, [f"{one} {name}" for one in ids])
+    opened = set(map(str, redis.zrange(keys.open_deliveries(uid), 0, -1)))
+    parked: list[tuple[str, float]] = redis.zrange(keys.PARKED, 0, -1, withscores=True)  # type: ignore[assignment]
+    found.parked = {one: at for one, at in parked if redis.hget(keys.delivery(one), "uid") == name}
+    found.deliveries = sorted(opened | found.parked.keys())
+    numbers = [current().open_member(str(row)) for row in redis.smembers(keys.phones(uid))]
+    found.phones = [key for number in numbers for key in phone_keys(number) if redis.sismember(key, name)]
+    waiting: list[tuple[str, float]] = redis.zrange(keys.PROVISIONAL, 0, -1, withscores=True)  # type: ignore[assignment]
+    found.provisional = {row: at for row, at in waiting if row.partition(" ")[2] == name}
+    for key in map(keys.inbox, Installations(redis).tokens(uid)):
+        if redis.get(key) == name:
+            found.inboxes[key] = int(redis.pttl(key))
+    found.left, found.daily = redis.zscore(keys.LEFT, name), redis.zscore(keys.DAILY, name)
+    return found
+
+
+def _scores(redis: Redis, key: str, members: list[str]) -> dict[str, float]:
+    scores = redis.zmscore(key, members) if members else []
+    return {one: at for one, at in zip(members, scores, strict=True) if at is not None}
+
+
+class Carrier:
+    """From one shard to another. What is written in the other is idle: it is neither due, nor found by any route."""
+
+    def __init__(self, source: Redis, target: Redis, retention: timedelta, clock: Callable[[], datetime]) -> None:
+        self._source = source
+        self._target = target
+        self._retention = retention
+        self._clock = clock
+        self._note_seen = load(target, "note_seen")
+        self._raise = load(target, "raise")
+
+    def carry(self, uid: str, luggage: Luggage, ids: Sequence[str]) -> None:
+        """Copy all that is the user's. Safe to repeat after `unpack`."""
+        source, now = self._source, self._clock()
+        self._raise(seq=int(source.get(keys.SEQ) or 0), fence=int(source.get(keys.FENCE) or 0))
+        self._copy(keys.installation(uid), f"{COMING}{name_of(uid)}")
+        deliveries = [key for one in luggage.deliveries for key in (keys.delivery(one), keys.settling(one))]
+        for key in (*own_keys(uid, now), *deliveries):
+            self._copy(key, key)
+        epochs = [redis.hget(keys.STORE, "epoch") for redis in (source, self._target)]
+        for one in ids:
+            self._copy_message(uid, one, *epochs)
+
+    def _copy(self, key: str, as_key: str) -> None:
+        value = self._source.dump(key)
+        if value is None:
+            self._target.delete(as_key)
+        else:
+            self._target.restore(as_key, max(0, int(self._source.pttl(key))), value, replace=True)
+
+    def _copy_message(self, uid: str, one: str, epoch: Any, new_epoch: Any) -> None:
+        """With the marks of this user alone."""
+        name, key, story = name_of(uid), keys.message(one), keys.story(one)
+        raw = {str(field_): str(value) for field_, value in self._source.hgetall(key).items()}
+        state = raw.get(f"state:{name}")
+        if state is None:
+            return
+        lives, rows = int(self._source.pttl(key)), self._source.lrange(story, 0, -1)
+        events = list(_mine(map(str, rows), raw, name))
+        there = set(map(str, self._target.hkeys(key)))  # others of its users may be there already
+        is_open, is_new = state in _OPEN, not there
+        mine = {field_: value for field_, value in raw.items() if field_ not in there and not _is_mark(field_)}
+        mine |= {f"{mark}:{name}": raw[f"{mark}:{name}"] for mark in keys.MARKS if f"{mark}:{name}" in raw}
+        # of the present epoch there is of the present one here; what has to be looked up has to be here too
+        is_known = raw.get(f"epoch:{name}", raw.get("epoch")) == epoch
+        mine[f"epoch:{name}"] = str(new_epoch) if is_known else "0"
+        pipe = self._target.pipeline(transaction=True)
+        if is_new:
+            mine["pending"] = "0"
+        pipe.hset(key, mapping=mine)  # type: ignore[arg-type]
+        if is_open:
+            pipe.hincrby(key, "pending", 1)
+            pipe.persist(key)
+            pipe.persist(story)
+        if kept := events if is_new else [event for event in events if event.get("uid") == name]:
+            pipe.rpush(story, *map(stories.pack, kept))
+        if not is_open and is_new:
+            for each in (key, story):
+                pipe.pexpire(each, lives if lives > 0 else self._retention)
+        pipe.execute()
+        self._know(name, one, raw.get("envelope"))
+
+    def _know(self, name: str, one: str, envelope: str | None) -> None:
+        """An event that became this message is not taken in once more."""
+        if envelope and (found := codec.load_message(envelope, None).dedupe_keys):
+            rows = [part for dedupe_key in found for part in (event_digest(dedupe_key), one)]
+            ttl = int(DEDUPE_TTL.total_seconds())
+            self._note_seen(now_ms=codec.ms(self._clock()), ttl=ttl, uid=name, pairs=rows)
+
+
+def unpack(
+    redis: Redis, uid: str, ids: Iterable[str], deliveries: Iterable[str], retention: timedelta, now: datetime
+) -> None:
+    """Take away what is the user's in a shard where they are not, or not yet."""
+    take_out, name = load(redis, "part"), name_of(uid)
+    marks = [f"{mark}:{name}" for mark in keys.MARKS]
+    for one in ids:
+        take_out(
+            message=keys.message(one),
+            story=keys.story(one),
+            id=one,
+            uid=name,
+            keep=int(retention.total_seconds()),
+            marks=marks,
+        )
+    redis.delete(f"{COMING}{name}", *own_keys(uid, now))
+    for one in deliveries:
+        redis.delete(keys.delivery(one), keys.settling(one))
+
+
+def _is_mark(field_: str) -> bool:
+    return field_.partition(":")[0] in (*keys.MARKS, "suspect", "pending")
+
+
+def _mine(rows: Iterable[str], raw: dict[str, str], name: str) -> Iterable[dict[str, Any]]:
+    """The events that concern this user, without the others."""
+    names = [each.removeprefix("state:") for each in raw if each.startswith("state:")]
+    for row in rows:
+        event = stories.unpack(row, names)
+        if event.get("uid") not in (None, name):
+            continue
+        if "uids" in event:
+            event["uids"] = [name]
+        if isinstance(event.get("trust"), dict):
+            event["trust"] = {name: event["trust"].get(name)}
+        yield event

@@ -1,0 +1,283 @@
+"""Moving a user from one shard to another while everything runs.
+
+1. The user's lease is taken: no worker sends for them. The directory learns of the new shard beside the old one.
+2. Everything is copied, idle, and what is to be done there is written down beside it.
+3. The old shard lets go in one step, if nothing has changed since the copy was begun; else 2 is done again. From here
+   on it sends whoever comes on to the new one, which answers "not yet" (503) until 4.
+4. The new shard takes up what was written down, in one step.
+5. The directory forgets the old shard, and what lies there is cleared away.
+
+A mover that dies is finished by `mend`: after 3 it goes on with 4, before it the copy is thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import WatchError
+
+from integration_app.store import codec, keys
+from integration_app.store.accounts import name_of, uid_of
+from integration_app.store.due import Lease
+from integration_app.store.shards.directory import Directory
+from integration_app.store.shards.luggage import COMING, Carrier, Luggage, own_keys, pack, unpack
+from integration_app.store.stores import Stores
+
+DEPARTED, MOVER = f"{keys.PREFIX}departed", f"{keys.PREFIX}mover"
+FORWARDED = timedelta(minutes=10)
+"""How long an old shard sends on: far longer than a request takes that has asked the directory before."""
+TRIES = 20
+_MOVER_SECONDS = 60
+_FORWARD_MS = int(FORWARDED.total_seconds() * 1000)
+
+
+class NotMovedError(Exception):
+    """With the reason, for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One shard as an operator sees it."""
+
+    number: int
+    address: str
+    users: int
+    messages: int
+    waiting: int
+    used_memory: int
+
+
+class Moving:
+    """`each`: a client of every shard; `stores`: theirs."""
+
+    def __init__(
+        self,
+        each: Sequence[Redis],
+        stores: Sequence[Stores],
+        directory: Directory,
+        *,
+        addresses: Sequence[str],
+        retention: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._each = each
+        self._stores = stores
+        self._directory = directory
+        self._addresses = addresses
+        self._retention = retention
+        self._clock = clock
+        self._me = secrets.token_hex(8)
+
+    def places(self) -> list[Place]:
+        """Every shard, in the order of REDIS_URLS."""
+        return [self._place(number) for number in range(len(self._each))]
+
+    def _place(self, number: int) -> Place:
+        redis = self._each[number]
+        return Place(
+            number=number,
+            address=self._addresses[number],
+            users=int(redis.scard(keys.INSTALLATIONS)),
+            messages=int(redis.zcard(keys.MESSAGES)),
+            waiting=int(redis.zcard(keys.DUE)),
+            used_memory=int(redis.info("memory").get("used_memory", 0)),
+        )
+
+    def shard_of(self, uid: str) -> int | None:
+        """Where this user is; None for one who is nowhere."""
+        number = self._directory.of(uid)
+        return number if self._each[number].hexists(keys.installation(uid), "created_at") else None
+
+    def next_to_move(self) -> tuple[str, int] | None:
+        """A user of the fullest shard, and the emptiest; None where all have as many, give or take one."""
+        counts = [int(redis.scard(keys.INSTALLATIONS)) for redis in self._each]
+        fullest, emptiest = counts.index(max(counts)), counts.index(min(counts))
+        if counts[fullest] - counts[emptiest] < 2:
+            return None
+        found = self._each[fullest].srandmember(keys.INSTALLATIONS)
+        return (uid_of(str(found)), emptiest) if found else None
+
+    def move(self, uid: str, number: int) -> None:
+        """Raises `NotMovedError` where it cannot be done now; then everything is as it was."""
+        if not 0 <= number < len(self._each):
+            raise NotMovedError(f"there is no shard {number}")
+        source = self.shard_of(uid)
+        if source is None:
+            raise NotMovedError("no such user")
+        if source == number:
+            return
+        if not self._may_move():
+            raise NotMovedError("another command is moving users: wait until it has ended")
+        self._finish(uid)
+        due, now = self._stores[source].due, self._clock()
+        lease = due.claim(uid, now=now, salt=secrets.token_hex(8))
+        if lease is None:
+            raise NotMovedError("a worker is sending for this user now: try again")
+        try:
+            self._leave(lease, source, number)
+        except BaseException:
+            due.release(lease, next_at=now, last_seq=0, now=now)
+            raise
+        self._arrive(uid, number)
+        self._clear(uid, source)
+
+    def mend(self) -> int:
+        """Finish what a mover has left behind, and end what is kept for a while. Returns how many were finished."""
+        if not self._may_move():
+            return 0
+        done = 0
+        for number, redis in enumerate(self._each):
+            for name in map(str, redis.hkeys(keys.ARRIVING)):
+                done += self._finish(uid_of(name), number)
+            for name in map(str, redis.hkeys(DEPARTED)):
+                self._clear(uid_of(name), number)
+        return done
+
+    def _may_move(self) -> bool:
+        """One process at a time; it is asked before each user."""
+        first = self._each[0]
+        if not first.set(MOVER, self._me, nx=True, ex=_MOVER_SECONDS) and first.get(MOVER) != self._me:
+            return False
+        return bool(first.expire(MOVER, _MOVER_SECONDS))
+
+    def done(self) -> None:
+        """Others may move users now."""
+        if self._each[0].get(MOVER) == self._me:
+            self._each[0].delete(MOVER)
+
+    # --- the steps ------------------------------------------------------------------------------------------------
+
+    def _leave(self, lease: Lease, source: int, number: int) -> None:
+        """Steps 1 to 3."""
+        uid = lease.uid
+        here, there, inbox = self._each[source], self._each[number], self._stores[source].inbox
+        carrier = Carrier(here, there, self._retention, self._clock)
+        for _ in range(TRIES):
+            if not self._may_move() or here.get(keys.lease(uid)) != lease.token:
+                break
+            pipe = here.pipeline(transaction=True)
+            try:
+                pipe.watch(keys.installation(uid), keys.lease(uid), *own_keys(uid, self._clock()))
+                if ids := inbox.all_of(uid):
+                    pipe.watch(*map(keys.message, ids))
+                luggage = pack(here, uid, ids)
+                for route in luggage.routes:
+                    self._directory.add(route, number)
+                self._unpack(number, uid, ids, luggage.deliveries)
+                plan = {"from": source, "ids": ids, "luggage": luggage.as_dict()}
+                there.hset(keys.ARRIVING, name_of(uid), json.dumps(plan))
+                carrier.carry(uid, luggage, ids)
+                self._let_go(pipe, uid, number, luggage, ids)
+            except WatchError:
+                continue  # a message came, or the user changed something: copy once more
+            else:
+                return
+            finally:
+                pipe.reset()
+        self._finish(uid, number)
+        raise NotMovedError("this user's data changed while it was copied: try again")
+
+    def _unpack(self, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
+        unpack(self._each[number], uid, ids, deliveries, retention=self._retention, now=self._clock())
+
+    def _let_go(self, pipe: Any, uid: str, number: int, luggage: Luggage, ids: Sequence[str]) -> None:
+        name, onward = name_of(uid), f"{keys.FORWARD}{number}"
+        pipe.multi()
+        pipe.delete(keys.installation(uid), keys.lease(uid), keys.poke(uid))
+        pipe.hset(keys.installation(uid), "moved_to", onward)
+        pipe.pexpire(keys.installation(uid), _FORWARD_MS)
+        for key in luggage.phones:
+            pipe.srem(key, name)
+            pipe.sadd(key, onward)
+        for key in luggage.inboxes:
+            pipe.set(key, onward, px=_FORWARD_MS)
+        pipe.srem(keys.INSTALLATIONS, name)
+        pipe.srem(keys.IMPORTS, name)
+        for key in (keys.DUE, keys.LEFT, keys.DAILY, keys.BOOKED):
+            pipe.zrem(key, name)
+        pipe.hdel(keys.HELD, name)
+        shared = {
+            keys.QUARANTINE: luggage.quarantine,
+            keys.PARKED: luggage.parked,
+            keys.PROVISIONAL: luggage.provisional,
+        }
+        for key, rows in shared.items():
+            if rows:
+                pipe.zrem(key, *rows)
+        left = {"to": number, "at": codec.ms(self._clock()), "ids": list(ids), "deliveries": luggage.deliveries}
+        pipe.hset(DEPARTED, name, json.dumps(left | {"phones": luggage.phones}))
+        pipe.execute()
+
+    def _arrive(self, uid: str, number: int) -> None:
+        """Step 4."""
+        redis, name = self._each[number], name_of(uid)
+        luggage = Luggage(**json.loads(str(redis.hget(keys.ARRIVING, name)))["luggage"])
+        pipe = redis.pipeline(transaction=True)
+        pipe.rename(f"{COMING}{name}", keys.installation(uid))
+        pipe.persist(keys.installation(uid))
+        pipe.hset(keys.installation(uid), "came_ms", codec.ms(self._clock()))
+        pipe.sadd(keys.INSTALLATIONS, name)
+        for key in luggage.phones:
+            pipe.sadd(key, name)
+        for key, lives in luggage.inboxes.items():
+            pipe.set(key, name, px=lives if lives > 0 else None)
+        for key, rows in ({keys.MESSAGES: luggage.messages} | luggage.shared).items():
+            if rows:
+                pipe.zadd(key, rows)
+        for key, at in ((keys.LEFT, luggage.left), (keys.DAILY, luggage.daily)):
+            if at is not None:
+                pipe.zadd(key, {name: at})
+        pipe.zadd(keys.DUE, {name: codec.ms(self._clock())})  # a drain says when it is due, if at all
+        if luggage.is_importing:
+            pipe.sadd(keys.IMPORTS, name)
+        pipe.hdel(keys.ARRIVING, name)
+        if before := redis.hget(DEPARTED, name):  # they were here a moment ago
+            left = json.loads(str(before))
+            for key in left["phones"]:
+                pipe.srem(key, f"{keys.FORWARD}{left['to']}")
+            pipe.hdel(DEPARTED, name)
+        pipe.execute()
+        self._directory.move(keys.installation(uid), number)
+
+    def _finish(self, uid: str, number: int | None = None) -> int:
+        """Whatever a mover of this user has left undone: 1 where there was anything."""
+        name = name_of(uid)
+        for place in range(len(self._each)) if number is None else (number,):
+            raw = self._each[place].hget(keys.ARRIVING, name)
+            if raw is None:
+                continue
+            plan = json.loads(str(raw))
+            gone = self._each[plan["from"]].hget(DEPARTED, name)
+            if gone is not None and json.loads(str(gone))["to"] == place:
+                self._arrive(uid, place)
+            else:
+                self._each[plan["from"]].delete(keys.lease(uid))  # a mover that is still at it begins anew, or gives up
+                self._unpack(place, uid, plan["ids"], plan["luggage"]["deliveries"])
+                self._each[place].hdel(keys.ARRIVING, name)
+            return 1
+        return 0
+
+    def _clear(self, uid: str, source: int) -> None:
+        """Step 5. What sends on stays for a while."""
+        redis, name = self._each[source], name_of(uid)
+        raw = redis.hget(DEPARTED, name)
+        if raw is None:
+            return
+        left = json.loads(str(raw))
+        if not self._each[left["to"]].hexists(keys.installation(uid), "created_at"):
+            if self._each[left["to"]].hexists(keys.ARRIVING, name):
+                return  # not there yet
+        elif left["ids"] is not None:
+            self._directory.move(keys.installation(uid), left["to"])
+            self._unpack(source, uid, left["ids"], left["deliveries"])
+            redis.hset(DEPARTED, name, json.dumps(left | {"ids": None}))
+        if codec.ms(self._clock()) - left["at"] > _FORWARD_MS:
+            for key in left["phones"]:
+                redis.srem(key, f"{keys.FORWARD}{left['to']}")
+            redis.hdel(DEPARTED, name)
