@@ -193,6 +193,7 @@ def build(*, connections: int = 16, clock: Clock = system_clock, read_timeout_ma
         directory,
         addresses=[part.address for part in parts],
         retention=timedelta(days=settings.text_retention_days),
+        replication=Replication(settings.ack_replicas, settings.ack_wait_ms),
         clock=clock,
     )
     first, *others = (_services(world, one) for one in stores)

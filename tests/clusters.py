@@ -74,7 +74,7 @@ class Cluster:
         if replicas:
             for number in range(3):
                 self._replicate(number)
-        within(20, self._is_whole)
+        within(20, self.is_whole)
 
     def _words(self, timeout_ms: int) -> list[str]:
         return [
@@ -112,7 +112,17 @@ class Cluster:
 
         within(20, told)
 
-    def _is_whole(self) -> bool:
+    def primaries(self) -> list[int]:
+        """The numbers of the nodes that have slots."""
+        found = []
+        for number, server in enumerate(self.servers):
+            with server.client() as client:
+                if client.info("replication")["role"] == "master":
+                    found.append(number)
+        return found
+
+    def is_whole(self) -> bool:
+        """Whether every slot has a primary, and every primary its replica."""
         return all(self._state(server) and self._replica_is_there(server) for server in self.servers)
 
     def _state(self, server: Server) -> bool:

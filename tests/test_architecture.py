@@ -48,7 +48,7 @@ LONG_FILES = {
     "integration_app/model/lifecycle.py": "every state, event and reason: what it is for",
 }
 LONG_FUNCTIONS = {
-    "bootstrap.build": "the wiring, one argument a line",
+    "bootstrap._services": "the wiring, one argument a line",
     "control_api.install": "a list of routes",
     "apps_api.install": "a list of routes",
     "openapi._integrations": "a document",

@@ -286,7 +286,7 @@ class Stack:
 
     def _redis_answers(self) -> bool:
         """And it is ours from then on."""
-        with connect(self.env["REDIS_URL"], decode=True) as client:
+        with connect(self._redis_url(), decode=True) as client:
             return bool(client.ping()) and Identity(client).init(now=datetime.now(UTC)) is not None
 
 

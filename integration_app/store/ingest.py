@@ -59,7 +59,7 @@ class Receipt(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """`message_id` is that of the first for a duplicate. `uids`: for how many users; `held`: in quarantine for them.
-    `control`: why it was only recorded. `elsewhere`: shards to which some of its users have moved.
+    `control`: why it was only recorded. `elsewhere`: shards to which users have moved, and who (as Redis calls them).
     """
 
     receipt: Receipt
@@ -67,7 +67,7 @@ class Accepted:
     uids: int = 0
     held: int = 0
     control: str | None = None
-    elsewhere: tuple[int, ...] = ()
+    elsewhere: tuple[tuple[int, str], ...] = ()
 
 
 class Enqueues(Protocol):
@@ -154,12 +154,12 @@ class Ingest:
         if code == 4:
             return Accepted(Receipt.OVER_LIMIT)
         if code == 2:
-            return Accepted(Receipt.FOR_NOBODY, elsewhere=tuple(map(int, found)))
+            return Accepted(Receipt.FOR_NOBODY, elsewhere=_moved(found))
         if code == 0:
-            return Accepted(Receipt.DUPLICATE, found[0], elsewhere=tuple(map(int, found[1:])))
-        uids, held, *elsewhere = map(int, found[1:])
+            return Accepted(Receipt.DUPLICATE, found[0], elsewhere=_moved(found[1:]))
+        uids, held = map(int, found[1:3])
         receipt = Receipt.RECORDED if message.control else Receipt.STORED
-        return Accepted(receipt, found[0], uids, held, elsewhere=tuple(elsewhere))
+        return Accepted(receipt, found[0], uids, held, elsewhere=_moved(found[3:]))
 
     def _wanted(self, message: InboundMessage) -> list[str]:
         """The uids that a message names, or the keys that lead to those it is for."""
@@ -191,9 +191,9 @@ class Ingest:
             "bytes_max": limits.bytes,
         }
 
-    def awaits(self) -> bool:
-        """Whether any user is on the way to this shard."""
-        return bool(self._redis.exists(keys.ARRIVING))
+    def awaits(self, name: str) -> bool:
+        """Whether this user is on the way to this shard. `name`: as they are called in Redis."""
+        return bool(self._redis.hexists(keys.ARRIVING, name))
 
     def known(self, dedupe_keys: Sequence[str], *, now: datetime) -> list[bool]:
         """Of each whether its event has been taken in, in one round trip."""
@@ -202,6 +202,11 @@ class Ingest:
     def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
         """Whether an event of one of these keys has been taken in."""
         return any(self.known(dedupe_keys, now=now))
+
+
+def _moved(rows: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    parts = (row.partition(":") for row in rows)
+    return tuple((int(number), name) for number, _, name in parts)
 
 
 def _bytes_in(content: Content) -> int:

@@ -155,7 +155,7 @@ TABLE = {
 """What Lua calls `K.<name>`: whole keys, and prefixes that a uid or an id is put behind."""
 
 FORWARD = ">"
-"""Before the number of a shard, where the route of a user who has moved was: no name of a uid begins so."""
+"""Before the number of a shard and a uid, where the route of one who has moved was: no name of a uid begins so."""
 
 MARKS = ("state", "tried", "last", "epoch", "suspect", "made", "free")
 """Fields of a message that stand there once for each uid, as `<mark>:<uid>`."""

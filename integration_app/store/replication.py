@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from redis import Redis
+
 from integration_app.errors import StoreUnfit
 from integration_app.store.scripts import Script
 
@@ -27,6 +29,17 @@ class Replication:
         if acknowledged < self.replicas:
             raise StoreUnfit(f"{acknowledged} of {self.replicas} replicas have it after {self.wait_ms} ms")
         return answer
+
+    def has_all(self, redis: Redis, mark: str) -> bool:
+        """Whether so many replicas have everything that this server was told by now, by anybody. `mark`: a key for a
+        write of this connection's own, for WAIT looks no further back.
+        """
+        if not self.replicas:
+            return True
+        pipe = redis.pipeline(transaction=False)
+        pipe.set(mark, 1, ex=60)
+        pipe.execute_command("WAIT", self.replicas, self.wait_ms)
+        return int(pipe.execute()[1]) >= self.replicas
 
 
 NO_REPLICATION = Replication()

@@ -17,6 +17,8 @@ from integration_app.model import Route
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
 from integration_app.store.installations import phone_keys
+from integration_app.store.shards import moving as moving_module
+from integration_app.store.shards.handover import let_go
 from integration_app.store.shards.moving import NotMovedError
 from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
@@ -314,7 +316,7 @@ def test_what_a_user_left_behind_is_cleared(several: Wide, clock: Clock) -> None
     redis: Any = services.parts[source].due._redis
     ours = {key for key in redis.scan_iter(f"{keys.PREFIX}*") if UIDS[0] in key and not key.startswith(keys.AT)}
     assert ours == {keys.installation(UIDS[0])}, "it says where they are now"
-    clock.pass_time(minutes=11)
+    clock.pass_time(minutes=3)
     moving.mend()
     assert not redis.hkeys(f"{keys.PREFIX}departed")
     assert not redis.exists(*phone_keys(PHONE))
@@ -338,7 +340,7 @@ class Cut(BaseException):
     """The mover dies here."""
 
 
-@pytest.mark.parametrize("step", ["_let_go", "_arrive", "_clear"])
+@pytest.mark.parametrize("step", ["let_go", "_arrive", "_clear"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_mover_may_die_at_any_step(
     several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, step: str, when: str
@@ -348,7 +350,8 @@ def test_a_mover_may_die_at_any_step(
     text(services, "waits.")
     moving, uid = services.moving, UIDS[0]
     assert moving is not None
-    real = getattr(moving, step)
+    owner = moving_module if step == "let_go" else moving
+    real = getattr(owner, step)
 
     def dies(*args: Any) -> None:
         if when == "after":
@@ -356,7 +359,7 @@ def test_a_mover_may_die_at_any_step(
         raise Cut
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(moving), step, lambda _, *args: dies(*args))
+        patched.setattr(owner, step, dies)
         with pytest.raises(Cut):
             moving.move(uid, other_than(services, uid))
     one = message("meanwhile.", sender=PHONE, dedupe_keys=("meanwhile",))
@@ -381,15 +384,15 @@ def test_a_message_that_comes_while_it_is_copied_is_taken_along(
     link(services, *UIDS)
     moving, uid = services.moving, UIDS[0]
     assert moving is not None
-    real, left = moving._let_go, [3]
+    left = [3]
 
     def late(*args: Any) -> None:
         if left[0]:
             left[0] -= 1
             text(services, f"late {left[0]}.")
-        real(*args)
+        let_go(*args)
 
-    monkeypatch.setattr(type(moving), "_let_go", lambda _, *args: late(*args))
+    monkeypatch.setattr(moving_module, "let_go", late)
     moving.move(uid, other_than(services, uid))
     work(services, clock)
     for each in UIDS:

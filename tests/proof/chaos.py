@@ -81,7 +81,7 @@ def run(
         tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder,
         Stack(Path(folder), settings=settings) as stack,
     ):
-        scene = _Scene(stack, users, boost, over_seconds / messages)
+        scene = Scene(stack, users, boost, over_seconds / messages)
         stop = threading.Event()
         killer = threading.Thread(target=scene.kill_at_random, args=(stop,))
         killer.start()
@@ -101,8 +101,10 @@ def run(
         )
 
 
-class _Scene:
-    def __init__(self, stack: Stack, users: int, boost: float, pause: float) -> None:
+class Scene:
+    def __init__(self, stack: Stack, users: int, boost: float, pause: float, *, sharing: int = 1) -> None:
+        """`sharing`: how many users each phone serves."""
+        self._sharing = sharing
         self.stack = stack
         self._pause = pause
         self._began = time.monotonic()
@@ -119,7 +121,7 @@ class _Scene:
         self.services = bootstrap.build()
         for number, uid in enumerate(self.uids):
             self.services.installations.add(uid, now=self.services.clock())
-            self.services.installations.link_phone(uid, _phone(number))
+            self.services.installations.link_phone(uid, _phone(number // sharing))
         spec = registry.for_channel("sms")
         assert spec.sender is not None
         self.sender: Sender = spec.sender(env)
@@ -127,8 +129,8 @@ class _Scene:
     def send(self, number: int) -> None:
         """One text at its time, until the door says 200."""
         time.sleep(max(0.0, self._began + number * self._pause - time.monotonic()))
-        user = number % len(self.uids)
-        message = SampleMessage(sender=_phone(user), to="", text=f"word{number:06d}", event_id=f"SM{number:032x}")
+        phone = _phone(number % (len(self.uids) // self._sharing))
+        message = SampleMessage(sender=phone, to="", text=f"word{number:06d}", event_id=f"SM{number:032x}")
         made = self.sender.build_request(message, self.stack.env["PUBLIC_BASE_URL"], system_clock())
         give_up = time.monotonic() + 120
         while time.monotonic() < give_up:
@@ -172,7 +174,12 @@ class _Scene:
             if (delivery.reason or "").startswith("outcome unknown")
             for message_id in delivery.message_ids
         }
-        times = [held[self.uids[number % len(self.uids)]][f"word{number:06d}"] for number in range(messages)]
+        phones = len(self.uids) // self._sharing
+        times = [
+            held[self.uids[number % phones * self._sharing + other]][f"word{number:06d}"]
+            for number in range(messages)
+            for other in range(self._sharing)
+        ]
         return times.count(0), sum(count > 1 for count in times), len(unknown)
 
 

@@ -33,6 +33,8 @@ class Scenario:
     uids: tuple[str, ...] = ("u",)
     fault: dict[str, Any] | None = None
     door: bool = False  # the web process is killed, not the worker
+    moves: bool = False  # users move to another primary meanwhile; all is sent once more after that
+    wide: bool = False  # over two primaries
 
 
 SCENARIOS = (
@@ -45,6 +47,12 @@ SCENARIOS = (
     Scenario("memories", ("remember: tea",)),
     Scenario("accepting", ("hello",), uids=("u", "v"), door=True),
 )
+WIDE = (
+    Scenario("accepting for two primaries", ("hello",), uids=("u", "x"), door=True, wide=True),
+    Scenario("two uids of two primaries", ("hello",), uids=("u", "x"), wide=True),
+    Scenario("two uids change places", ("hello",), uids=("u", "x"), moves=True, wide=True),
+)
+"""`u` and `x` begin in different ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,8 @@ def try_point(lane: Lane, point: Point) -> Finding:
     try:
         _prepare(lane, point.scenario)
         _in_a_process(lane, point.scenario, point.index, point.how)
-        if point.scenario.door:
+        if point.scenario.door or point.scenario.moves:
+            _mend(lane)
             _send_again(lane, point.scenario)
         _finish(lane)
     except Exception as error:  # noqa: BLE001 - a point that cannot be finished is a finding
@@ -147,6 +156,16 @@ def _send_again(lane: Lane, scenario: Scenario) -> None:
     close(services)
 
 
+def _mend(lane: Lane) -> None:
+    """What the first worker does that finds a mover dead."""
+    services = lane.services()
+    if services.moving:
+        services.moving.forget_mover()
+        services.moving.mend()
+        services.moving.done()
+    close(services)
+
+
 def _in_a_process(lane: Lane, scenario: Scenario, at: int | None, how: str) -> int:
     """Do the work in a child process. Returns how many steps it took, if it lived to say so."""
     told, tell = os.pipe()
@@ -160,7 +179,7 @@ def _in_a_process(lane: Lane, scenario: Scenario, at: int | None, how: str) -> i
             def act() -> None:
                 if how != "redis":
                     os.kill(os.getpid(), signal.SIGKILL)
-                lane.stack.processes["valkey"].send_signal(signal.SIGKILL)
+                lane.kill_redis()
                 os.write(ask, b"!")
                 time.sleep(0.25)  # while it is away and coming back, the work goes on into the void
 
@@ -197,6 +216,10 @@ def _bring_back(lane: Lane, asks: int) -> None:
 def _work(lane: Lane, scenario: Scenario, services: Services) -> None:
     if scenario.door:
         _accept(lane, scenario, services)
+    elif scenario.moves:
+        assert services.moving
+        for uid in scenario.uids:
+            services.moving.move(uid, 1 - (services.moving.shard_of(uid) or 0))
     else:
         _worker(services, len(scenario.uids))
 
@@ -220,8 +243,9 @@ def _finish(lane: Lane) -> None:
     services = lane.services()
 
     def work() -> None:
-        for uid in services.due.promote(now=services.clock(), repeat_ms=200, limit=10):
-            services.drain.run(uid)
+        for part in services.parts:
+            for uid in part.due.promote(now=services.clock(), repeat_ms=200, limit=10):
+                part.drain.run(uid)
 
     run_to_rest(services, work)
     close(services)

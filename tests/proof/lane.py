@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from integration_app.local import UNLIMITED
 from integration_app.local.stack import Stack
 from integration_app.providers import registry
 from integration_app.providers.base import OutgoingRequest, SampleMessage
+from tests.clusters import Primaries
 from tests.sandbox_control import SandboxControl
 
 PHONE = "+15550001111"
@@ -46,6 +48,16 @@ class Lane:
     def close(self) -> None:
         self.stack.stop()
 
+    def kill_redis(self) -> None:
+        """Called in the process that is at work."""
+        self.stack.processes["valkey"].send_signal(signal.SIGKILL)
+
+    def empty(self) -> None:
+        services = self.services()
+        services.queue_connection.flushall()
+        services.identity.init(now=services.clock())
+        close(services)
+
     def services(self) -> Services:
         """Fresh services with connections of their own, for this process."""
         self.stack.export()
@@ -68,15 +80,44 @@ class Lane:
 
     def begin(self, uids: tuple[str, ...]) -> None:
         """An empty Redis, an empty Omi, and these users with one phone."""
+        self.empty()
         services = self.services()
-        services.queue_connection.flushall()
-        services.identity.init(now=services.clock())
         self.sandbox.reset()
         self.sandbox.enable(*uids)
         for uid in uids:
             services.installations.add(uid, now=services.clock())
             services.installations.link_phone(uid, PHONE)
         close(services)
+
+
+class WideLane(Lane):
+    """Users over two primaries; RQ lies beside them. The second primary is the one that dies."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.primaries = Primaries(folder, 2)
+        self.stack.env |= {
+            "REDIS_URL": "",
+            "REDIS_URLS": " ".join(self.primaries.urls),
+            "RQ_REDIS_URL": self.stack.env["REDIS_URL"],
+        }
+
+    def close(self) -> None:
+        self.primaries.close()
+        super().close()
+
+    def kill_redis(self) -> None:
+        self.primaries.servers[1].process.send_signal(signal.SIGKILL)
+
+    def restart_redis(self) -> None:
+        self.primaries.servers[1].kill()
+        self.primaries.servers[1].start()
+
+    def empty(self) -> None:
+        for server in self.primaries.servers:
+            with server.client() as client:
+                client.flushall()
+        super().empty()
 
 
 def close(services: Services) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from integration_app import logs
-from tests.proof.crash_points import SCENARIOS, Finding, Point, points, try_point
-from tests.proof.lane import Lane
+from tests.proof.crash_points import SCENARIOS, WIDE, Finding, Point, points, try_point
+from tests.proof.lane import Lane, WideLane
 
 
-def try_all(lanes: int, *, every: int = 1, progress: Any = None) -> list[Finding]:
-    """Try every point, or every n-th of them. `progress` is called with the number done and the number of all."""
-    wanted = _record()[::every]
+def try_all(lanes: int, *, every: int = 1, wide: bool = False, progress: Any = None) -> list[Finding]:
+    """Try every point, or every n-th of them; `wide`: those over two primaries. `progress` is called with the number done
+    and the number of all.
+    """
+    wanted = _record(wide)[::every]
     context = multiprocessing.get_context("spawn")
     todo: Any = context.Queue()
     found: Any = context.Queue()
@@ -24,7 +26,7 @@ def try_all(lanes: int, *, every: int = 1, progress: Any = None) -> list[Finding
         todo.put(point)
     for _ in range(lanes):
         todo.put(None)
-    processes = [context.Process(target=_lane, args=(todo, found)) for _ in range(lanes)]
+    processes = [context.Process(target=_lane, args=(todo, found, wide)) for _ in range(lanes)]
     for process in processes:
         process.start()
     findings: list[Finding] = []
@@ -40,20 +42,20 @@ def try_all(lanes: int, *, every: int = 1, progress: Any = None) -> list[Finding
     return findings
 
 
-def _record() -> Sequence[Point]:
+def _record(wide: bool) -> Sequence[Point]:
     logs.configure("text", "error")
     with tempfile.TemporaryDirectory(prefix="omi-inbox-proof-") as folder:
-        lane = Lane(Path(folder))
+        lane = WideLane(Path(folder)) if wide else Lane(Path(folder))
         try:
-            return list(points(lane, SCENARIOS))
+            return list(points(lane, WIDE if wide else SCENARIOS))
         finally:
             lane.close()
 
 
-def _lane(todo: Any, found: Any) -> None:
+def _lane(todo: Any, found: Any, wide: bool) -> None:
     logs.configure("text", "critical")
     with tempfile.TemporaryDirectory(prefix="omi-inbox-proof-") as folder:
-        lane = Lane(Path(folder))
+        lane = WideLane(Path(folder)) if wide else Lane(Path(folder))
         try:
             while (point := todo.get()) is not None:
                 found.put(try_point(lane, point))

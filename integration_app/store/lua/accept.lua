@@ -6,7 +6,7 @@
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
 -- @returns more than any of its uids may have,
--- @returns {1, id, uids, of them held}; behind the 1 or 2 and its fields the shards to which uids have moved
+-- @returns {1, id, uids, of them held}; behind the fields of a 0, 1 or 2 the shards to which uids have moved, as <number>:<uid>
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine feed tag seen
 --

@@ -50,17 +50,17 @@ class WideIngest:
     def _ask(self, numbers: Iterable[int], *what: Any) -> dict[int, Accepted]:
         """What each says. One to which a user has moved is asked once more, after they have come there."""
         found = {number: self._one(number, *what) for number in sorted(numbers)}
-        sent_on = {number for row in found.values() for number in row.elsewhere}
-        asked: set[int] = set()
-        while left := sorted(sent_on - asked):
-            number = left[0]
-            if self._each[number].awaits():
+        moved = {pair for row in found.values() for pair in row.elsewhere}
+        followed: set[tuple[int, str]] = set()
+        while left := sorted(moved - followed):
+            number, name = left[0]
+            if self._each[number].awaits(name):
                 raise StoreUnfit("a user of it is being moved: send it again")
             again = self._one(number, *what)
             if number not in found or again.receipt is Receipt.STORED:
                 found[number] = again
-            asked.add(number)
-            sent_on |= set(again.elsewhere)
+            followed.add((number, name))
+            moved |= set(again.elsewhere)
         return found
 
     def _one(

@@ -194,5 +194,5 @@ def _mine(rows: Iterable[str], raw: dict[str, str], name: str) -> Iterable[dict[
         if "uids" in event:
             event["uids"] = [name]
         if isinstance(event.get("trust"), dict):
-            event["trust"] = {name: event["trust"].get(name)}
+            event["trust"] = {who: verdict for who, verdict in event["trust"].items() if who == name}
         yield event

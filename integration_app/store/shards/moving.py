@@ -17,7 +17,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from redis import Redis
 from redis.exceptions import WatchError
@@ -25,16 +24,15 @@ from redis.exceptions import WatchError
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
+from integration_app.store.replication import Replication
 from integration_app.store.shards.directory import Directory
-from integration_app.store.shards.luggage import COMING, Carrier, Luggage, own_keys, pack, unpack
+from integration_app.store.shards.handover import DEPARTED, FORWARD_MS, let_go, onward, take_up
+from integration_app.store.shards.luggage import Carrier, Luggage, own_keys, pack, unpack
 from integration_app.store.stores import Stores
 
-DEPARTED, MOVER = f"{keys.PREFIX}departed", f"{keys.PREFIX}mover"
-FORWARDED = timedelta(minutes=10)
-"""How long an old shard sends on: far longer than a request takes that has asked the directory before."""
+MOVER, MARK = (f"{keys.PREFIX}{what}" for what in ("mover", "mover-mark"))
 TRIES = 20
 _MOVER_SECONDS = 60
-_FORWARD_MS = int(FORWARDED.total_seconds() * 1000)
 
 
 class NotMovedError(Exception):
@@ -64,6 +62,7 @@ class Moving:
         *,
         addresses: Sequence[str],
         retention: timedelta,
+        replication: Replication,
         clock: Callable[[], datetime],
     ) -> None:
         self._each = each
@@ -71,8 +70,11 @@ class Moving:
         self._directory = directory
         self._addresses = addresses
         self._retention = retention
+        self._replication = replication
         self._clock = clock
         self._me = secrets.token_hex(8)
+        self._is_behind = True
+        """Something may have been left undone, by another process or by this one."""
 
     def places(self) -> list[Place]:
         """Every shard, in the order of REDIS_URLS."""
@@ -114,7 +116,13 @@ class Moving:
             return
         if not self._may_move():
             raise NotMovedError("another command is moving users: wait until it has ended")
-        self._finish(uid)
+        if self._is_behind:
+            self.mend()
+        self._is_behind = True  # until this has come to its end
+        self._move(uid, source, number)
+        self._is_behind = False
+
+    def _move(self, uid: str, source: int, number: int) -> None:
         due, now = self._stores[source].due, self._clock()
         lease = due.claim(uid, now=now, salt=secrets.token_hex(8))
         if lease is None:
@@ -124,6 +132,7 @@ class Moving:
         except BaseException:
             due.release(lease, next_at=now, last_seq=0, now=now)
             raise
+        self._replicate(source)
         self._arrive(uid, number)
         self._clear(uid, source)
 
@@ -151,6 +160,10 @@ class Moving:
         if self._each[0].get(MOVER) == self._me:
             self._each[0].delete(MOVER)
 
+    def forget_mover(self) -> None:
+        """One that has died need not be waited for."""
+        self._each[0].delete(MOVER)
+
     # --- the steps ------------------------------------------------------------------------------------------------
 
     def _leave(self, lease: Lease, source: int, number: int) -> None:
@@ -173,7 +186,8 @@ class Moving:
                 plan = {"from": source, "ids": ids, "luggage": luggage.as_dict()}
                 there.hset(keys.ARRIVING, name_of(uid), json.dumps(plan))
                 carrier.carry(uid, luggage, ids)
-                self._let_go(pipe, uid, number, luggage, ids)
+                self._replicate(number)
+                let_go(pipe, uid, number, luggage, ids, self._clock())
             except WatchError:
                 continue  # a message came, or the user changed something: copy once more
             else:
@@ -183,66 +197,19 @@ class Moving:
         self._finish(uid, number)
         raise NotMovedError("this user's data changed while it was copied: try again")
 
+    def _replicate(self, number: int) -> None:
+        """So that a failover of this shard forgets nothing of it: else the user might be in two, or in none."""
+        if not self._replication.has_all(self._each[number], MARK):
+            raise NotMovedError("too few replicas have it: try again")
+
     def _unpack(self, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
         unpack(self._each[number], uid, ids, deliveries, retention=self._retention, now=self._clock())
 
-    def _let_go(self, pipe: Any, uid: str, number: int, luggage: Luggage, ids: Sequence[str]) -> None:
-        name, onward = name_of(uid), f"{keys.FORWARD}{number}"
-        pipe.multi()
-        pipe.delete(keys.installation(uid), keys.lease(uid), keys.poke(uid))
-        pipe.hset(keys.installation(uid), "moved_to", onward)
-        pipe.pexpire(keys.installation(uid), _FORWARD_MS)
-        for key in luggage.phones:
-            pipe.srem(key, name)
-            pipe.sadd(key, onward)
-        for key in luggage.inboxes:
-            pipe.set(key, onward, px=_FORWARD_MS)
-        pipe.srem(keys.INSTALLATIONS, name)
-        pipe.srem(keys.IMPORTS, name)
-        for key in (keys.DUE, keys.LEFT, keys.DAILY, keys.BOOKED):
-            pipe.zrem(key, name)
-        pipe.hdel(keys.HELD, name)
-        shared = {
-            keys.QUARANTINE: luggage.quarantine,
-            keys.PARKED: luggage.parked,
-            keys.PROVISIONAL: luggage.provisional,
-        }
-        for key, rows in shared.items():
-            if rows:
-                pipe.zrem(key, *rows)
-        left = {"to": number, "at": codec.ms(self._clock()), "ids": list(ids), "deliveries": luggage.deliveries}
-        pipe.hset(DEPARTED, name, json.dumps(left | {"phones": luggage.phones}))
-        pipe.execute()
-
     def _arrive(self, uid: str, number: int) -> None:
         """Step 4."""
-        redis, name = self._each[number], name_of(uid)
-        luggage = Luggage(**json.loads(str(redis.hget(keys.ARRIVING, name)))["luggage"])
-        pipe = redis.pipeline(transaction=True)
-        pipe.rename(f"{COMING}{name}", keys.installation(uid))
-        pipe.persist(keys.installation(uid))
-        pipe.hset(keys.installation(uid), "came_ms", codec.ms(self._clock()))
-        pipe.sadd(keys.INSTALLATIONS, name)
-        for key in luggage.phones:
-            pipe.sadd(key, name)
-        for key, lives in luggage.inboxes.items():
-            pipe.set(key, name, px=lives if lives > 0 else None)
-        for key, rows in ({keys.MESSAGES: luggage.messages} | luggage.shared).items():
-            if rows:
-                pipe.zadd(key, rows)
-        for key, at in ((keys.LEFT, luggage.left), (keys.DAILY, luggage.daily)):
-            if at is not None:
-                pipe.zadd(key, {name: at})
-        pipe.zadd(keys.DUE, {name: codec.ms(self._clock())})  # a drain says when it is due, if at all
-        if luggage.is_importing:
-            pipe.sadd(keys.IMPORTS, name)
-        pipe.hdel(keys.ARRIVING, name)
-        if before := redis.hget(DEPARTED, name):  # they were here a moment ago
-            left = json.loads(str(before))
-            for key in left["phones"]:
-                pipe.srem(key, f"{keys.FORWARD}{left['to']}")
-            pipe.hdel(DEPARTED, name)
-        pipe.execute()
+        redis = self._each[number]
+        luggage = Luggage(**json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))["luggage"])
+        take_up(redis, uid, luggage, self._clock())
         self._directory.move(keys.installation(uid), number)
 
     def _finish(self, uid: str, number: int | None = None) -> int:
@@ -255,6 +222,7 @@ class Moving:
             plan = json.loads(str(raw))
             gone = self._each[plan["from"]].hget(DEPARTED, name)
             if gone is not None and json.loads(str(gone))["to"] == place:
+                self._replicate(plan["from"])
                 self._arrive(uid, place)
             else:
                 self._each[plan["from"]].delete(keys.lease(uid))  # a mover that is still at it begins anew, or gives up
@@ -274,10 +242,11 @@ class Moving:
             if self._each[left["to"]].hexists(keys.ARRIVING, name):
                 return  # not there yet
         elif left["ids"] is not None:
+            self._replicate(left["to"])
             self._directory.move(keys.installation(uid), left["to"])
             self._unpack(source, uid, left["ids"], left["deliveries"])
             redis.hset(DEPARTED, name, json.dumps(left | {"ids": None}))
-        if codec.ms(self._clock()) - left["at"] > _FORWARD_MS:
+        if codec.ms(self._clock()) - left["at"] > FORWARD_MS:
             for key in left["phones"]:
-                redis.srem(key, f"{keys.FORWARD}{left['to']}")
+                redis.srem(key, onward(uid, left["to"]))
             redis.hdel(DEPARTED, name)

@@ -9,15 +9,26 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
-from integration_app.model import AnyEvent, Received, Story
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.directory import Directory
+from integration_app.store.shards.merging import (
+    added,
+    by_slot,
+    earliest,
+    joined,
+    latest,
+    oldest_parked,
+    one_story,
+    together,
+    unique,
+    whole_replay,
+)
 from integration_app.store.stores import Stores
 
 Way = Callable[["Wide", str, Any, Any], Any]
@@ -97,37 +108,6 @@ def merged(merge: Callable[[list[Any]], Any]) -> Way:
     return ask
 
 
-def joined(answers: list[Any]) -> list[Any]:
-    return list(chain.from_iterable(answers))
-
-
-def unique(answers: list[Any]) -> list[Any]:
-    return sorted(set(joined(answers)))
-
-
-def added(answers: list[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for counts in answers:
-        total.update(counts)
-    return dict(sorted(total.items()))
-
-
-def together(answers: list[Mapping[str, Any]]) -> dict[str, Any]:
-    return dict(chain.from_iterable(answer.items() for answer in answers))
-
-
-def by_slot(answers: list[list[Mapping[str, int]]]) -> list[dict[str, int]]:
-    return [added(list(slot)) for slot in zip(*answers, strict=True)]
-
-
-def earliest(answers: list[Any]) -> Any:
-    return min((answer for answer in answers if answer is not None), default=None)
-
-
-def latest(answers: list[Any]) -> Any:
-    return max((answer for answer in answers if answer is not None), default=None)
-
-
 def by_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """Of many users: each shard is asked for its own."""
     uids: Sequence[str] = args[0]
@@ -138,22 +118,6 @@ def by_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     for number, mine in some.items():
         found |= wide.ask(number, name, (mine, *args[1:]), kwargs)
     return {uid: found[uid] for uid in uids}
-
-
-def one_story(answers: list[Story | None]) -> Story | None:
-    """A message for users of several shards is kept in each, for those of that shard."""
-    found = [story for story in answers if story is not None]
-    if not found:
-        return None
-    states = dict(sorted(together([story.states for story in found]).items()))
-    events: list[AnyEvent] = []
-    for event in joined([list(story.events) for story in found]):
-        if isinstance(event, Received) and events and isinstance(events[0], Received):
-            uids, trust = sorted((*events[0].uids, *event.uids)), {**(events[0].trust or {}), **(event.trust or {})}
-            events[0] = replace(events[0], uids=tuple(uids), trust=trust)
-        elif event not in events:
-            events.append(event)
-    return replace(found[0], states=states, events=tuple(sorted(events, key=lambda event: event.at)))
 
 
 def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -170,14 +134,6 @@ def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 def oldest_held(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     rows = heapq.merge(*wide.ask_all(name, args, kwargs), key=lambda row: row[2])
     return islice(rows, kwargs.get("limit", 1000))
-
-
-def oldest_parked(answers: list[Any]) -> list[Any]:
-    return sorted(joined(answers), key=lambda row: row[1])
-
-
-def in_any(answers: list[list[bool]]) -> list[bool]:
-    return [any(row) for row in zip(*answers, strict=True)]
 
 
 def told(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -214,15 +170,6 @@ def begun_replay(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
         mine = [one for one in ids if store.parked_at(one) is not None]
         if mine:
             wide.ask(number, name, (replay_id, mine), share)
-
-
-def whole_replay(answers: list[Any]) -> Any:
-    found = [status for status in answers if status is not None]
-    if not found:
-        return None
-    running = next((status for status in found if status.state == "running"), found[0])
-    total, done = sum(status.total for status in found), sum(status.done for status in found)
-    return replace(running, total=total, done=done, rate=round(sum(status.rate for status in found), 3))
 
 
 def new_endpoint(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
