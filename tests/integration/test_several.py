@@ -336,6 +336,33 @@ def test_a_repeat_after_a_move_is_known(wide: Services, clock: Clock, sandbox: S
     assert {uid: len(sandbox.texts(uid)) for uid in UIDS} == dict.fromkeys(UIDS, 1)
 
 
+def test_an_event_that_reached_one_shard_reaches_users_who_come_there_later(
+    several: Wide, clock: Clock, sandbox: SandboxControl
+) -> None:
+    """The shard of one is away at first; those who have it by then leave, and the other comes to where it is known."""
+    services = several(3)
+    link(services, *UIDS)
+    there = homes(services)
+    away = there[UIDS[0]]
+    other = next(number for number in there.values() if number != away)
+    one = message("once", sender=PHONE, event_id="SM1", dedupe_keys=("once",))
+    ingest: Any = services.ingest
+    real, ingest._each[away] = ingest._each[away], Broken()
+    with pytest.raises(RedisError):
+        services.intake.accept(one)
+    ingest._each[away] = real
+    clock.pass_time(seconds=5)
+    assert services.moving
+    for uid in [uid for uid in UIDS if there[uid] == other]:
+        services.moving.move(uid, away)
+    for uid in [uid for uid in UIDS if there[uid] == away]:
+        services.moving.move(uid, other)
+    for _ in range(3):
+        services.intake.accept(one)
+    work(services, clock)
+    assert {uid: len(sandbox.texts(uid)) for uid in UIDS} == dict.fromkeys(UIDS, 1)
+
+
 class Cut(BaseException):
     """The mover dies here."""
 

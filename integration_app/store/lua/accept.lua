@@ -33,14 +33,15 @@ if known and redis.call('HEXISTS', K.store, 'shard') == 0 then
   return {0, known}
 end
 
--- An event is known by shard: those of `uids` who came from another one, where it had not been taken in for them.
+-- An event is known by shard: those of `uids` who came from another one after it was first taken in here, and for whom it
+-- was not taken in there. What they have brought along is known by them; it reaches back as far as texts are kept.
 local function own(digest, uid) return redis.sha1hex(digest .. ':' .. uid) end
 local function late(uids)
-  local found = {}
-  for _, uid in ipairs(redis.call('EXISTS', K.message .. known) == 1 and uids or {}) do
-    local has = redis.call('HEXISTS', K.message .. known, 'state:' .. uid) == 1
+  local found, first = {}, tonumber(string.sub(known, 2, 13), 16) or 0  -- an id begins with its time
+  for _, uid in ipairs(uids) do
     local came = tonumber(redis.call('HGET', K.installation .. uid, 'came_ms') or 0)
-    if not has and now_ms - came < unread_ttl * 1000 then
+    if came - unread_ttl * 1000 < first and first < came + 60000 then  -- clocks of two hosts
+      local has = redis.call('HEXISTS', K.message .. known, 'state:' .. uid) == 1
       for i = 1, dedupe_count do has = has or seen(own(more[i], uid), now_ms) end
       if not has then table.insert(found, uid) end
     end

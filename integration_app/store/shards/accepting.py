@@ -60,6 +60,8 @@ class WideIngest:
             if number not in found or again.receipt is Receipt.STORED:
                 found[number] = again
             followed.add((number, name))
+            if any(pair[1] == name for pair in followed & set(again.elsewhere)):  # in circles: faster than we ask
+                raise StoreUnfit("a user of it is being moved: send it again")
             moved |= set(again.elsewhere)
         return found
 

@@ -50,9 +50,14 @@ def let_go(pipe: Any, uid: str, number: int, luggage: Luggage, ids: Sequence[str
 
 
 def take_up(redis: Redis, uid: str, luggage: Luggage, now: datetime) -> None:
-    """What lies there idle is the user's from now on, and due at once."""
+    """What lies there idle is the user's from now on, and due at once. Nothing where another has done it."""
     name = name_of(uid)
     pipe = redis.pipeline(transaction=True)
+    pipe.watch(f"{COMING}{name}")
+    if not pipe.exists(f"{COMING}{name}"):
+        pipe.reset()
+        return
+    pipe.multi()
     pipe.rename(f"{COMING}{name}", keys.installation(uid))
     pipe.persist(keys.installation(uid))
     pipe.hset(keys.installation(uid), "came_ms", codec.ms(now))

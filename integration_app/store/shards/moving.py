@@ -132,8 +132,7 @@ class Moving:
         except BaseException:
             due.release(lease, next_at=now, last_seq=0, now=now)
             raise
-        self._replicate(source)
-        self._arrive(uid, number)
+        self._finish(uid, number)
         self._clear(uid, source)
 
     def mend(self) -> int:
@@ -185,8 +184,11 @@ class Moving:
                 self._unpack(number, uid, ids, luggage.deliveries)
                 plan = {"from": source, "ids": ids, "luggage": luggage.as_dict()}
                 there.hset(keys.ARRIVING, name_of(uid), json.dumps(plan))
+                epoch = self._stores[number].identity.epoch()
                 carrier.carry(uid, luggage, ids)
                 self._replicate(number)
+                if self._stores[number].identity.epoch() != epoch:
+                    continue  # it has failed over, and may have forgotten the first half
                 let_go(pipe, uid, number, luggage, ids, self._clock())
             except WatchError:
                 continue  # a message came, or the user changed something: copy once more
@@ -211,6 +213,8 @@ class Moving:
         luggage = Luggage(**json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))["luggage"])
         take_up(redis, uid, luggage, self._clock())
         self._directory.move(keys.installation(uid), number)
+        for route in luggage.routes:  # once more: what it was told before may be lost by a failover
+            self._directory.add(route, number)
 
     def _finish(self, uid: str, number: int | None = None) -> int:
         """Whatever a mover of this user has left undone: 1 where there was anything."""
@@ -220,9 +224,9 @@ class Moving:
             if raw is None:
                 continue
             plan = json.loads(str(raw))
+            self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
             gone = self._each[plan["from"]].hget(DEPARTED, name)
             if gone is not None and json.loads(str(gone))["to"] == place:
-                self._replicate(plan["from"])
                 self._arrive(uid, place)
             else:
                 self._each[plan["from"]].delete(keys.lease(uid))  # a mover that is still at it begins anew, or gives up

@@ -144,12 +144,14 @@ def told(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 
 
 def bound(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """A phone of a user: the directory knows of it before it leads there."""
+    """A phone of a user: the directory knows of it before it leads there; and after, should it have failed over."""
     uid, number = args
     here = wide.directory.of(uid)
     for route in phone_keys(number):
         wide.directory.add(route, here)
-    return wide.ask(here, name, args, kwargs)
+    wide.ask(here, name, args, kwargs)
+    for route in phone_keys(number):
+        wide.directory.add(route, here)
 
 
 def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> None:
