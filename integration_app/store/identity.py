@@ -50,6 +50,10 @@ class Identity:
         if (called or "") != names:
             raise StoreUnfit(f"{_nth(number)} of REDIS_URLS has users of another installation")
 
+    def open(self) -> None:
+        """All processes know of this shard by now: new users may come here."""
+        self._redis.hset(keys.STORE, "open", 1)
+
     def check_place(self, number: int) -> None:
         """Raises `StoreUnfit` where another place of REDIS_URLS is this store's."""
         found = self._redis.hget(keys.STORE, "shard")

@@ -446,15 +446,19 @@ def test_a_new_primary_takes_its_share(
     services = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls))
     assert cli("init").exit_code == 0
     assert list(homes(services).values()) == [0] * len(UIDS)
+    link(services, "new1", "new2", "new3", "new4", phone="+15550003333")
+    assert set(homes(services).values()) == {0}, "processes that do not know the new primary find them"
     assert cli("shards", "rebalance").exit_code == 0
     counts = [len(part.installations.uids()) for part in services.parts]
-    assert sum(counts) == len(UIDS)
+    assert sum(counts) == len(UIDS) + 4
     assert max(counts) - min(counts) <= 1
     shown = cli("shards", "list").output
     assert all(url.partition("//")[2] in shown for url in primaries.urls)
     assert cli("shards", "move", UIDS[0], "--to", "2").exit_code == 0
     assert homes(services)[UIDS[0]] == 2
     assert cli("shards", "move", "nobody", "--to", "1").exit_code == 3
+    link(services, *(f"late{number}" for number in range(6)), phone="+15550004444")
+    assert len({number for uid, number in homes(services).items() if uid.startswith("late")}) > 1
     assert services.intake.accept(message("to all", sender=PHONE, dedupe_keys=("x",))).uids == len(UIDS)
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from integration_app import logs
 from integration_app.local.stack import Stack
 from tests.conftest import REPO
-from tests.proof import chaos, fuzz, openapi
+from tests.proof import chaos, fuzz, openapi, wide
 from tests.proof import gaps as gaps_module
 from tests.proof.crash_points import Finding
 from tests.proof.histories import Histories
@@ -50,7 +50,8 @@ def main(
 ) -> None:
     """Prove that nothing is lost and nothing is sent twice."""
     logs.configure("text", "critical")
-    rows = [*_crash_points(lanes, every), _histories(histories), _chaos(messages), *(_gaps() if gaps else [])]
+    rows = [*_crash_points(lanes, every), *_crash_points(lanes, every, spread=True), _histories(histories)]
+    rows += [_chaos(messages), *_spread(messages // 3), *(_gaps() if gaps else [])]
     hostile = fuzz.run(inputs, min(2, lanes), lambda words: click.echo(words, err=True)) if inputs else []
     cases, seconds, failed = openapi.run(examples) if examples else (0, 0.0, None)
     if failed:
@@ -84,14 +85,14 @@ def _fuzzed(results: list[fuzz.Result]) -> str:
     return "\n".join(lines)
 
 
-def _crash_points(lanes: int, every: int) -> list[Row]:
+def _crash_points(lanes: int, every: int, *, spread: bool = False) -> list[Row]:
     began = time.monotonic()
 
     def progress(done: int, of: int) -> None:
         if done % 200 == 0:
             click.echo(f"crash points: {done} of {of} after {time.monotonic() - began:.0f} s", err=True)
 
-    findings = try_all(lanes, every=every, progress=progress)
+    findings = try_all(lanes, every=every, wide=spread, progress=progress)
     for finding in findings:
         if finding.lost or finding.doubled:
             click.echo(f"{finding}", err=True)
@@ -154,6 +155,19 @@ def _chaos(messages: int) -> Row:
     return Row(what, messages, result.lost, result.doubled, result.ambiguous, result.seconds)
 
 
+def _spread(messages: int) -> list[Row]:
+    """Users over three primaries, and over a cluster, while they move."""
+    rows = []
+    for what, run in (("three primaries", wide.over_primaries), ("a cluster", wide.over_cluster)):
+        click.echo(f"chaos over {what}: {messages} texts …", err=True)
+        users = max(2, messages // 20 * 2)
+        result = run(messages, users, over_seconds=messages * 0.03, say=lambda words: click.echo(words, err=True))
+        acts = ", ".join(f"{name} {count:,}×" for name, count in sorted(result.kills.items()))
+        words = f"chaos over {what}: {messages} texts, each for two of {users} users; {acts}"
+        rows.append(Row(words, messages * 2, result.lost, result.doubled, result.ambiguous, result.seconds))
+    return rows
+
+
 def _gaps() -> list[Row]:
     """What Redis forgets. With everysec and without replicas some is lost, as documented: it does not fail the proof."""
     found = gaps_module.all_of(lambda words: click.echo(words, err=True))
@@ -198,6 +212,11 @@ replays. Each one ends at rest with everything checked, the order of texts too.
 
 **Chaos.** Signed texts over HTTP, every few seconds a SIGKILL to web, worker or Valkey, Omi slow and failing at random. Every
 id is checked at the end.
+
+**Spread.** The same crash points for accepting and delivering over two primaries, and for moving users between them, each at every
+command. Then chaos over three primaries, and over a cluster of three with a replica each and `ACK_REPLICAS=1`: every phone serves two
+users, who move from shard to shard all the time, by a process that is killed too; primaries are killed and come back or fail over,
+and slots move to other nodes (`CLUSTER MIGRATESLOTS`).
 
 **Gaps.** Texts arrive while Redis forgets: power cuts, a primary that is killed, paused or cut off behind sentinels with two
 replicas (in network namespaces, while both old and new primary are written to), an emptied store, an old copy that comes back.
@@ -250,6 +269,7 @@ Schemathesis sent the sandbox {cases[0]:,} requests made of its OpenAPI document
 | acknowledged means replicated | `test_faults.py::test_without_its_replicas_a_message_is_refused_and_no_call_made`, `test_redis.py` |
 | a message that ends its workers is parked | `test_faults.py::test_a_message_that_ends_its_workers_is_parked_after_the_third` |
 | a rolling restart refuses nothing | `tests/journeys/test_restarts.py` |
+| several primaries, a cluster, moving users | `tests/integration/test_several.py`, this page |
 | data of the release before is readable | `tests/integration/test_release.py` |
 """
 

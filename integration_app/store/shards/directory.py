@@ -30,8 +30,9 @@ class Directory:
         self._placed = [load(redis, "placed") for redis in each]
 
     def home(self, uid: str) -> int:
-        """Where a user who is nowhere yet belongs."""
-        return _hash(keys.installation(uid)) % len(self._each)
+        """Where a user who is nowhere yet belongs: among the shards that every process knows by now."""
+        known = [number for number, redis in enumerate(self._each) if not number or redis.hexists(keys.STORE, "open")]
+        return known[_hash(keys.installation(uid)) % len(known)]
 
     def of(self, uid: str) -> int:
         """The shard of this user; their home where there is no such user."""

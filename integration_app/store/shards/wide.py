@@ -190,11 +190,15 @@ def new_secret(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 
 
 def new_store(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """Each that is new is made ours, and calls users what the first calls them."""
+    """Each that is new is made ours, and calls users what the first calls them. New users come to it at once where the
+    first is new too; else with the first `rebalance`, for processes that do not know it yet would not find them.
+    """
     made = wide.ask_all(name, args, kwargs)
     _, names = wide.each[0].names_key("")
     for number, store in enumerate(wide.each):
         store.join(number, names)
+        if made[0]:
+            store.open()
     return any(made)
 
 
@@ -240,6 +244,7 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "identity": {
         "closing": every, "epoch": first, "init": new_store, "is_ours": _all, "names_key": first, "new_epoch": every,
+        "open": every,
     },
     "migrations": {"pending": merged(joined), "run": merged(unique), "schema": merged(min)},
     "rotation": {"behind": _total, "run": merged(lambda answers: sum(answers, Counter()))},
