@@ -14,8 +14,8 @@ log = logs.get(__name__)
 
 TICK_SECONDS = 1.0
 BEAT_TICKS = 10
-MEND_TICKS = 15
-MEND_TICKS = 15
+MEND_TICKS = 5
+MEND_TICKS = 5
 SWEEP_TICKS = 600
 
 

@@ -19,6 +19,7 @@ from integration_app.store.scripts import load
 from integration_app.store.vault import current
 
 _OPEN = ("waiting", "sending", "quarantined")
+_SIGN_EACH = 100
 COMING = f"{keys.PREFIX}coming:"
 """Where an installation lies until it is the one."""
 
@@ -93,11 +94,20 @@ def _scores(redis: Redis, key: str, members: list[str]) -> dict[str, float]:
 class Carrier:
     """From one shard to another. What is written in the other is idle: it is neither due, nor found by any route."""
 
-    def __init__(self, source: Redis, target: Redis, retention: timedelta, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: Redis,
+        target: Redis,
+        *,
+        retention: timedelta,
+        clock: Callable[[], datetime],
+        sign_of_life: Callable[[], object],
+    ) -> None:
         self._source = source
         self._target = target
         self._retention = retention
         self._clock = clock
+        self._sign_of_life = sign_of_life
         self._note_seen = load(target, "note_seen")
         self._raise = load(target, "raise")
 
@@ -110,7 +120,9 @@ class Carrier:
         for key in (*own_keys(uid, now), *deliveries):
             self._copy(key, key)
         epochs = [redis.hget(keys.STORE, "epoch") for redis in (source, self._target)]
-        for one in ids:
+        for number, one in enumerate(ids):
+            if number % _SIGN_EACH == 0:
+                self._sign_of_life()
             self._copy_message(uid, one, *epochs)
 
     def _copy(self, key: str, as_key: str) -> None:

@@ -32,7 +32,8 @@ from integration_app.store.stores import Stores
 
 MOVER, MARK = (f"{keys.PREFIX}{what}" for what in ("mover", "mover-mark"))
 TRIES = 20
-_MOVER_SECONDS = 60
+_MOVER_SECONDS = 10
+"""One that says nothing for so long is taken for dead; far longer than a step takes."""
 
 
 class NotMovedError(Exception):
@@ -169,7 +170,7 @@ class Moving:
         """Steps 1 to 3."""
         uid = lease.uid
         here, there, inbox = self._each[source], self._each[number], self._stores[source].inbox
-        carrier = Carrier(here, there, self._retention, self._clock)
+        carrier = Carrier(here, there, retention=self._retention, clock=self._clock, sign_of_life=self._may_move)
         for _ in range(TRIES):
             if not self._may_move() or here.get(keys.lease(uid)) != lease.token:
                 break
