@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,12 +25,31 @@ FRESH_SECONDS = 1.0
 """A connection used so lately is not asked whether it is still open; if it is not, the second try finds out."""
 
 
+class Turns:
+    """How many scripts run at once: the others wait here, without a connection of their own. A worker has hundreds of
+    slots, and nearly all of them wait for Omi.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(self, *_: object) -> None:
+        self._free.put(None)
+
+
 class SharedPool(ConnectionPool):
     """redis-py's pool holds a lock while it tells observers of every command; with 64 threads most of a worker's time
     went into waiting for it. Here idle connections lie on a list, whose two ends of work are atomic by themselves.
 
     For its parent every connection stays in use, so that closing the pool closes them.
     """
+
+    turns: AbstractContextManager[None] = nullcontext()
 
     def reset(self) -> None:
         self._idle: list[tuple[Any, float]] = []
@@ -75,11 +96,12 @@ def connect(
     greet: Callable[[Any], None] | None = None,
     tag: str = "",
     topology: Topology | None = None,
+    at_once: int | None = None,
 ) -> Redis:
     """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text.
 
     `timeout` in seconds, for a connection and for an answer. `greet` is called with each new connection. `tag` is put
-    before every key; a cluster (`topology`) needs one.
+    before every key; a cluster (`topology`) needs one. `at_once`: how many scripts may run at a time; None: any number.
     """
     options: dict[str, Any] = {
         "decode_responses": decode,
@@ -97,15 +119,15 @@ def connect(
     }
     if url.startswith("redis+sentinel:"):
         return _behind_sentinels(url, options, timeout)
-    if topology is not None:
-        return _in_cluster(topology, options, slot_of(tag))
-    return Redis.from_pool(SharedPool.from_url(url, **options))
+    pool = _in_cluster(topology, options, slot_of(tag)) if topology else SharedPool.from_url(url, **options)
+    if at_once is not None:
+        pool.turns = Turns(at_once)
+    return (TaggedRedis if tag else Redis).from_pool(pool)
 
 
-def _in_cluster(topology: Topology, options: dict[str, Any], slot: int) -> Redis:
+def _in_cluster(topology: Topology, options: dict[str, Any], slot: int) -> SharedPool:
     kind = SecureSlotConnection if topology.tls else SlotConnection
-    pool = SharedPool(connection_class=kind, topology=topology, slot=slot, **options, **topology.secret, **topology.tls)
-    return TaggedRedis.from_pool(pool)
+    return SharedPool(connection_class=kind, topology=topology, slot=slot, **options, **topology.secret, **topology.tls)
 
 
 def _is_stale(connection: Any) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,7 @@ class Script:
         self._source = source
         self._redis = redis
         self._is_tagged = bool(tag_of(redis))
+        self._turns = getattr(redis.connection_pool, "turns", nullcontext())
         self._names = len(source.keys) + len(source.args) + (source.rest is not None)
         self._sha = hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -70,16 +72,17 @@ class Script:
     def _ask(self, command: tuple[Any, ...]) -> Any:
         """On a connection of redis-py's, with its retry, past the layers in between: those cost more than the trip."""
         pool = self._redis.connection_pool
-        connection = pool.get_connection()
+        with self._turns:
+            connection = pool.get_connection()
 
-        def exchange() -> Any:
-            connection.send_command(*command)
-            return connection.read_response()
+            def exchange() -> Any:
+                connection.send_command(*command)
+                return connection.read_response()
 
-        try:
-            return connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
-        finally:
-            pool.release(connection)
+            try:
+                return connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
+            finally:
+                pool.release(connection)
 
     def replicated(self, replicas: int, wait_ms: int, **given: Any) -> tuple[Any, int]:
         """The same, and how many replicas have it; asked on the same connection, for WAIT covers no other's writes."""

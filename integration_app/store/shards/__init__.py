@@ -34,9 +34,9 @@ class Shard:
         """For people: without a password."""
         return f"{self.url.partition('://')[2].rpartition('@')[2]}{f' {self.tag}' if self.tag else ''}"
 
-    def connect(self, *, decode: bool) -> Redis:
+    def connect(self, *, decode: bool, at_once: int | None = None) -> Redis:
         how: dict[str, Any] = {"timeout": self.timeout, "greet": self.greet, "topology": self.topology}
-        return connect(self.url, decode=decode, tag=self.tag, **how)
+        return connect(self.url, decode=decode, tag=self.tag, at_once=at_once, **how)
 
 
 def shards_at(urls: Sequence[str], *, timeout: float, clock: Callable[[], datetime]) -> list[Shard]:
