@@ -63,6 +63,10 @@ class Identity:
             )
             raise StoreUnfit(f"{_nth(number)} of REDIS_URLS does not belong there: {cure}")
 
+    def misplaced(self) -> str:
+        """What is wrong with the order of several, and what to do; "" for nothing."""
+        return ""
+
     def names_key(self, fresh: str) -> tuple[bool, str]:
         """The key of the accounts' names, as it is sealed; `fresh` becomes it in a store that has no account yet. ""
         where uids are kept as they are. And whether that stays so.

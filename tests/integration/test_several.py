@@ -15,6 +15,7 @@ from integration_app.bootstrap import Services
 from integration_app.errors import StoreUnfit, UnknownRecipient
 from integration_app.model import Route
 from integration_app.model.webhook_events import EventType
+from integration_app.operations.alerting.problems import standing
 from integration_app.store import keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards import moving as moving_module
@@ -222,6 +223,8 @@ def test_a_primary_in_anothers_place_takes_nothing(
     swapped = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls[1::-1]))
     with pytest.raises(StoreUnfit, match="put them back in order"):
         text(swapped, "to nobody")
+    assert not standing(swapped).takes_messages
+    assert "put them back in order" in standing(swapped).problems[0].words
     fresh = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls))
     with pytest.raises(StoreUnfit, match="omi-inbox init takes it in"):
         text(fresh, "not yet")

@@ -61,7 +61,7 @@ class WideIngest:
                 found[number] = again
             followed.add((number, name))
             if any(pair[1] == name for pair in followed & set(again.elsewhere)):  # in circles: faster than we ask
-                raise StoreUnfit("a user of it is being moved: send it again")
+                raise StoreUnfit("a user of it moves faster than we can follow: send it again")
             moved |= set(again.elsewhere)
         return found
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
 from integration_app.store.installations import phone_keys
@@ -202,6 +203,15 @@ def new_store(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     return any(made)
 
 
+def misplaced(wide: Wide, name: str, args: Any, kwargs: Any) -> str:
+    try:
+        for number, store in enumerate(wide.each):
+            store.check_place(number)
+    except StoreUnfit as error:
+        return str(error)
+    return ""
+
+
 _of, _total, _any, _all = user(), merged(sum), merged(any), merged(all)
 
 WAYS: dict[str, dict[str, Way]] = {
@@ -243,7 +253,8 @@ WAYS: dict[str, dict[str, Way]] = {
         "facts": merged(lambda answers: answers[0].beside(answers[1:])),
     },
     "identity": {
-        "closing": every, "epoch": first, "init": new_store, "is_ours": _all, "names_key": first, "new_epoch": every,
+        "closing": every, "epoch": first, "init": new_store, "is_ours": _all, "misplaced": misplaced,
+        "names_key": first, "new_epoch": every,
         "open": every,
     },
     "migrations": {"pending": merged(joined), "run": merged(unique), "schema": merged(min)},
