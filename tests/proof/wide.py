@@ -24,7 +24,7 @@ from tests.proof.chaos import KILL_EVERY_SECONDS, SENDERS, SETTINGS, Chaos, Scen
 
 PARTS = 6
 MOVERS = """
-import random, traceback
+import random, time, traceback
 from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
 from integration_app.store.shards.moving import NotMovedError
@@ -35,6 +35,7 @@ while True:
     try:
         moving.move(uid, random.randrange(len(moving.places())))
         print("moved", flush=True)
+        time.sleep(0.02)
     except Exception as error:
         print(type(error).__name__, error, flush=True)
         if not isinstance(error, (RedisError, NotMovedError)):

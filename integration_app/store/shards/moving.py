@@ -15,11 +15,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from redis import Redis
-from redis.exceptions import WatchError
+from redis.exceptions import RedisError, WatchError
 
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
@@ -141,10 +142,18 @@ class Moving:
         if not self._may_move():
             return 0
         done = 0
-        for number, redis in enumerate(self._each):
-            for name in map(str, redis.hkeys(keys.ARRIVING)):
+        for number in range(len(self._each)):
+            with suppress(RedisError, OSError, NotMovedError):  # one that is away now holds up no other; it comes again
+                done += self._mend(number)
+        return done
+
+    def _mend(self, number: int) -> int:
+        redis, done = self._each[number], 0
+        for name in map(str, redis.hkeys(keys.ARRIVING)):
+            with suppress(NotMovedError):
                 done += self._finish(uid_of(name), number)
-            for name in map(str, redis.hkeys(DEPARTED)):
+        for name in map(str, redis.hkeys(DEPARTED)):
+            with suppress(NotMovedError):
                 self._clear(uid_of(name), number)
         return done
 
