@@ -48,22 +48,32 @@ class WideIngest:
         return any(self.known(dedupe_keys, now=now))
 
     def _ask(self, numbers: Iterable[int], *what: Any) -> dict[int, Accepted]:
-        """What each says. One to which a user has moved is asked once more, after they have come there."""
+        """What each says. A user who has moved is followed to where they are now, and that shard is asked once more."""
         found = {number: self._one(number, *what) for number in sorted(numbers)}
-        moved = {pair for row in found.values() for pair in row.elsewhere}
-        followed: set[tuple[int, str]] = set()
-        while left := sorted(moved - followed):
-            number, name = left[0]
+        left = [pair for row in found.values() for pair in row.elsewhere]
+        followed: set[str] = set()
+        while left:
+            number, name = left.pop()
+            if name not in followed:
+                followed.add(name)
+                left += self._follow(number, name, found, what)
+        return found
+
+    def _follow(self, number: int, name: str, found: dict[int, Accepted], what: Any) -> list[tuple[int, str]]:
+        """From shard to shard, to the one from which this user has not moved on. Returns who else has moved."""
+        others: list[tuple[int, str]] = []
+        for _ in range(2 * len(self._each)):
             if self._each[number].awaits(name):
-                raise StoreUnfit("a user of it is being moved: send it again")
+                break
             again = self._one(number, *what)
             if number not in found or again.receipt is Receipt.STORED:
                 found[number] = again
-            followed.add((number, name))
-            if any(pair[1] == name for pair in followed & set(again.elsewhere)):  # in circles: faster than we ask
-                raise StoreUnfit("a user of it moves faster than we can follow: send it again")
-            moved |= set(again.elsewhere)
-        return found
+            others += [pair for pair in again.elsewhere if pair[1] != name]
+            onward = [other for other, who in again.elsewhere if who == name]
+            if not onward:
+                return others
+            number = onward[0]
+        raise StoreUnfit("a user of it is being moved: send it again")
 
     def _one(
         self,
