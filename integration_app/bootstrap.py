@@ -78,7 +78,7 @@ from integration_app.store.rotation import Rotation
 from integration_app.store.shards import shards_at
 from integration_app.store.shards.directory import Directory
 from integration_app.store.shards.moving import Moving
-from integration_app.store.shards.wide import one_of, over_all
+from integration_app.store.shards.wide import erasure_of, one_of, over_all
 from integration_app.store.shared_phones import SharedPhones
 from integration_app.store.stores import Stores
 
@@ -204,7 +204,8 @@ def build(
     )
     first, *others = (_services(world, one) for one in stores)
     parts_ = (replace(first, moving=moving), *others)
-    return replace(_services(world, over_all(stores, directory)), moving=moving, _parts=parts_)
+    erasure = erasure_of([part.erasure for part in parts_], directory)
+    return replace(_services(world, over_all(stores, directory)), moving=moving, erasure=erasure, _parts=parts_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -468,10 +468,15 @@ def test_a_new_primary_takes_its_share(
 def test_nothing_of_an_erased_user_stays(wide: Services) -> None:
     link(wide, *UIDS)
     text(wide, "a word")
+    assert wide.moving
+    wide.moving.move(UIDS[0], other_than(wide, UIDS[0]))  # away from where one looks first
+    text(wide, "another")
+    assert len(wide.erasure.export(UIDS[0])["messages"]) == 2
     wide.erasure.erase(UIDS[0])
     for part in wide.parts:
         redis: Any = part.due._redis
-        assert not [key for key in redis.scan_iter(f"{keys.PREFIX}*") if UIDS[0] in key]
+        left = {key for key in redis.scan_iter(f"{keys.PREFIX}*") if UIDS[0] in key}
+        assert left <= {keys.installation(UIDS[0])}, "where they had gone, for two minutes"
     assert wide.intake.accept(message("to the others", sender=PHONE, dedupe_keys=("x",))).uids == len(UIDS) - 1
 
 

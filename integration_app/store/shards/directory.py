@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integration_app.store import keys
+from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.scripts import load
 
 _TTL = int(timedelta(days=7).total_seconds())
@@ -63,6 +64,13 @@ class Directory:
     def move(self, route: str, number: int) -> None:
         """It leads to this shard alone."""
         self._note(route, {number}, is_all=True)
+
+    def routes_of(self, uid: str) -> list[str]:
+        """Every route that leads to this user."""
+        here = Installations(self._each[self.of(uid)])
+        found = here.get(uid)
+        phones = [route for number in (found.phones if found else ()) for route in phone_keys(number)]
+        return [keys.installation(uid), *phones, *map(keys.inbox, here.tokens(uid))]
 
     def forget(self, routes: Iterable[str]) -> None:
         """They lead to none any more, as far as is known here."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
-from integration_app.store import keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.directory import Directory
@@ -155,14 +154,12 @@ def bound(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
         wide.directory.add(route, here)
 
 
-def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> None:
-    """A user: the directory forgets them too."""
-    uid, store = args[0], wide.each[wide.directory.of(args[0])]
-    found = store.get(uid)
-    phones = [route for number in (found.phones if found else ()) for route in phone_keys(number)]
-    inboxes = [keys.inbox(token) for token in store.tokens(uid)]
-    store.erase(*args, **kwargs)
-    wide.directory.forget([keys.installation(uid), *phones, *inboxes])
+def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
+    """All of it in the user's shard; then the directory forgets them too."""
+    number, routes = wide.directory.of(args[0]), wide.directory.routes_of(args[0])
+    done = wide.ask(number, name, args, kwargs)
+    wide.directory.forget(routes)
+    return done
 
 
 def begun_replay(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -216,34 +213,34 @@ _of, _total, _any, _all = user(), merged(sum), merged(any), merged(all)
 
 WAYS: dict[str, dict[str, Way]] = {
     "inbox": {
-        "all_of": _of, "count": _total, "erase": user(1), "latest": newest, "made": user(1), "note": every, "of": _of,
+        "all_of": _of, "count": _total, "latest": newest, "made": user(1), "note": every, "of": _of,
         "seen": lambda wide, name, args, kwargs: wide.ask(wide.directory.of(args[1].uid), name, args, kwargs),
         "states": user(1), "story": merged(one_story), "text": finder, "whole": finder,
     },
     "outbox": {
-        "erase": _of, "name_of": first, "peek": _of, "refused": _of, "size": _of, "sizes": by_user,
+        "name_of": first, "peek": _of, "refused": _of, "size": _of, "sizes": by_user,
     },
     "installations": {
         "add": _of, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
-        "change_preferences": _of, "erase": erased, "get": _of, "keep_for_undo": _of, "link_phone": bound,
+        "change_preferences": _of, "get": _of, "keep_for_undo": _of, "link_phone": bound,
         "mark_enabled": _of, "mark_left": _of, "new_inbox": _of, "prefer": _of, "tokens": _of, "uids": merged(unique),
         "undo": _of, "unlink_phone": _of,
         "with_inbox": merged(unique), "with_phone": merged(unique),
     },
     "shared_phones": {"ends": user(1), "provisional": user(1), "settle": user(1)},
     "due": {
-        "at": _of, "busy": _total, "forget": _of, "lease_of": _of, "oldest": merged(earliest), "overdue": _total,
+        "at": _of, "busy": _total, "lease_of": _of, "oldest": merged(earliest), "overdue": _total,
         "set": _of, "times": by_user,
     },
-    "deliveries": {"erase": _of, "get": finder, "seen": owner, "settles_in": owner},
+    "deliveries": {"get": finder, "seen": owner, "settles_in": owner},
     "dead_letters": {
         "cancel": _any, "drop": _any, "list": merged(oldest_parked), "parked_at": finder, "size": _total,
         "start": begun_replay, "status": merged(whole_replay), "unpark": _total,
     },
     "quarantine": {"drop": user(1), "held": oldest_held, "release": user(1), "size": _total},
-    "quotas": {"erase": _of, "of": _of},
+    "quotas": {"of": _of},
     "gates": {
-        "erase": _of, "of": _of, "of_all": merged(together), "open": _of, "open_all": every, "open_everybody": every,
+        "of": _of, "of_all": merged(together), "open": _of, "open_all": every, "open_everybody": every,
     },
     "health": {
         "add": first, "alarm": first, "beat": every, "count": first, "counters": merged(added),
@@ -260,12 +257,12 @@ WAYS: dict[str, dict[str, Way]] = {
     "migrations": {"pending": merged(joined), "run": merged(unique), "schema": merged(min)},
     "rotation": {"behind": _total, "run": merged(lambda answers: sum(answers, Counter()))},
     "renaming": {"run": merged(lambda answers: sum(answers, Counter()))},
-    "notices": {"erase": _of, "tell": first},
+    "notices": {"tell": first},
     "imports": {
         "draft": _of, "erase": _of, "next": _of, "running": merged(unique), "set_state": _of, "status": _of,
         "took": _of,
     },
-    "feed": {"erase": _of, "tell": told, "test": first},
+    "feed": {"tell": told, "test": first},
     "endpoints": {
         "add": new_endpoint, "all": first, "any": first, "failed": merged(unique), "get": first,
         "log": merged(lambda answers: sorted(joined(answers), key=lambda row: row.at, reverse=True)),
@@ -283,6 +280,11 @@ def over_all(each: Sequence[Stores], directory: Directory) -> Stores:
         wide[name] = Wide([getattr(stores, name) for stores in each], ways, directory)
     ingest: Any = WideIngest([stores.ingest for stores in each], [stores.identity for stores in each], directory)
     return replace(each[0], ingest=ingest, **wide)
+
+
+def erasure_of(each: Sequence[Any], directory: Directory) -> Any:
+    """Forgetting a user is for one shard from beginning to end: half-way they are nowhere."""
+    return Wide(each, {"erase": erased, "export": _of}, directory)
 
 
 def one_of(first_: Stores, one: Stores) -> Stores:
