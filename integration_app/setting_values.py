@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import ipaddress
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from environs import ValidationError
@@ -69,15 +70,32 @@ def redis_url(value: str) -> None:
         return
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
         raise ValidationError("must be a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL")
+    if scheme in ("redis", "rediss") and "," in urlsplit(value).netloc.rpartition("@")[2]:
+        raise ValidationError("must name one host; several stand in REDIS_URLS, with a space between two")
+    _ports(value)
     if scheme == "redis+sentinel" and not urlsplit(value).path.strip("/"):
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
 
 
+def _ports(value: str) -> None:
+    hosts = urlsplit(value).netloc.rpartition("@")[2].split(",")
+    ports = [port for host in hosts for port in [host.rpartition("]")[2].partition(":")[2]] if port]
+    if not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports):
+        raise ValidationError("must name ports as numbers")
+
+
 def _cluster_url(value: str) -> None:
     parts = urlsplit(value)
+    _ports(value)
     count = parts.path.strip("/")
     if not parts.netloc.rpartition("@")[2] or (count and not (count.isdecimal() and 1 <= int(count) <= 256)):
         raise ValidationError("must name nodes, and into how many parts (1 to 256): redis+cluster://a:6379,b:6379/16")
+
+
+def parts(urls: Sequence[str]) -> int:
+    """Into how many parts users are split."""
+    count = urlsplit(urls[0]).path.strip("/")
+    return int(count or 16) if urls[0].startswith(CLUSTERS) and (count or "16").isdecimal() else len(urls)
 
 
 def rq_redis_url(value: str) -> None:

@@ -171,6 +171,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         reader.mistake(
             "OMI_DEVELOPER_KEY", "set either this (for yourself), or OMI_APP_ID and OMI_API_KEY (for an app)"
         )
+    several = (env.str("REDIS_URLS", "") or "").strip()
     values: dict[str, Any] = {
         "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=values_of.base_url),
         "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=values_of.not_blank),
@@ -180,7 +181,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
-        "redis_urls": (several := env.str("REDIS_URLS", "", validate=values_of.redis_urls) or ""),
+        "redis_urls": (env.str("REDIS_URLS", "", validate=values_of.redis_urls) or "").strip(),
         "redis_url": env.str("REDIS_URL", "") if several else env.str("REDIS_URL", validate=values_of.redis_url),
         "rq_redis_url": env.str("RQ_REDIS_URL", None, validate=values_of.rq_redis_url),
         "redis_tls_verify": env.bool("REDIS_TLS_VERIFY", True),
@@ -260,6 +261,11 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
         reader.mistake("REDIS_URLS", "must begin with REDIS_URL, or stand alone: the first is where users are by now")
     if urls[0].startswith(values_of.CLUSTERS) and not values["rq_redis_url"]:
         reader.mistake("RQ_REDIS_URL", "must be set with a cluster, which RQ cannot use: a small Redis is enough")
+    budget, parts = number("omi_max_requests_per_minute"), values_of.parts(urls)
+    if budget is not None and parts > budget:
+        reader.mistake(
+            "OMI_MAX_REQUESTS_PER_MINUTE", f"must be at least {parts}: it is split among the {parts} of REDIS_URLS"
+        )
     redis, ack = number("redis_timeout_seconds"), number("ack_wait_ms")
     if redis is not None and ack is not None and ack >= redis * 1000:
         reader.mistake("ACK_WAIT_MS", "must be less than REDIS_TIMEOUT_SECONDS, or the answer would come too late")

@@ -78,6 +78,7 @@ def rebalance(limit: int | None) -> None:
     moved = left = 0
     with acting() as found:
         moving = _moving(found)
+        found.endpoints.spread(now=found.clock())
         found.identity.open()
         try:
             while (limit is None or moved < limit) and (chosen := moving.next_to_move()):

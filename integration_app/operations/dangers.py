@@ -74,14 +74,19 @@ def _addresses(settings: Settings) -> Iterator[Danger]:
 
 
 def _redis(settings: Settings) -> Iterator[Danger]:
-    parts = urlsplit(settings.redis_url)
+    for url in settings.redis_urls:
+        yield from _redis_at(url, "REDIS_URLS" if len(settings.redis_urls) > 1 else "REDIS_URL")
+
+
+def _redis_at(url: str, name: str) -> Iterator[Danger]:
+    parts = urlsplit(url)
     if parts.scheme == "unix" or parts.hostname in _LOOPBACK or parts.hostname is None:
         return
     if not parts.password:
-        yield Danger("REDIS_URL", "has no password: its port opens everything → requirepass, or an ACL user")
+        yield Danger(name, "has no password: its port opens everything → requirepass, or an ACL user")
     if parts.scheme == "redis":
         said = "is not encrypted: fine in a private network, else → rediss://"
-        yield Danger("REDIS_URL", said, warns=True)
+        yield Danger(name, said, warns=True)
 
 
 def _secrets(settings: Settings, env: Mapping[str, str], names: Iterable[str]) -> Iterator[Danger]:

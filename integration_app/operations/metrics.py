@@ -68,7 +68,8 @@ class Metrics:
         yield _gauge("installations", "Users.", len(waiting))
         yield _gauge("dead_letters", "Parked deliveries.", found.dead_letters.size())
         yield _gauge("quarantined", "Mails that are held.", found.quarantine.size())
-        yield _gauge("redis_memory_bytes", "What Redis uses.", facts.used_memory)
+        used = sum(one.used_memory for one in (facts, *facts.others))
+        yield _gauge("redis_memory_bytes", "What Redis uses.", used)
         yield _gauge("redis_memory_max_bytes", "What Redis may use; 0 is no limit.", facts.max_memory or 0)
         yield _gauge("redis_seconds", "How long one question to Redis takes.", found.health.seconds())
         reasons = GaugeMetricFamily(

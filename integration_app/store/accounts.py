@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from redis.exceptions import RedisError
 
 from integration_app.store import vault
 
@@ -44,6 +45,7 @@ class Accounts:
         self._key_of = key_of
         self._names = _Names("")
         self._fresh_until = 0.0
+        self._is_settled = False
 
     def name(self, uid: str) -> str:
         """Raises `KeyMissing` where DATA_KEYS lacks the key of the names."""
@@ -64,9 +66,15 @@ class Accounts:
             return self._names
         mine = vault.current()
         fresh = mine.seal(KIND, secrets.token_hex(KEY_BYTES)) if mine.is_on else ""
-        is_settled, sealed = self._key_of(fresh)
+        try:
+            is_settled, sealed = self._key_of(fresh)
+        except (RedisError, OSError):
+            if not self._is_settled:
+                raise
+            return self._names  # it was asked before; users of other shards are not held up by one that is away
         if sealed != self._names.sealed:
             self._names = _Names(sealed)  # first of all: a caller meanwhile has the old or the new, never none
+        self._is_settled = self._is_settled or is_settled
         if is_settled:
             self._fresh_until = now + _LOOK_SECONDS
         return self._names

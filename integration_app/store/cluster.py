@@ -44,7 +44,7 @@ class Topology:
                 {"ssl_cert_reqs": "none"} if "ssl_cert_reqs=none" in parts.query else {"ssl_cert_reqs": "required"}
             )
         self._hosts = [
-            (host, int(port or 6379)) for host, _, port in (part.rpartition(":") for part in hosts.split(","))
+            (host, int(port or 6379)) for host, _, port in (part.partition(":") for part in hosts.split(","))
         ]
         self._timeout = timeout
         self._lock = threading.Lock()

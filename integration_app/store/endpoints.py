@@ -74,6 +74,9 @@ class Endpoints:
         assert found is not None  # noqa: S101 - it has just been written
         return found, secret
 
+    def spread(self, *, now: datetime) -> None:
+        """Told by one Redis alone, there is nowhere to spread them to."""
+
     def is_there(self, endpoint: str) -> bool:
         return bool(self._redis.sismember(keys.ENDPOINTS, endpoint))
 

@@ -226,6 +226,10 @@ class Health:
         seconds, micros = self._redis.time()
         return time.time() - int(seconds) - int(micros) / 1e6
 
+    def away(self) -> list[str]:
+        """Which of several do not answer, as sentences with what to do."""
+        return []
+
     def forget_on_disk(self, *, at_once: bool = False) -> None:
         """Have Redis write its append-only file anew, without what was erased: at the next sweep, or `at_once`. Once
         a day in any case, for what has expired.

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from integration_app.errors import StoreUnfit
-from integration_app.store import codec, keys
+from integration_app.store import codec, keys, vault
+from integration_app.store.accounts import KIND
 from integration_app.store.scripts import assemble, load
 
 
@@ -36,32 +37,38 @@ class Identity:
         server = str(self._redis.info("server").get("run_id", ""))
         return bool(self._init(id=secrets.token_hex(8), now_ms=codec.ms(now), server=server))
 
-    def join(self, number: int, names: str) -> None:
-        """One of several from now on: its place among them, and what they call users. Raises `StoreUnfit` for one that
-        has another place, or calls its users otherwise.
+    def join(self, number: int, count: int, names: str) -> None:
+        """One of `count` from now on: its place among them, and the key by which they call users. Raises `StoreUnfit`
+        for one that has another place, or calls its users otherwise.
         """
         pipe = self._redis.pipeline(transaction=True)
         pipe.hsetnx(keys.STORE, "shard", str(number))
         if names:
             pipe.hsetnx(keys.STORE, "names", names)
         pipe.hget(keys.STORE, "names")
-        called = pipe.execute()[-1]
-        self.check_place(number)
-        if (called or "") != names:
-            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS has users of another installation")
+        called = str(pipe.execute()[-1] or "")
+        self.check_place(number, count)
+        if _key_of(called) != _key_of(names):
+            raise StoreUnfit(
+                f"{_nth(number)} of REDIS_URLS has users of another installation → an empty one in its place"
+            )
+        self._redis.hset(keys.STORE, "shards", count)
 
     def open(self) -> None:
         """All processes know of this shard by now: new users may come here."""
         self._redis.hset(keys.STORE, "open", 1)
 
-    def check_place(self, number: int) -> None:
-        """Raises `StoreUnfit` where another place of REDIS_URLS is this store's."""
-        found = self._redis.hget(keys.STORE, "shard")
-        if found is None or int(found) != number:
-            cure = (
-                "omi-inbox init takes it in" if found is None else f"it is {_nth(int(found))}: put them back in order"
-            )
-            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS does not belong there: {cure}")
+    def check_place(self, number: int, count: int) -> None:
+        """Raises `StoreUnfit` where another place of REDIS_URLS is this store's, or there were more of them."""
+        found, shards = (
+            None if raw is None else int(raw) for raw in self._redis.hmget(keys.STORE, ("shard", "shards"))
+        )
+        if found is None:
+            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS is new → omi-inbox init takes it in")
+        if found != number:
+            raise StoreUnfit(f"{_nth(number)} of REDIS_URLS is {_nth(found)} → put them back in order")
+        if shards and shards > count:
+            raise StoreUnfit(f"REDIS_URLS names {count}, and there were {shards} → name them all again")
 
     def misplaced(self) -> str:
         """What is wrong with the order of several, and what to do; "" for nothing."""
@@ -88,6 +95,10 @@ class Identity:
         """Begin a new one by hand: what was accepted before is looked up in Omi before it is sent. None: not ours."""
         made = self._new_epoch(now_ms=codec.ms(now))
         return int(made) if made else None
+
+
+def _key_of(sealed: str) -> str:
+    return vault.current().open(KIND, sealed) if sealed else ""
 
 
 def _nth(number: int) -> str:

@@ -152,7 +152,7 @@ class Ingest:
         if code == 3:
             raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
         if code == 4:
-            return Accepted(Receipt.OVER_LIMIT)
+            return Accepted(Receipt.OVER_LIMIT, elsewhere=_moved(found))
         if code == 2:
             return Accepted(Receipt.FOR_NOBODY, elsewhere=_moved(found))
         if code == 0:

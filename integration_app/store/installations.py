@@ -47,7 +47,7 @@ class Installations:
             raise ValueError("a uid is 1 to 128 letters, digits, - and _")
         token = base64.b32encode(secrets.token_bytes(TOKEN_BYTES)).decode().lower()
         look_again()
-        is_ours = self._add(
+        done = self._add(
             installation=keys.installation(uid),
             inbox=keys.inbox(token),
             uid=name_of(uid),
@@ -55,8 +55,10 @@ class Installations:
             now_iso=now.isoformat(),
             now_ms=codec.ms(now),
         )
-        if not is_ours:
+        if done == 0:
             raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
+        if done == 2:
+            raise StoreUnfit("this user is being moved: try again")
         found = self.get(uid)
         assert found is not None  # noqa: S101 - it has just been written
         return found

@@ -43,11 +43,14 @@ class Renaming:
         self._redis = redis
         self._called: Callable[[str], str] = str
 
-    def run(self) -> Counter[str]:
-        """How many of what was named. Raises `KeyMissing`."""
-        mine = vault.current()
-        self._redis.hsetnx(keys.STORE, _BEGUN, mine.seal(KIND, secrets.token_hex(KEY_BYTES)))
-        sealed = str(self._redis.hget(keys.STORE, "names") or self._redis.hget(keys.STORE, _BEGUN))
+    def key(self) -> str:
+        """The key by which users are called, made now if there is none yet; sealed."""
+        self._redis.hsetnx(keys.STORE, _BEGUN, vault.current().seal(KIND, secrets.token_hex(KEY_BYTES)))
+        return str(self._redis.hget(keys.STORE, "names") or self._redis.hget(keys.STORE, _BEGUN))
+
+    def run(self, sealed: str = "") -> Counter[str]:
+        """How many of what was named. `sealed`: the key, where it is another store's. Raises `KeyMissing`."""
+        sealed = sealed or self.key()
         names = Accounts(lambda _: (True, sealed))
         self._called = lambda uid: names.name(names.uid(uid))  # a name keeps its name
         done = Counter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from integration_app.errors import StoreUnfit, UnknownRecipient
 from integration_app.model import Route
 from integration_app.model.webhook_events import EventType
 from integration_app.operations.alerting.problems import standing
-from integration_app.store import keys
+from integration_app.store import accounts, keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards import moving as moving_module
 from integration_app.store.shards.handover import let_go
@@ -223,11 +224,10 @@ def test_a_primary_in_anothers_place_takes_nothing(
     swapped = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls[1::-1]))
     with pytest.raises(StoreUnfit, match="put them back in order"):
         text(swapped, "to nobody")
-    assert not standing(swapped).takes_messages
     assert "put them back in order" in standing(swapped).problems[0].words
     fresh = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls))
-    with pytest.raises(StoreUnfit, match="omi-inbox init takes it in"):
-        text(fresh, "not yet")
+    assert text(fresh, "to those who are there by now")
+    assert "omi-inbox init" in standing(fresh).problems[0].words
     fresh.identity.init(now=fresh.clock())
     assert text(fresh, "now")
 
@@ -484,3 +484,170 @@ def test_one_redis_has_no_shards(services: Services, cli: Cli) -> None:
     assert cli("shards", "list").exit_code == 1
     assert services.moving is None
     assert services.parts == (services,)
+
+
+def fail_once(services: Services, one: Any, *away: int) -> None:
+    """One attempt of the vendor's, while these shards are away."""
+    ingest: Any = services.ingest
+    real = list(ingest._each)
+    for number in away:
+        ingest._each[number] = Broken()
+    with suppress(RedisError, StoreUnfit):
+        services.intake.accept(one)
+    ingest._each[:] = real
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_away_and_whoever_moves_each_text_comes_once(
+    several: Wide, clock: Clock, sandbox: SandboxControl, seed: int
+) -> None:
+    services, dice = several(3), random.Random(seed)  # noqa: S311 - the same story for each seed
+    link(services, *UIDS)
+    assert services.moving
+    texts = [message(f"w{n}.", sender=PHONE, event_id=f"SM{n}", dedupe_keys=(f"w{n}",)) for n in range(4)]
+    for _ in range(25):
+        clock.pass_time(seconds=dice.choice((0, 1, 5, 90)))
+        if dice.random() < 0.5:
+            services.moving.move(dice.choice(UIDS), dice.randrange(3))
+        else:
+            away = [number for number in range(3) if dice.random() < 0.35]
+            fail_once(services, dice.choice(texts), *away)
+    for one in texts:
+        services.intake.accept(one)
+    work(services, clock)
+    for uid in UIDS:
+        said = "\n".join(sandbox.texts(uid))
+        assert [said.count(f"w{n}.") for n in range(4)] == [1] * 4
+
+
+@pytest.mark.parametrize("gap", ["_arrive", "_clear"])
+def test_a_job_of_before_the_move_sends_nothing(
+    several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, gap: str
+) -> None:
+    services = several()
+    link(services, *UIDS)
+    text(services, "waits.")
+    clock.pass_time(minutes=10)
+    uid = UIDS[0]
+    number = homes(services)[uid]
+    assert uid in services.parts[number].due.turn(now=clock(), repeat_ms=15_000, limit=100)[1]
+    assert services.moving
+    real = getattr(services.moving, gap)
+
+    def meanwhile(*args: Any) -> Any:
+        run_due(services, f"{number}{OF_PART}{uid}")
+        return real(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.moving, gap, meanwhile)
+        services.moving.move(uid, other_than(services, uid))
+    work(services, clock)
+    assert "\n".join(sandbox.texts(uid)).count("waits.") == 1
+
+
+def test_a_mover_that_was_taken_for_dead_cannot_go_on(
+    several: Wide,
+    clock: Clock,
+    sandbox: SandboxControl,
+    build: Callable[..., Services],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stands still right before it lets go; a worker mends meanwhile, and the mover's step comes in the middle of that."""
+    services = several()
+    link(services, *UIDS)
+    text(services, "waits.")
+    uid, mender = UIDS[0], build().moving
+    assert services.moving
+    assert mender
+    source = homes(services)[uid]
+    redis: Any = mender._each[source]
+    real_delete = redis.delete
+    steps: list[int] = []
+
+    def stalled(*args: Any) -> None:
+        def delete(*names: str) -> Any:
+            if names == (keys.lease(uid),) and not steps:
+                steps.append(1)
+                let_go(*args)
+            return real_delete(*names)
+
+        monkeypatch.setattr(redis, "delete", delete)
+        mender.forget_mover()
+        mender.mend()
+        mender.done()
+
+    with monkeypatch.context() as patched, suppress(NotMovedError, RedisError):
+        patched.setattr(moving_module, "let_go", stalled)
+        services.moving.move(uid, 1 - source)
+    services.moving.mend()
+    assert uid in homes(services)
+    work(services, clock)
+    assert "\n".join(sandbox.texts(uid)).count("waits.") == 1
+
+
+def test_nobody_signs_in_between_two_shards(several: Wide, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = several()
+    link(services, *UIDS)
+    assert services.moving
+
+    def dies(*_: Any) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.moving, "_finish", dies)
+        services.moving._is_behind = False
+        with pytest.raises(Cut):
+            services.moving.move(UIDS[0], other_than(services, UIDS[0]))
+    with pytest.raises(StoreUnfit, match="is being moved"):
+        services.installations.add(UIDS[0], now=clock())
+    services.moving.mend()
+    assert sum(UIDS[0] in part.installations.uids() for part in services.parts) == 1
+
+
+def test_fewer_primaries_than_before_take_nothing(
+    several: Wide, primaries: Primaries, build: Callable[..., Services]
+) -> None:
+    link(several(3), *UIDS)
+    fewer = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls[:2]))
+    with pytest.raises(StoreUnfit, match="name them all again"):
+        text(fewer, "to some")
+    assert fewer.moving
+    with pytest.raises(StoreUnfit, match="name them all again"):
+        fewer.moving.mend()
+
+
+def test_uids_are_sealed_by_one_key(several: Wide, build: Callable[..., Services]) -> None:
+    link(several(), *UIDS)
+    sealed = build(DATA_KEYS="ab" * 32)
+    sealed.renaming.run()
+    accounts.look_again()
+    assert all(sealed.installations.get(uid) for uid in UIDS)
+    assert sealed.intake.accept(message("two", sender=PHONE, dedupe_keys=("two",))).uids == len(UIDS)
+    assert not sealed.identity.init(now=sealed.clock())
+    for part in sealed.parts:
+        redis: Any = part.due._redis
+        assert not [key for key in redis.scan_iter("*") if any(uid in key for uid in UIDS)]
+
+
+def test_no_phone_stands_in_the_directory_as_it_is(several: Wide) -> None:
+    services = several(DATA_KEYS="cd" * 32)
+    link(services, *UIDS)
+    text(services, "one")
+    for part in services.parts:
+        redis: Any = part.due._redis
+        assert not [key for key in redis.scan_iter("*") if PHONE.lstrip("+") in key]
+
+
+def test_endpoints_are_one_over_all_shards(
+    several: Wide, primaries: Primaries, build: Callable[..., Services], cli: Cli
+) -> None:
+    before = several(2)
+    endpoint, _ = before.endpoints.add("https://example.com/hook", (), now=before.clock())
+    before.parts[1].endpoints.switch(endpoint.id, is_on=False, why="it answered 410")
+    found = before.endpoints.get(endpoint.id)
+    assert found
+    assert (found.is_on, found.why) == (False, "it answered 410")
+    services = build(REDIS_URL="", REDIS_URLS=" ".join(primaries.urls))
+    assert cli("init").exit_code == 0
+    assert cli("shards", "rebalance").exit_code == 0
+    assert services.parts[2].endpoints.is_there(endpoint.id)

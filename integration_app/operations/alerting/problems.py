@@ -77,8 +77,10 @@ def standing(found: Services) -> Standing:
         problems.append(Problem("other redis", NOT_OURS, "omi-inbox init makes it ours", urgent=True))
     elif wrong := found.identity.misplaced():
         what, _, cure_ = wrong.partition(" → ")
-        ours = False
         problems.append(Problem("other redis", what, cure_, urgent=True))
+    for sentence in found.health.away():
+        what, _, cure_ = sentence.partition(" → ")
+        problems.append(Problem(f"redis away {what[:12]}", what, cure_, timedelta(seconds=20), urgent=True))
     problems += _redis(found)
     if late > LATE:
         words = f"the oldest due outbox is {late.total_seconds():.0f} s late"

@@ -134,6 +134,10 @@ class Erasure:
         self._health.forget_on_disk()
         return self._receipt(uid, dict(counts), self._clock())
 
+    def forget_told(self, uid: str) -> None:
+        """Take them out of the feed, where they are not any more."""
+        self._feed.erase(uid)
+
     def _receipt(self, uid: str, counts: dict[str, int], now: datetime) -> dict[str, Any]:
         """The uid stands in it as a digest that only this deployment can make: it says nothing about whom."""
         receipt = {

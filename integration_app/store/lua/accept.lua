@@ -16,7 +16,7 @@
 -- `unlisted`, `listed`, `unproven`, `stranger`: the verdict (JSON) for a user without a list of senders, with the sender on
 -- it, on it behind a "~" (no proof is needed), and not on it; `…_held` 1 where that means quarantine.
 
-local epoch, is_new = mine(now_ms)
+local epoch, is_new, shard = mine(now_ms)
 if not epoch then return {3} end
 redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
 -- the message that this event is known by
@@ -28,25 +28,29 @@ for i = 1, dedupe_count do
     break
   end
 end
-if known and redis.call('HEXISTS', K.store, 'shard') == 0 then
+if known and not shard then
   count(rates, counted .. 'duplicate')
   return {0, known}
 end
 
--- An event is known by shard: those of `uids` who came from another one after it was first taken in here, and for whom it
--- was not taken in there. What they have brought along is known by them; it reaches back as far as texts are kept.
+-- With several shards an event is known to one of them. A user who came from another has brought along what they are known
+-- by, as far back as texts are kept; and may have missed what was taken in here before they came. Those of `uids` for whom
+-- it is new:
 local function own(digest, uid) return redis.sha1hex(digest .. ':' .. uid) end
-local function late(uids)
-  local found, first = {}, tonumber(string.sub(known, 2, 13), 16) or 0  -- an id begins with its time
+local function wanting(uids)
+  local found, first = {}, known and tonumber(string.sub(known, 2, 13), 16) or 0  -- an id begins with its time
+  local brought
   for _, uid in ipairs(uids) do
-    local came = tonumber(redis.call('HGET', K.installation .. uid, 'came_ms') or 0)
-    if came - unread_ttl * 1000 < first and first < came + 60000 then  -- clocks of two hosts
-      local has = redis.call('HEXISTS', K.message .. known, 'state:' .. uid) == 1
+    local came, has = tonumber(redis.call('HGET', K.installation .. uid, 'came_ms') or 0), false
+    if came > 0 then
       for i = 1, dedupe_count do has = has or seen(own(more[i], uid), now_ms) end
-      if not has then table.insert(found, uid) end
+      brought = brought or has
     end
+    local late = came > 0 and came - unread_ttl * 1000 < first and first < came + 60000  -- clocks of two hosts
+      and redis.call('HEXISTS', K.message .. (known or ''), 'state:' .. uid) == 0
+    if not has and (not known or late) then table.insert(found, uid) end
   end
-  return found
+  return found, known or brought
 end
 
 local uids, elsewhere = {}, {}
@@ -74,11 +78,12 @@ elseif route == 'uid' then
   end
 end
 table.sort(uids)
-if known then
-  uids = late(uids)
-  if #uids == 0 then
+if shard and #uids > 0 or known then
+  local before
+  uids, before = wanting(uids)
+  if #uids == 0 and before then
     count(rates, counted .. 'duplicate')
-    return {0, known, unpack(elsewhere)}
+    return {0, before, unpack(elsewhere)}
   end
 end
 if #uids == 0 and route ~= '' then
@@ -130,7 +135,7 @@ if not room then
     if redis.call('HINCRBY', today(uid), 'refused', 1) == 1 then redis.call('EXPIRE', today(uid), 172800) end
   end
   count(rates, counted .. 'over a limit')
-  return {4}
+  return {4, unpack(elsewhere)}
 end
 
 -- an outbox that cannot be read is put aside; what waits goes into a new one

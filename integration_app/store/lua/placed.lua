@@ -1,4 +1,5 @@
 --- Note that a route leads to these shards too; forget it with none.
+-- @flags allow-oom
 -- @args route ttl is_all numbers...
 -- @returns 1
 -- @repeat they are there already

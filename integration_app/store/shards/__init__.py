@@ -32,7 +32,8 @@ class Shard:
     @property
     def address(self) -> str:
         """For people: without a password."""
-        return f"{self.url.partition('://')[2].rpartition('@')[2]}{f' {self.tag}' if self.tag else ''}"
+        place = self.url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+        return f"{place} {self.tag}".strip()
 
     def connect(self, *, decode: bool, at_once: int | None = None) -> Redis:
         how: dict[str, Any] = {"timeout": self.timeout, "greet": self.greet, "topology": self.topology}

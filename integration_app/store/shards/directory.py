@@ -1,8 +1,9 @@
 """Which shards a route leads to. A route is the key under which it stands in a shard.
 
-Each route's entry lies in two shards, by its hash, so that one that is away hides no user of the others. An entry names
-every shard that has the route, and may name more. One that is missing (new, expired, of an epoch before) is made anew
-by asking all shards, so a directory that was lost costs questions and no message.
+Each route's entry lies in the first two shards, so that one that is away hides no user of the others, and none has to
+move when there are more. An entry names every shard that has the route, and may name more. One that is missing (new,
+expired, of an epoch before) is made anew by asking all shards, so a directory that was lost costs questions and no
+message.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from datetime import timedelta
 from redis import Redis
 from redis.exceptions import RedisError
 
+from integration_app.errors import StoreUnfit
 from integration_app.store import keys
+from integration_app.store.identity import Identity
 from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.scripts import load
 
@@ -27,8 +30,19 @@ class Directory:
 
     def __init__(self, each: Sequence[Redis]) -> None:
         self._each = each
+        self._identities = [Identity(redis) for redis in each]
+        self._checked: set[int] = set()
         self._where = [load(redis, "where") for redis in each]
         self._placed = [load(redis, "placed") for redis in each]
+
+    def check(self, *numbers: int) -> None:
+        """Whether these shards (all of them by default) stand where they belong; asked once. Raises `StoreUnfit`."""
+        for number in numbers or range(len(self._each)):
+            if number not in self._checked:
+                if number >= len(self._each):
+                    raise StoreUnfit("REDIS_URLS names fewer than before → name them all again")
+                self._identities[number].check_place(number, len(self._each))
+                self._checked.add(number)
 
     def home(self, uid: str) -> int:
         """Where a user who is nowhere yet belongs: among the shards that every process knows by now."""
@@ -55,7 +69,7 @@ class Directory:
         try:
             return self._where[place](routes=routes)  # type: ignore[no-any-return]
         except (RedisError, OSError):
-            return self._where[(place + 1) % len(self._each)](routes=routes)  # type: ignore[no-any-return]
+            return self._where[1 - place](routes=routes)  # type: ignore[no-any-return]
 
     def add(self, route: str, number: int) -> None:
         """It leads to this shard too, from now on. Before it does: an entry never lacks a shard."""
@@ -77,6 +91,12 @@ class Directory:
         for route in routes:
             self._note(route, (), is_all=True)
 
+    def clear(self) -> None:
+        """Forget everything: routes have other names now."""
+        for redis in self._each:
+            for key in redis.scan_iter(f"{keys.AT}*", count=1000):
+                redis.delete(key)
+
     def _learn(self, route: str) -> set[int]:
         if found := self._ask_all(route):
             with suppress(RedisError, OSError):  # asked again next time
@@ -91,8 +111,9 @@ class Directory:
             self._placed[place](route=route, ttl=_TTL, is_all=int(is_all), numbers=sorted(numbers))
 
     def _places(self, route: str) -> tuple[int, int]:
-        first = _hash(route) % len(self._each)
-        return first, (first + 1) % len(self._each)
+        """Where it is looked for, and where else it lies."""
+        first = _hash(route) % 2
+        return first, 1 - first
 
 
 def _has(redis: Redis, route: str) -> bool:

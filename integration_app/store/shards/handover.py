@@ -28,7 +28,9 @@ def let_go(pipe: Any, uid: str, number: int, luggage: Luggage, ids: Sequence[str
     """In one step, if nothing that `pipe` watches has changed; raises redis-py's `WatchError` if it has."""
     name, onwards = name_of(uid), onward(uid, number)
     pipe.multi()
-    pipe.delete(keys.installation(uid), keys.lease(uid), keys.poke(uid))
+    # no outbox: a worker that was told of it before finds nothing to send
+    idle = (keys.installation, keys.lease, keys.poke, keys.outbox, keys.open_deliveries)
+    pipe.delete(*(key(uid) for key in idle))
     pipe.hset(keys.installation(uid), "moved_to", onwards)
     pipe.pexpire(keys.installation(uid), FORWARD_MS)
     for key in luggage.phones:

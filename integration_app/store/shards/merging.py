@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from integration_app.model import AnyEvent, Received, Story
+from integration_app.model.webhook_events import Endpoint
 
 
 def joined(answers: list[Any]) -> list[Any]:
@@ -69,3 +70,32 @@ def whole_replay(answers: list[Any]) -> Any:
     running = next((status for status in found if status.state == "running"), found[0])
     total, done = sum(status.total for status in found), sum(status.done for status in found)
     return replace(running, total=total, done=done, rate=round(sum(status.rate for status in found), 3))
+
+
+def known(answers: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of each name what any of them says."""
+    return {name: next((row[name] for row in answers if row[name] is not None), None) for name in answers[0]}
+
+
+def one_endpoint(answers: list[Endpoint | None]) -> Endpoint | None:
+    """Each shard tells it what happens there: it is on where all do, and what is worst is said."""
+    found = [row for row in answers if row is not None]
+    if not found:
+        return None
+    off = [row for row in found if not row.is_on]
+    told = max(found, key=lambda row: row.last_at or row.created_at)
+    return replace(
+        (off or found)[0],
+        failing_since=earliest([row.failing_since for row in found]),
+        failures=max(row.failures for row in found),
+        paused_until=latest([row.paused_until for row in found]),
+        last_at=told.last_at,
+        last_outcome=told.last_outcome,
+    )
+
+
+def all_endpoints(answers: list[Sequence[Endpoint]]) -> list[Endpoint]:
+    by_id: dict[str, list[Endpoint | None]] = {}
+    for row in chain.from_iterable(answers):
+        by_id.setdefault(row.id, []).append(row)
+    return [found for same in by_id.values() if (found := one_endpoint(same))]

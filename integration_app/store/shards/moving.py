@@ -79,7 +79,8 @@ class Moving:
         """Something may have been left undone, by another process or by this one."""
 
     def places(self) -> list[Place]:
-        """Every shard, in the order of REDIS_URLS."""
+        """Every shard, in the order of REDIS_URLS. Raises `StoreUnfit` where that is not theirs, as all of these do."""
+        self._directory.check()
         return [self._place(number) for number in range(len(self._each))]
 
     def _place(self, number: int) -> Place:
@@ -109,6 +110,7 @@ class Moving:
 
     def move(self, uid: str, number: int) -> None:
         """Raises `NotMovedError` where it cannot be done now; then everything is as it was."""
+        self._directory.check()
         if not 0 <= number < len(self._each):
             raise NotMovedError(f"there is no shard {number}")
         source = self.shard_of(uid)
@@ -139,6 +141,7 @@ class Moving:
 
     def mend(self) -> int:
         """Finish what a mover has left behind, and end what is kept for a while. Returns how many were finished."""
+        self._directory.check()
         if not self._may_move():
             return 0
         done = 0
@@ -185,7 +188,7 @@ class Moving:
                 break
             pipe = here.pipeline(transaction=True)
             try:
-                pipe.watch(keys.installation(uid), keys.lease(uid), *own_keys(uid, self._clock()))
+                pipe.watch(keys.installation(uid), keys.lease(uid), keys.PROVISIONAL, *own_keys(uid, self._clock()))
                 if ids := inbox.all_of(uid):
                     pipe.watch(*map(keys.message, ids))
                 luggage = pack(here, uid, ids)
@@ -234,14 +237,15 @@ class Moving:
             if raw is None:
                 continue
             plan = json.loads(str(raw))
+            self._each[plan["from"]].delete(keys.lease(uid))  # first: a mover that is still at it cannot go on
             self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
             gone = self._each[plan["from"]].hget(DEPARTED, name)
             if gone is not None and json.loads(str(gone))["to"] == place:
                 self._arrive(uid, place)
             else:
-                self._each[plan["from"]].delete(keys.lease(uid))  # a mover that is still at it begins anew, or gives up
                 self._unpack(place, uid, plan["ids"], plan["luggage"]["deliveries"])
                 self._each[place].hdel(keys.ARRIVING, name)
+                self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
             return 1
         return 0
 
@@ -252,12 +256,13 @@ class Moving:
         if raw is None:
             return
         left = json.loads(str(raw))
-        if not self._each[left["to"]].hexists(keys.installation(uid), "created_at"):
-            if self._each[left["to"]].hexists(keys.ARRIVING, name):
-                return  # not there yet
-        elif left["ids"] is not None:
-            self._replicate(left["to"])
-            self._directory.move(keys.installation(uid), left["to"])
+        target = self._each[left["to"]]
+        if target.hexists(keys.ARRIVING, name):
+            return  # not there yet
+        if left["ids"] is not None:
+            if target.hexists(keys.installation(uid), "created_at"):  # else they are gone, or have moved on
+                self._replicate(left["to"])
+                self._directory.move(keys.installation(uid), left["to"])
             self._unpack(source, uid, left["ids"], left["deliveries"])
             redis.hset(DEPARTED, name, json.dumps(left | {"ids": None}))
         if codec.ms(self._clock()) - left["at"] > FORWARD_MS:

@@ -7,117 +7,48 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
-from integration_app.store.installations import phone_keys
+from integration_app.store import keys
 from integration_app.store.shards.accepting import WideIngest
+from integration_app.store.shards.asking import Way, Wide, every, finder, first, merged, of_those_there, owner, user
 from integration_app.store.shards.directory import Directory
 from integration_app.store.shards.merging import (
     added,
+    all_endpoints,
     by_slot,
     earliest,
     joined,
+    known,
     latest,
     oldest_parked,
+    one_endpoint,
     one_story,
     together,
     unique,
     whole_replay,
 )
 from integration_app.store.stores import Stores
-
-Way = Callable[["Wide", str, Any, Any], Any]
-"""`way(wide, method, args, kwargs)`: ask whom it concerns."""
+from integration_app.store.vault import current
 
 
-class Wide:
-    """One store, over all shards. `each`: that of every shard, in their order. A method that `ways` does not name is an
-    error: none goes to the wrong shard unnoticed.
-    """
-
-    def __init__(self, each: Sequence[Any], ways: Mapping[str, Way], directory: Directory) -> None:
-        self.each = each
-        self.directory = directory
-        self._ways = ways
-
-    def __getattr__(self, name: str) -> Any:
-        if not callable(setting := getattr(self.each[0], name)):
-            return setting  # the same in each
+def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
+    """Which do not answer, as sentences."""
+    found = []
+    for number, store in enumerate(wide.each):
         try:
-            way = self._ways[name]
-        except KeyError:
-            store = type(self.each[0]).__name__
-            raise AttributeError(f"{store}.{name}: nothing says which shard it concerns") from None
-        return lambda *args, **kwargs: way(self, name, args, kwargs)
-
-    def ask(self, number: int, name: str, args: Any, kwargs: Any) -> Any:
-        return getattr(self.each[number], name)(*args, **kwargs)
-
-    def ask_all(self, name: str, args: Any, kwargs: Any) -> list[Any]:
-        return [self.ask(number, name, args, kwargs) for number in range(len(self.each))]
-
-
-# --- one shard ----------------------------------------------------------------------------------------------------
-
-
-def first(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """What belongs to no user lies in the first."""
-    return wide.ask(0, name, args, kwargs)
-
-
-def user(place: int = 0) -> Way:
-    """The shard of the user whose uid is this argument."""
-
-    def ask(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-        return wide.ask(wide.directory.of(args[place]), name, args, kwargs)
-
-    return ask
-
-
-def owner(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """That of the user whose delivery or lease it is."""
-    return wide.ask(wide.directory.of(args[0].uid), name, args, kwargs)
-
-
-def finder(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """Whichever has it."""
-    answer = None
-    for number in range(len(wide.each)):
-        if answer := wide.ask(number, name, args, kwargs):
-            return answer
-    return answer
-
-
-# --- all of them --------------------------------------------------------------------------------------------------
-
-
-def every(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """In each; the first's answer stands for all."""
-    return wide.ask_all(name, args, kwargs)[0]
-
-
-def merged(merge: Callable[[list[Any]], Any]) -> Way:
-    def ask(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-        return merge(wide.ask_all(name, args, kwargs))
-
-    return ask
-
-
-def by_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """Of many users: each shard is asked for its own."""
-    uids: Sequence[str] = args[0]
-    found: dict[str, Any] = {}
-    some: dict[int, list[str]] = {}
-    for uid in uids:
-        some.setdefault(wide.directory.of(uid), []).append(uid)
-    for number, mine in some.items():
-        found |= wide.ask(number, name, (mine, *args[1:]), kwargs)
-    return {uid: found[uid] for uid in uids}
+            store.seconds()
+        except (RedisError, OSError) as error:
+            what = f"number {number + 1} of REDIS_URLS does not answer ({type(error).__name__})"
+            found.append(f"{what}: messages for its users are refused → is it running?")
+    return found
 
 
 def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -146,18 +77,24 @@ def told(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 def bound(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """A phone of a user: the directory knows of it before it leads there; and after, should it have failed over."""
     uid, number = args
-    here = wide.directory.of(uid)
-    for route in phone_keys(number):
-        wide.directory.add(route, here)
+    here, route = wide.directory.of(uid), keys.phone(current().name("phone", number))
+    wide.directory.add(route, here)
     wide.ask(here, name, args, kwargs)
-    for route in phone_keys(number):
-        wide.directory.add(route, here)
+    wide.directory.add(route, here)
+
+
+def new_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
+    number = wide.directory.of(args[0])
+    wide.directory.check(number)
+    return wide.ask(number, name, args, kwargs)
 
 
 def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """All of it in the user's shard; then the directory forgets them too."""
     number, routes = wide.directory.of(args[0]), wide.directory.routes_of(args[0])
     done = wide.ask(number, name, args, kwargs)
+    for store in wide.each:
+        store.forget_told(args[0])
     wide.directory.forget(routes)
     return done
 
@@ -165,9 +102,9 @@ def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 def begun_replay(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """In each shard those that are parked there, at its part of the rate."""
     replay_id, ids = args
-    share = kwargs | {"rate": kwargs["rate"] / len(wide.each)}
-    for number, store in enumerate(wide.each):
-        mine = [one for one in ids if store.parked_at(one) is not None]
+    found = [[one for one in ids if store.parked_at(one) is not None] for store in wide.each]
+    share = kwargs | {"rate": kwargs["rate"] / max(1, sum(map(bool, found)))}
+    for number, mine in enumerate(found):
         if mine:
             wide.ask(number, name, (replay_id, mine), share)
 
@@ -178,6 +115,15 @@ def new_endpoint(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     for store in wide.each[1:]:
         store.add(*args, **kwargs, made=made.id, secret=secret)
     return made, secret
+
+
+def spread_endpoints(wide: Wide, name: str, args: Any, kwargs: Any) -> None:
+    """To shards that are new."""
+    for made in wide.each[0].all():
+        for store in wide.each[1:]:
+            if not store.is_there(made.id):
+                secret = wide.each[0].secrets_of(made.id, **kwargs)[0]
+                store.add(made.url, made.events, made=made.id, secret=secret, **kwargs)
 
 
 def new_secret(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -194,22 +140,38 @@ def new_store(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     made = wide.ask_all(name, args, kwargs)
     _, names = wide.each[0].names_key("")
     for number, store in enumerate(wide.each):
-        store.join(number, names)
+        store.join(number, len(wide.each), names)
         if made[0]:
             store.open()
     return any(made)
 
 
+def renamed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
+    """By one key for all."""
+    sealed = wide.each[0].key()
+    done = sum((store.run(sealed) for store in wide.each), Counter[str]())
+    wide.directory.clear()
+    return done
+
+
+def resealed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
+    done = sum(wide.ask_all(name, args, kwargs), Counter[str]())
+    wide.directory.clear()  # routes have new names
+    return done
+
+
 def misplaced(wide: Wide, name: str, args: Any, kwargs: Any) -> str:
-    try:
-        for number, store in enumerate(wide.each):
-            store.check_place(number)
-    except StoreUnfit as error:
-        return str(error)
+    for number, store in enumerate(wide.each):
+        try:
+            store.check_place(number, len(wide.each))
+        except StoreUnfit as error:
+            return str(error)
+        except (RedisError, OSError):
+            continue  # said by `away`
     return ""
 
 
-_of, _total, _any, _all = user(), merged(sum), merged(any), merged(all)
+_of, _total, _any = user(), merged(sum), merged(any)
 
 WAYS: dict[str, dict[str, Way]] = {
     "inbox": {
@@ -218,10 +180,10 @@ WAYS: dict[str, dict[str, Way]] = {
         "states": user(1), "story": merged(one_story), "text": finder, "whole": finder,
     },
     "outbox": {
-        "name_of": first, "peek": _of, "refused": _of, "size": _of, "sizes": by_user,
+        "name_of": first, "peek": _of, "refused": _of, "size": _of, "sizes": merged(added),
     },
     "installations": {
-        "add": _of, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
+        "add": new_user, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
         "change_preferences": _of, "get": _of, "keep_for_undo": _of, "link_phone": bound,
         "mark_enabled": _of, "mark_left": _of, "new_inbox": _of, "prefer": _of, "tokens": _of, "uids": merged(unique),
         "undo": _of, "unlink_phone": _of,
@@ -229,34 +191,36 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "shared_phones": {"ends": user(1), "provisional": user(1), "settle": user(1)},
     "due": {
-        "at": _of, "busy": _total, "lease_of": _of, "oldest": merged(earliest), "overdue": _total,
-        "set": _of, "times": by_user,
+        "at": _of, "busy": of_those_there(sum), "lease_of": _of, "oldest": of_those_there(earliest),
+        "overdue": of_those_there(sum), "set": _of, "times": merged(known),
     },
     "deliveries": {"get": finder, "seen": owner, "settles_in": owner},
     "dead_letters": {
-        "cancel": _any, "drop": _any, "list": merged(oldest_parked), "parked_at": finder, "size": _total,
+        "cancel": _any, "drop": _any, "list": merged(oldest_parked), "parked_at": finder, "size": of_those_there(sum),
         "start": begun_replay, "status": merged(whole_replay), "unpark": _total,
     },
-    "quarantine": {"drop": user(1), "held": oldest_held, "release": user(1), "size": _total},
+    "quarantine": {"drop": user(1), "held": oldest_held, "release": user(1), "size": of_those_there(sum)},
     "quotas": {"of": _of},
     "gates": {
-        "of": _of, "of_all": merged(together), "open": _of, "open_all": every, "open_everybody": every,
+        "of": _of, "of_all": of_those_there(together), "open": _of, "open_all": every, "open_everybody": every,
     },
     "health": {
-        "add": first, "alarm": first, "beat": every, "count": first, "counters": merged(added),
-        "failed_since": merged(unique), "failing": _of, "forget_on_disk": every, "last": merged(latest), "leave": first,
-        "left": first, "seconds": merged(max), "silence": every, "slots": merged(by_slot),
-        "swept_at": merged(earliest), "workers": first, "write_and_read_back": _all,
-        "facts": merged(lambda answers: answers[0].beside(answers[1:])),
+        "add": first, "alarm": first, "away": away, "beat": every, "count": first,
+        "counters": of_those_there(added),
+        "failed_since": of_those_there(unique), "failing": _of, "forget_on_disk": every,
+        "last": of_those_there(latest), "leave": first, "left": first, "seconds": of_those_there(max), "silence": every,
+        "slots": of_those_there(by_slot), "swept_at": of_those_there(earliest), "workers": of_those_there(max),
+        "write_and_read_back": of_those_there(all),
+        "facts": of_those_there(lambda answers: answers[0].beside(answers[1:])),
     },
     "identity": {
-        "closing": every, "epoch": first, "init": new_store, "is_ours": _all, "misplaced": misplaced,
+        "closing": every, "epoch": first, "init": new_store, "is_ours": of_those_there(all), "misplaced": misplaced,
         "names_key": first, "new_epoch": every,
         "open": every,
     },
     "migrations": {"pending": merged(joined), "run": merged(unique), "schema": merged(min)},
-    "rotation": {"behind": _total, "run": merged(lambda answers: sum(answers, Counter()))},
-    "renaming": {"run": merged(lambda answers: sum(answers, Counter()))},
+    "rotation": {"behind": _total, "run": resealed},
+    "renaming": {"run": renamed},
     "notices": {"tell": first},
     "imports": {
         "draft": _of, "erase": _of, "next": _of, "running": merged(unique), "set_state": _of, "status": _of,
@@ -264,10 +228,12 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "feed": {"tell": told, "test": first},
     "endpoints": {
-        "add": new_endpoint, "all": first, "any": first, "failed": merged(unique), "get": first,
+        "add": new_endpoint, "all": merged(all_endpoints), "any": first, "failed": merged(unique),
+        "get": merged(one_endpoint),
         "log": merged(lambda answers: sorted(joined(answers), key=lambda row: row.at, reverse=True)),
         "remove": lambda wide, name, args, kwargs: any(wide.ask_all(name, args, kwargs)),
-        "resend": _total, "rotate": new_secret, "switch": every, "waiting": _total,
+        "resend": _total, "rotate": new_secret, "spread": spread_endpoints,
+        "switch": every, "waiting": _total,
     },
 }  # fmt: skip
 """Store → method → whom it concerns."""
@@ -278,7 +244,7 @@ def over_all(each: Sequence[Stores], directory: Directory) -> Stores:
     wide: dict[str, Any] = {}
     for name, ways in WAYS.items():
         wide[name] = Wide([getattr(stores, name) for stores in each], ways, directory)
-    ingest: Any = WideIngest([stores.ingest for stores in each], [stores.identity for stores in each], directory)
+    ingest: Any = WideIngest([stores.ingest for stores in each], directory)
     return replace(each[0], ingest=ingest, **wide)
 
 
