@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
@@ -651,3 +652,39 @@ def test_endpoints_are_one_over_all_shards(
     assert cli("init").exit_code == 0
     assert cli("shards", "rebalance").exit_code == 0
     assert services.parts[2].endpoints.is_there(endpoint.id)
+
+
+def test_slots_move_while_texts_arrive(
+    in_cluster: Services, cluster: Cluster, clock: Clock, sandbox: SandboxControl
+) -> None:
+    link(in_cluster, *UIDS)
+    for number in range(4):
+        tag = f"{{s{number:03d}}}"
+        text(in_cluster, f"text {number}.")
+        cluster.move(tag, (cluster.owner(tag) + 1) % 3)
+    work(in_cluster, clock)
+    for uid in UIDS:
+        said = "\n".join(sandbox.texts(uid))
+        assert [said.count(f"text {number}.") for number in range(4)] == [1] * 4
+
+
+def test_a_slot_that_moves_key_by_key_rests(in_cluster: Services, cluster: Cluster) -> None:
+    """Half of a user's keys would be here and half there; nothing is read or written by halves."""
+    link(in_cluster, *UIDS)
+    for number, uid in enumerate(UIDS):
+        in_cluster.installations.link_phone(uid, f"+1555000200{number}")
+    mine = [number for number, uid in enumerate(UIDS) if homes(in_cluster)[uid] == 0]
+    texts = [message("x", sender=f"+1555000200{number}", dedupe_keys=(f"x{number}",)) for number in mine]
+    slot, source = key_slot(b"{s000}"), cluster.owner("{s000}")
+    target = (source + 1) % 3
+    steps = ((target, "IMPORTING", cluster.name_of(source)), (source, "MIGRATING", cluster.name_of(target)))
+    for node, what, other in steps:
+        with cluster.servers[node].client() as client:
+            client.execute_command("CLUSTER SETSLOT", slot, what, other)
+    for one in texts:
+        with pytest.raises(RedisError):
+            in_cluster.intake.accept(one)
+    for node, *_ in steps:
+        with cluster.servers[node].client() as client:
+            client.execute_command("CLUSTER SETSLOT", slot, "STABLE")
+    assert all(in_cluster.intake.accept(one).uids == 1 for one in texts)
