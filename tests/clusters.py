@@ -143,10 +143,10 @@ class Cluster:
         with self.servers[number].client() as client:
             return str(client.execute_command("CLUSTER MYID"))
 
-    def owner(self, tag: str) -> int:
-        """The number of the node that has the slot of this tag."""
+    def owner(self, tag: str, *, asked: int = 0) -> int:
+        """The number of the node that has the slot of this tag, as node `asked` knows."""
         slot = key_slot(tag.encode())
-        with self.servers[0].client() as client:
+        with self.servers[asked].client() as client:
             for first, last, (_, port, *_), *_ in client.execute_command("CLUSTER SLOTS"):
                 if first <= slot <= last:
                     return next(number for number, server in enumerate(self.servers) if server.port == port)

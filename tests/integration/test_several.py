@@ -29,6 +29,7 @@ from tests.clusters import Cluster, Primaries, Server
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import PHONE, let_settle, link, text
 from tests.sandbox_control import SandboxControl
+from tests.sentinels import within
 from tests.unit.factories import message
 from workers.jobs import OF_PART, run_due
 
@@ -688,3 +689,52 @@ def test_a_slot_that_moves_key_by_key_rests(in_cluster: Services, cluster: Clust
         with cluster.servers[node].client() as client:
             client.execute_command("CLUSTER SETSLOT", slot, "STABLE")
     assert all(in_cluster.intake.accept(one).uids == 1 for one in texts)
+
+
+def test_a_failover_of_a_cluster_loses_nothing(
+    build: Callable[..., Services], sandbox: SandboxControl, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """The primary of a part dies right after texts were acknowledged and a user has come there; its replica takes over."""
+    cluster = Cluster(tmp_path, replicas=True, timeout_ms=1000)
+    try:
+        quick = {"SMS_QUIET_SECONDS": "0", "SMS_MAX_WAIT_SECONDS": "0", "OMI_SETTLE_SECONDS": "1", "ACK_REPLICAS": "1"}
+        where = {"REDIS_URL": "", "REDIS_URLS": cluster.url(2), "RQ_REDIS_URL": settings["REDIS_URL"]}
+        services = build(real_time=True, **quick, **where)
+        services.identity.init(now=services.clock())
+        sandbox.enable(*UIDS)
+        link(services, *UIDS)
+        epochs = [part.identity.epoch() for part in services.parts]
+        text(services, "before.")
+        assert services.moving
+        services.moving.move(UIDS[0], other_than(services, UIDS[0]))
+        moved_to = homes(services)[UIDS[0]]
+        services.moving.done()
+        tag = f"{{s{moved_to:03d}}}"
+        node = cluster.owner(tag)
+        cluster.servers[node].kill()
+        within(20, lambda: cluster.owner(tag, asked=(node + 1) % 3) != node)
+        cluster.servers[node].start()  # as a replica of the one that took over
+        within(20, lambda: taken(services, message("after.", sender=PHONE, dedupe_keys=("after",))))
+        assert services.parts[moved_to].identity.epoch() > epochs[moved_to]
+        within(60, lambda: work_now(services))
+        for uid in UIDS:
+            said = "\n".join(sandbox.texts(uid))
+            assert [said.count("before."), said.count("after.")] == [1, 1], uid
+    finally:
+        cluster.close()
+
+
+def taken(services: Services, one: Any) -> bool:
+    """Whether the door takes it by now."""
+    try:
+        return bool(services.intake.accept(one))
+    except StoreUnfit:
+        return False
+
+
+def work_now(services: Services) -> bool:
+    """What a worker does at this moment; whether nothing is due any more."""
+    for number, part in enumerate(services.parts):
+        for name in part.due.turn(now=services.clock(), repeat_ms=1000, limit=100)[1]:
+            run_due(services, f"{number}{OF_PART}{name}")
+    return services.due.oldest() is None

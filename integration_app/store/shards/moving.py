@@ -253,8 +253,8 @@ class Moving:
         """Step 5. What sends on stays for a while."""
         redis, name = self._each[source], name_of(uid)
         raw = redis.hget(DEPARTED, name)
-        if raw is None:
-            return
+        if raw is None or redis.hexists(keys.installation(uid), "created_at"):
+            return  # they are here
         left = json.loads(str(raw))
         target = self._each[left["to"]]
         if target.hexists(keys.ARRIVING, name):
