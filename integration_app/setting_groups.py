@@ -19,6 +19,22 @@ class _Reader(Protocol):
     def mistake(self, name: str, what: str) -> None: ...
 
 
+def redis(env: FileAwareEnv) -> dict[str, Any]:
+    """Where messages are kept, and jobs; and when a write counts."""
+    several = (env.str("REDIS_URLS", "") or "").strip()
+    return {
+        "redis_urls": (env.str("REDIS_URLS", "", validate=values_of.redis_urls) or "").strip(),
+        "redis_url": env.str("REDIS_URL", "") if several else env.str("REDIS_URL", validate=values_of.redis_url),
+        "rq_redis_url": env.str("RQ_REDIS_URL", None, validate=values_of.rq_redis_url),
+        "redis_tls_verify": env.bool("REDIS_TLS_VERIFY", True),
+        "redis_timeout_seconds": env.float(
+            "REDIS_TIMEOUT_SECONDS", 2.0, validate=check.Range(min=0, min_inclusive=False)
+        ),
+        "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
+        "ack_wait_ms": env.int("ACK_WAIT_MS", 1000, validate=check.Range(min=1, max=60_000)),
+    }
+
+
 def access(reader: _Reader) -> dict[str, Any]:
     """Who may do what, and how they prove it."""
     env = reader.env

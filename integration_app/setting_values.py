@@ -70,7 +70,7 @@ def redis_url(value: str) -> None:
         return
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
         raise ValidationError("must be a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL")
-    if scheme in ("redis", "rediss") and "," in urlsplit(value).netloc.rpartition("@")[2]:
+    if value.count("://") > 1 or (scheme in ("redis", "rediss") and "," in urlsplit(value).netloc.rpartition("@")[2]):
         raise ValidationError("must name one host; several stand in REDIS_URLS, with a space between two")
     _ports(value)
     if scheme == "redis+sentinel" and not urlsplit(value).path.strip("/"):

@@ -171,7 +171,6 @@ def read(reader: Reader) -> Callable[[], Settings]:
         reader.mistake(
             "OMI_DEVELOPER_KEY", "set either this (for yourself), or OMI_APP_ID and OMI_API_KEY (for an app)"
         )
-    several = (env.str("REDIS_URLS", "") or "").strip()
     values: dict[str, Any] = {
         "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=values_of.base_url),
         "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=values_of.not_blank),
@@ -181,13 +180,6 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
         "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
-        "redis_urls": (env.str("REDIS_URLS", "", validate=values_of.redis_urls) or "").strip(),
-        "redis_url": env.str("REDIS_URL", "") if several else env.str("REDIS_URL", validate=values_of.redis_url),
-        "rq_redis_url": env.str("RQ_REDIS_URL", None, validate=values_of.rq_redis_url),
-        "redis_tls_verify": env.bool("REDIS_TLS_VERIFY", True),
-        "redis_timeout_seconds": env.float("REDIS_TIMEOUT_SECONDS", 2.0, validate=positive),
-        "ack_replicas": env.int("ACK_REPLICAS", 0, validate=check.Range(min=0, max=10)),
-        "ack_wait_ms": env.int("ACK_WAIT_MS", 1000, validate=check.Range(min=1, max=60_000)),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=values_of.base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", None, validate=values_of.domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
@@ -203,7 +195,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "log_level": env.str("LOG_LEVEL", "info", validate=check.OneOf(LOG_LEVELS)),
         "port": env.int("PORT", 8000, validate=check.Range(min=1, max=65535)),
     }
-    values |= groups.access(reader) | groups.about(env) | groups.alerts(env) | groups.limits(env)
+    values |= groups.redis(env) | groups.access(reader) | groups.about(env) | groups.alerts(env) | groups.limits(env)
     values |= groups.kept(env) | groups.transcription(env) | groups.mailbox(reader)
     _cross_check(values, reader)
 

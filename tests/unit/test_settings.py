@@ -133,3 +133,25 @@ def test_env_example_lists_every_name_and_no_other() -> None:
     }
     of_providers = {name for spec in registry.specs().values() for name in spec.settings}
     assert listed == {*names(), *of_providers, *of_processes}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"REDIS_URLS": "redis://a:1/0,redis://b:2/0"}, "with a space between two"),
+        ({"REDIS_URLS": "redis://a:x/0 redis://b/0"}, "ports as numbers"),
+        ({"REDIS_URLS": "redis+cluster://a,b/999", "RQ_REDIS_URL": "redis://q/0"}, "1 to 256"),
+        ({"REDIS_URLS": "redis+cluster://a,b/16"}, "RQ_REDIS_URL: must be set with a cluster"),
+        ({"REDIS_URLS": "redis://a/0 redis+cluster://b/4"}, "several primaries, or one cluster"),
+        ({"REDIS_URL": "redis://c/0", "REDIS_URLS": "redis://a/0 redis://b/0"}, "must begin with REDIS_URL"),
+        ({"REDIS_URLS": "redis://a/0 redis://b/0", "OMI_MAX_REQUESTS_PER_MINUTE": "1"}, "must be at least 2"),
+    ],
+)
+def test_several_redis_are_named_so_that_they_are_understood(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=said):
+        bootstrap.read_settings()
