@@ -97,7 +97,7 @@ class _ToSlot:
         super().__init__(**options)
 
     def _connect(self) -> Any:
-        """Where redis-py opens the socket, whoever asks for it."""
+        """Where redis-py opens the socket, on every path."""
         self.host, self.port = self._topology.owner(self._slot)
         try:
             return super()._connect()  # type: ignore[misc]

@@ -5,7 +5,7 @@ Where it says uid, it is what the uid is called here: see accounts.py.
 oi:store                   hash: this store is ours: id, epoch, schema, the server that was last here,
                            the key of the names
 oi:at:<epoch>:<route>      set: numbers of the shards that a route leads to; expires. Only with several shards
-oi:arriving · oi:departed  hash: uid → JSON, while a user moves between shards · oi:coming:<uid>: the installation ·
+oi:arriving · oi:departed  hash: uid → JSON, while a user moves between shards · oi:incoming:<uid>: the installation ·
 oi:mover                   the process that moves users; expires
 oi:spoilt:<key>            a key that could not be read, put aside; expires
 oi:held                    hash: uid → how often its lease was taken and not given back

@@ -21,7 +21,7 @@ from integration_app.operations.alerting.problems import standing
 from integration_app.store import accounts, keys
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards import moving as moving_module
-from integration_app.store.shards.handover import let_go
+from integration_app.store.shards.cutover import cut_over
 from integration_app.store.shards.moving import NotMovedError
 from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
@@ -372,7 +372,7 @@ class Cut(BaseException):
     """The mover dies here."""
 
 
-@pytest.mark.parametrize("step", ["let_go", "_arrive", "_clear"])
+@pytest.mark.parametrize("step", ["cut_over", "_activate", "_clean_up"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_mover_may_die_at_any_step(
     several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, step: str, when: str
@@ -382,7 +382,7 @@ def test_a_mover_may_die_at_any_step(
     text(services, "waits.")
     moving, uid = services.moving, UIDS[0]
     assert moving is not None
-    owner = moving_module if step == "let_go" else moving
+    owner = moving_module if step == "cut_over" else moving
     real = getattr(owner, step)
 
     def dies(*args: Any) -> None:
@@ -422,9 +422,9 @@ def test_a_message_that_comes_while_it_is_copied_is_taken_along(
         if left[0]:
             left[0] -= 1
             text(services, f"late {left[0]}.")
-        let_go(*args)
+        cut_over(*args)
 
-    monkeypatch.setattr(moving_module, "let_go", late)
+    monkeypatch.setattr(moving_module, "cut_over", late)
     moving.move(uid, other_than(services, uid))
     work(services, clock)
     for each in UIDS:
@@ -500,7 +500,7 @@ def fail_once(services: Services, one: Any, *away: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_is_away_and_whoever_moves_each_text_comes_once(
+def test_each_text_comes_once_while_shards_are_away_and_users_move(
     several: Wide, clock: Clock, sandbox: SandboxControl, seed: int
 ) -> None:
     services, dice = several(3), random.Random(seed)  # noqa: S311 - the same story for each seed
@@ -522,7 +522,7 @@ def test_whatever_is_away_and_whoever_moves_each_text_comes_once(
         assert [said.count(f"w{n}.") for n in range(4)] == [1] * 4
 
 
-@pytest.mark.parametrize("gap", ["_arrive", "_clear"])
+@pytest.mark.parametrize("gap", ["_activate", "_clean_up"])
 def test_a_job_of_before_the_move_sends_nothing(
     several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, gap: str
 ) -> None:
@@ -554,7 +554,7 @@ def test_a_mover_that_was_taken_for_dead_cannot_go_on(
     build: Callable[..., Services],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It stands still right before it lets go; a worker mends meanwhile, and the mover's step comes in the middle of that."""
+    """It stalls right before it cuts over; a worker mends meanwhile, and the mover's step comes in the middle of that."""
     services = several()
     link(services, *UIDS)
     text(services, "waits.")
@@ -570,7 +570,7 @@ def test_a_mover_that_was_taken_for_dead_cannot_go_on(
         def delete(*names: str) -> Any:
             if names == (keys.lease(uid),) and not steps:
                 steps.append(1)
-                let_go(*args)
+                cut_over(*args)
             return real_delete(*names)
 
         monkeypatch.setattr(redis, "delete", delete)
@@ -579,7 +579,7 @@ def test_a_mover_that_was_taken_for_dead_cannot_go_on(
         mender.done()
 
     with monkeypatch.context() as patched, suppress(NotMovedError, RedisError):
-        patched.setattr(moving_module, "let_go", stalled)
+        patched.setattr(moving_module, "cut_over", stalled)
         services.moving.move(uid, 1 - source)
     services.moving.mend()
     assert uid in homes(services)

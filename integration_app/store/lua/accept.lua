@@ -33,9 +33,9 @@ if known and not shard then
   return {0, known}
 end
 
--- With several shards an event is known to one of them. A user who came from another has brought along what they are known
--- by, as far back as texts are kept; and may have missed what was taken in here before they came. Those of `uids` for whom
--- it is new:
+-- With several shards each knows only its own events. For a user who moved here, those that were copied with them are known
+-- by name (`own`), as far back as texts are kept; and an event that this shard knew before they came may still be new for
+-- them. Those of `uids` for whom it is new:
 local function own(digest, uid) return redis.sha1hex(digest .. ':' .. uid) end
 local function wanting(uids)
   local found, first = {}, known and tonumber(string.sub(known, 2, 13), 16) or 0  -- an id begins with its time

@@ -1,13 +1,13 @@
-"""Moving a user from one shard to another while everything runs.
+"""Moving a user from one shard (the source) to another (the target) while everything runs.
 
-1. The user's lease is taken: no worker sends for them. The directory learns of the new shard beside the old one.
-2. Everything is copied, idle, and what is to be done there is written down beside it.
-3. The old shard lets go in one step, if nothing has changed since the copy was begun; else 2 is done again. From here
-   on it sends whoever comes on to the new one, which answers "not yet" (503) until 4.
-4. The new shard takes up what was written down, in one step.
-5. The directory forgets the old shard, and what lies there is cleared away.
+1. Take the user's lease, so that no worker sends for them. Add the target to their entries in the directory.
+2. Copy everything, idle, with a manifest of what is to be activated.
+3. Cut over: the source removes the user in one transaction, if nothing has changed since the copy was begun; else copy
+   again. From here on it forwards to the target, which answers "not yet" (503) until 4.
+4. Activate: the target applies the manifest in one transaction.
+5. Remove the source from the directory, and clean up there.
 
-A mover that dies is finished by `mend`: after 3 it goes on with 4, before it the copy is thrown away.
+A mover that dies is finished by `mend`: after 3 it activates, before it the copy is discarded.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.replication import Replication
+from integration_app.store.shards.copying import Copier, Manifest, discard, manifest_of, own_keys
+from integration_app.store.shards.cutover import DEPARTED, FORWARD_MS, activate, cut_over, forward_to
 from integration_app.store.shards.directory import Directory
-from integration_app.store.shards.handover import DEPARTED, FORWARD_MS, let_go, onward, take_up
-from integration_app.store.shards.luggage import Carrier, Luggage, own_keys, pack, unpack
 from integration_app.store.stores import Stores
 
 MOVER, MARK = (f"{keys.PREFIX}{what}" for what in ("mover", "mover-mark"))
@@ -132,12 +132,12 @@ class Moving:
         if lease is None:
             raise NotMovedError("a worker is sending for this user now: try again")
         try:
-            self._leave(lease, source, number)
+            self._copy_and_cut_over(lease, source, number)
         except BaseException:
             due.release(lease, next_at=now, last_seq=0, now=now)
             raise
         self._finish(uid, number)
-        self._clear(uid, source)
+        self._clean_up(uid, source)
 
     def mend(self) -> int:
         """Finish what a mover has left behind, and end what is kept for a while. Returns how many were finished."""
@@ -157,7 +157,7 @@ class Moving:
                 done += self._finish(uid_of(name), number)
         for name in map(str, redis.hkeys(DEPARTED)):
             with suppress(NotMovedError):
-                self._clear(uid_of(name), number)
+                self._clean_up(uid_of(name), number)
         return done
 
     def _may_move(self) -> bool:
@@ -178,11 +178,11 @@ class Moving:
 
     # --- the steps ------------------------------------------------------------------------------------------------
 
-    def _leave(self, lease: Lease, source: int, number: int) -> None:
+    def _copy_and_cut_over(self, lease: Lease, source: int, number: int) -> None:
         """Steps 1 to 3."""
         uid = lease.uid
         here, there, inbox = self._each[source], self._each[number], self._stores[source].inbox
-        carrier = Carrier(here, there, retention=self._retention, clock=self._clock, sign_of_life=self._may_move)
+        copier = Copier(here, there, retention=self._retention, clock=self._clock, sign_of_life=self._may_move)
         for _ in range(TRIES):
             if not self._may_move() or here.get(keys.lease(uid)) != lease.token:
                 break
@@ -191,18 +191,18 @@ class Moving:
                 pipe.watch(keys.installation(uid), keys.lease(uid), keys.PROVISIONAL, *own_keys(uid, self._clock()))
                 if ids := inbox.all_of(uid):
                     pipe.watch(*map(keys.message, ids))
-                luggage = pack(here, uid, ids)
-                for route in luggage.routes:
+                manifest = manifest_of(here, uid, ids)
+                for route in manifest.routes:
                     self._directory.add(route, number)
-                self._unpack(number, uid, ids, luggage.deliveries)
-                plan = {"from": source, "ids": ids, "luggage": luggage.as_dict()}
+                self._discard(number, uid, ids, manifest.deliveries)
+                plan = {"from": source, "ids": ids, "manifest": manifest.as_dict()}
                 there.hset(keys.ARRIVING, name_of(uid), json.dumps(plan))
                 epoch = self._stores[number].identity.epoch()
-                carrier.carry(uid, luggage, ids)
+                copier.copy(uid, manifest, ids)
                 self._replicate(number)
                 if self._stores[number].identity.epoch() != epoch:
                     continue  # it has failed over, and may have forgotten the first half
-                let_go(pipe, uid, number, luggage, ids, self._clock())
+                cut_over(pipe, uid, number, manifest, ids, self._clock())
             except WatchError:
                 continue  # a message came, or the user changed something: copy once more
             else:
@@ -217,16 +217,16 @@ class Moving:
         if not self._replication.has_all(self._each[number], MARK):
             raise NotMovedError("too few replicas have it: try again")
 
-    def _unpack(self, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
-        unpack(self._each[number], uid, ids, deliveries, retention=self._retention, now=self._clock())
+    def _discard(self, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
+        discard(self._each[number], uid, ids, deliveries, retention=self._retention, now=self._clock())
 
-    def _arrive(self, uid: str, number: int) -> None:
+    def _activate(self, uid: str, number: int) -> None:
         """Step 4."""
         redis = self._each[number]
-        luggage = Luggage(**json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))["luggage"])
-        take_up(redis, uid, luggage, self._clock())
+        manifest = Manifest(**json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))["manifest"])
+        activate(redis, uid, manifest, self._clock())
         self._directory.move(keys.installation(uid), number)
-        for route in luggage.routes:  # once more: what it was told before may be lost by a failover
+        for route in manifest.routes:  # once more: what it was told before may be lost by a failover
             self._directory.add(route, number)
 
     def _finish(self, uid: str, number: int | None = None) -> int:
@@ -241,16 +241,16 @@ class Moving:
             self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
             gone = self._each[plan["from"]].hget(DEPARTED, name)
             if gone is not None and json.loads(str(gone))["to"] == place:
-                self._arrive(uid, place)
+                self._activate(uid, place)
             else:
-                self._unpack(place, uid, plan["ids"], plan["luggage"]["deliveries"])
+                self._discard(place, uid, plan["ids"], plan["manifest"]["deliveries"])
                 self._each[place].hdel(keys.ARRIVING, name)
                 self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
             return 1
         return 0
 
-    def _clear(self, uid: str, source: int) -> None:
-        """Step 5. What sends on stays for a while."""
+    def _clean_up(self, uid: str, source: int) -> None:
+        """Step 5. The forwarding stays for a while."""
         redis, name = self._each[source], name_of(uid)
         raw = redis.hget(DEPARTED, name)
         if raw is None or redis.hexists(keys.installation(uid), "created_at"):
@@ -263,9 +263,9 @@ class Moving:
             if target.hexists(keys.installation(uid), "created_at"):  # else they are gone, or have moved on
                 self._replicate(left["to"])
                 self._directory.move(keys.installation(uid), left["to"])
-            self._unpack(source, uid, left["ids"], left["deliveries"])
+            self._discard(source, uid, left["ids"], left["deliveries"])
             redis.hset(DEPARTED, name, json.dumps(left | {"ids": None}))
         if codec.ms(self._clock()) - left["at"] > FORWARD_MS:
             for key in left["phones"]:
-                redis.srem(key, onward(uid, left["to"]))
+                redis.srem(key, forward_to(uid, left["to"]))
             redis.hdel(DEPARTED, name)

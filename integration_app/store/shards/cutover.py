@@ -1,4 +1,4 @@
-"""The two steps of a move that change whose a user is: the old shard lets go, the new one takes up. Each is atomic."""
+"""The two steps of a move that change where a user is: the source cuts over, the target activates. Each is atomic."""
 
 from __future__ import annotations
 
@@ -11,76 +11,76 @@ from redis import Redis
 
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of
-from integration_app.store.shards.luggage import COMING, Luggage
+from integration_app.store.shards.copying import INCOMING, Manifest
 
 DEPARTED = f"{keys.PREFIX}departed"
 FORWARDED = timedelta(minutes=2)
-"""How long an old shard sends on: far longer than a request takes that has asked the directory before."""
+"""How long the source forwards: far longer than a request takes that has read the directory before."""
 FORWARD_MS = int(FORWARDED.total_seconds() * 1000)
 
 
-def onward(uid: str, number: int) -> str:
+def forward_to(uid: str, number: int) -> str:
     """What stands in the place of a user who has moved."""
     return f"{keys.FORWARD}{number}:{name_of(uid)}"
 
 
-def let_go(pipe: Any, uid: str, number: int, luggage: Luggage, ids: Sequence[str], now: datetime) -> None:
+def cut_over(pipe: Any, uid: str, number: int, manifest: Manifest, ids: Sequence[str], now: datetime) -> None:
     """In one step, if nothing that `pipe` watches has changed; raises redis-py's `WatchError` if it has."""
-    name, onwards = name_of(uid), onward(uid, number)
+    name, onwards = name_of(uid), forward_to(uid, number)
     pipe.multi()
     # no outbox: a worker that was told of it before finds nothing to send
-    idle = (keys.installation, keys.lease, keys.poke, keys.outbox, keys.open_deliveries)
-    pipe.delete(*(key(uid) for key in idle))
+    gone = (keys.installation, keys.lease, keys.poke, keys.outbox, keys.open_deliveries)
+    pipe.delete(*(key(uid) for key in gone))
     pipe.hset(keys.installation(uid), "moved_to", onwards)
     pipe.pexpire(keys.installation(uid), FORWARD_MS)
-    for key in luggage.phones:
+    for key in manifest.phones:
         pipe.srem(key, name)
         pipe.sadd(key, onwards)
-    for key in luggage.inboxes:
+    for key in manifest.inboxes:
         pipe.set(key, onwards, px=FORWARD_MS)
     pipe.srem(keys.INSTALLATIONS, name)
     pipe.srem(keys.IMPORTS, name)
     for key in (keys.DUE, keys.LEFT, keys.DAILY, keys.BOOKED):
         pipe.zrem(key, name)
     pipe.hdel(keys.HELD, name)
-    for key, rows in luggage.shared.items():
+    for key, rows in manifest.shared.items():
         if rows:
             pipe.zrem(key, *rows)
-    left = {"to": number, "at": codec.ms(now), "ids": list(ids), "deliveries": luggage.deliveries}
-    pipe.hset(DEPARTED, name, json.dumps(left | {"phones": luggage.phones}))
+    left = {"to": number, "at": codec.ms(now), "ids": list(ids), "deliveries": manifest.deliveries}
+    pipe.hset(DEPARTED, name, json.dumps(left | {"phones": manifest.phones}))
     pipe.execute()
 
 
-def take_up(redis: Redis, uid: str, luggage: Luggage, now: datetime) -> None:
-    """What lies there idle is the user's from now on, and due at once. Nothing where another has done it."""
+def activate(redis: Redis, uid: str, manifest: Manifest, now: datetime) -> None:
+    """The copy is live from now on, and due at once. Nothing where another process has done it."""
     name = name_of(uid)
     pipe = redis.pipeline(transaction=True)
-    pipe.watch(f"{COMING}{name}")
-    if not pipe.exists(f"{COMING}{name}"):
+    pipe.watch(f"{INCOMING}{name}")
+    if not pipe.exists(f"{INCOMING}{name}"):
         pipe.reset()
         return
     pipe.multi()
-    pipe.rename(f"{COMING}{name}", keys.installation(uid))
+    pipe.rename(f"{INCOMING}{name}", keys.installation(uid))
     pipe.persist(keys.installation(uid))
     pipe.hset(keys.installation(uid), "came_ms", codec.ms(now))
     pipe.sadd(keys.INSTALLATIONS, name)
-    for key in luggage.phones:
+    for key in manifest.phones:
         pipe.sadd(key, name)
-    for key, lives in luggage.inboxes.items():
+    for key, lives in manifest.inboxes.items():
         pipe.set(key, name, px=lives if lives > 0 else None)
-    for key, rows in ({keys.MESSAGES: luggage.messages} | luggage.shared).items():
+    for key, rows in ({keys.MESSAGES: manifest.messages} | manifest.shared).items():
         if rows:
             pipe.zadd(key, rows)
-    for key, at in ((keys.LEFT, luggage.left), (keys.DAILY, luggage.daily)):
+    for key, at in ((keys.LEFT, manifest.left), (keys.DAILY, manifest.daily)):
         if at is not None:
             pipe.zadd(key, {name: at})
     pipe.zadd(keys.DUE, {name: codec.ms(now)})  # a drain says when it is due, if at all
-    if luggage.is_importing:
+    if manifest.is_importing:
         pipe.sadd(keys.IMPORTS, name)
     pipe.hdel(keys.ARRIVING, name)
     if before := redis.hget(DEPARTED, name):  # they were here a moment ago
         left = json.loads(str(before))
         for key in left["phones"]:
-            pipe.srem(key, onward(uid, left["to"]))
+            pipe.srem(key, forward_to(uid, left["to"]))
         pipe.hdel(DEPARTED, name)
     pipe.execute()

@@ -20,12 +20,12 @@ from integration_app.store.vault import current
 
 _OPEN = ("waiting", "sending", "quarantined")
 _SIGN_EACH = 100
-COMING = f"{keys.PREFIX}coming:"
+INCOMING = f"{keys.PREFIX}incoming:"
 """Where an installation lies until it is the one."""
 
 
 @dataclass(slots=True)
-class Luggage:
+class Manifest:
     """What is not a key of the user's own: their places in what all users share. JSON at rest."""
 
     messages: dict[str, float] = field(default_factory=dict)
@@ -65,10 +65,10 @@ def own_keys(uid: str, now: datetime) -> list[str]:
     ]
 
 
-def pack(redis: Redis, uid: str, ids: list[str]) -> Luggage:
+def manifest_of(redis: Redis, uid: str, ids: list[str]) -> Manifest:
     """Where the user stands in what all share. `ids`: of their messages."""
     name = name_of(uid)
-    found = Luggage(is_importing=bool(redis.sismember(keys.IMPORTS, name)))
+    found = Manifest(is_importing=bool(redis.sismember(keys.IMPORTS, name)))
     found.messages = _scores(redis, keys.MESSAGES, ids)
     found.quarantine = _scores(redis, keys.QUARANTINE, [f"{one} {name}" for one in ids])
     opened = set(map(str, redis.zrange(keys.open_deliveries(uid), 0, -1)))
@@ -91,7 +91,7 @@ def _scores(redis: Redis, key: str, members: list[str]) -> dict[str, float]:
     return {one: at for one, at in zip(members, scores, strict=True) if at is not None}
 
 
-class Carrier:
+class Copier:
     """From one shard to another. What is written in the other is idle: it is neither due, nor found by any route."""
 
     def __init__(
@@ -111,12 +111,12 @@ class Carrier:
         self._note_seen = load(target, "note_seen")
         self._raise = load(target, "raise")
 
-    def carry(self, uid: str, luggage: Luggage, ids: Sequence[str]) -> None:
-        """Copy all that is the user's. Safe to repeat after `unpack`."""
+    def copy(self, uid: str, manifest: Manifest, ids: Sequence[str]) -> None:
+        """Copy all that is the user's. Safe to repeat after `discard`."""
         source, now = self._source, self._clock()
         self._raise(seq=int(source.get(keys.SEQ) or 0), fence=int(source.get(keys.FENCE) or 0))
-        self._copy(keys.installation(uid), f"{COMING}{name_of(uid)}")
-        deliveries = [key for one in luggage.deliveries for key in (keys.delivery(one), keys.settling(one))]
+        self._copy(keys.installation(uid), f"{INCOMING}{name_of(uid)}")
+        deliveries = [key for one in manifest.deliveries for key in (keys.delivery(one), keys.settling(one))]
         for key in (*own_keys(uid, now), *deliveries):
             self._copy(key, key)
         epochs = [redis.hget(keys.STORE, "epoch") for redis in (source, self._target)]
@@ -172,7 +172,7 @@ class Carrier:
             self._note_seen(now_ms=codec.ms(self._clock()), ttl=ttl, uid=name, pairs=rows)
 
 
-def unpack(
+def discard(
     redis: Redis, uid: str, ids: Iterable[str], deliveries: Iterable[str], retention: timedelta, now: datetime
 ) -> None:
     """Take away what is the user's in a shard where they are not, or not yet."""
@@ -187,7 +187,7 @@ def unpack(
             keep=int(retention.total_seconds()),
             marks=marks,
         )
-    redis.delete(f"{COMING}{name}", *own_keys(uid, now))
+    redis.delete(f"{INCOMING}{name}", *own_keys(uid, now))
     for one in deliveries:
         redis.delete(keys.delivery(one), keys.settling(one))
 
