@@ -6,6 +6,7 @@ killed too; a primary is killed and comes back; a cluster's slots move to other 
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 from integration_app import bootstrap, logs
 from integration_app.local.stack import Stack
@@ -45,7 +47,7 @@ while True:
 
 def over_primaries(messages: int, users: int, *, over_seconds: float, say: Callable[[str], None] = print) -> Chaos:
     """Three primaries, one of which is killed now and then."""
-    with tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder, patch.dict(os.environ):
         primaries = Primaries(Path(folder), 3)
         try:
             return _run(Path(folder), primaries, " ".join(primaries.urls), messages, users, over_seconds, say)
@@ -55,7 +57,7 @@ def over_primaries(messages: int, users: int, *, over_seconds: float, say: Calla
 
 def over_cluster(messages: int, users: int, *, over_seconds: float, say: Callable[[str], None] = print) -> Chaos:
     """Three primaries with a replica each: they fail over, and slots move between them."""
-    with tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder, patch.dict(os.environ):
         cluster = Cluster(Path(folder), replicas=True, timeout_ms=1000)
         try:
             return _run(Path(folder), cluster, cluster.url(PARTS), messages, users, over_seconds, say)
