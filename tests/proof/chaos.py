@@ -75,30 +75,33 @@ def run(
 ) -> Chaos:
     """`over_seconds`: how long the texts keep coming. `boost` multiplies Omi's base quota so that it ends within minutes."""
     logs.configure("text", "critical")
-    began = time.monotonic()
     settings = SETTINGS | {"WEB_CONCURRENCY": "1", "WEB_THREADS": "16", "WORKER_SLOTS": "32"}
     with (
         tempfile.TemporaryDirectory(prefix="omi-inbox-chaos-") as folder,
         Stack(Path(folder), settings=settings) as stack,
     ):
-        scene = Scene(stack, users, boost, over_seconds / messages)
-        stop = threading.Event()
-        killer = threading.Thread(target=scene.kill_at_random, args=(stop,))
-        killer.start()
-        try:
-            with ThreadPoolExecutor(SENDERS) as pool:
-                list(pool.map(scene.send, range(messages)))
-            say(f"{messages} texts accepted after {time.monotonic() - began:.0f} s")
-            time.sleep(KILL_EVERY_SECONDS)
-        finally:
-            stop.set()
-            killer.join()
-        scene.run_to_rest(say)
-        lost, doubled, ambiguous = scene.count(messages)
-        calls = len(scene.sandbox.calls())
-        return Chaos(
-            messages, users, dict(scene.kills), lost, doubled, ambiguous, calls, round(time.monotonic() - began, 1)
-        )
+        return play(Scene(stack, users, boost, over_seconds / messages), messages, say)
+
+
+def play(scene: Scene, messages: int, say: Callable[[str], None]) -> Chaos:
+    """Send all of them while processes are killed, run to rest, and count."""
+    began = time.monotonic()
+    stop = threading.Event()
+    killer = threading.Thread(target=scene.kill_at_random, args=(stop,))
+    killer.start()
+    try:
+        with ThreadPoolExecutor(SENDERS) as pool:
+            list(pool.map(scene.send, range(messages)))
+        say(f"{messages} texts accepted after {time.monotonic() - began:.0f} s")
+        time.sleep(KILL_EVERY_SECONDS)
+    finally:
+        stop.set()
+        killer.join()
+        scene.end()
+    scene.run_to_rest(say)
+    lost, doubled, ambiguous = scene.count(messages)
+    calls, seconds = len(scene.sandbox.calls()), round(time.monotonic() - began, 1)
+    return Chaos(messages, len(scene.uids), dict(scene.kills), lost, doubled, ambiguous, calls, seconds)
 
 
 class Scene:
@@ -153,6 +156,9 @@ class Scene:
                 self.stack.start_redis()
             else:
                 self.stack.start(victim)
+
+    def end(self) -> None:
+        """Nothing is killed any more."""
 
     def run_to_rest(self, say: Callable[[str], None]) -> None:
         give_up = time.monotonic() + 600

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
@@ -22,7 +21,7 @@ from unittest.mock import patch
 from integration_app import bootstrap, logs
 from integration_app.local.stack import Stack
 from tests.clusters import Cluster, Primaries
-from tests.proof.chaos import KILL_EVERY_SECONDS, SENDERS, SETTINGS, Chaos, Scene
+from tests.proof.chaos import KILL_EVERY_SECONDS, SETTINGS, Chaos, Scene, play
 
 PARTS = 6
 MOVERS = """
@@ -75,7 +74,6 @@ def _run(
     say: Callable[[str], None],
 ) -> Chaos:
     logs.configure("text", "critical")
-    began = time.monotonic()
     more = {"ACK_REPLICAS": "1", "ACK_WAIT_MS": "500"} if isinstance(store, Cluster) else {}
     settings = SETTINGS | more | {"WEB_CONCURRENCY": "1", "WEB_THREADS": "16", "WORKER_SLOTS": "32"}
     stack = Stack(folder, settings=settings)
@@ -84,24 +82,7 @@ def _run(
     first = bootstrap.build()
     first.identity.init(now=first.clock())
     with stack:
-        scene = WideScene(stack, store, users, over_seconds / messages)
-        stop = threading.Event()
-        killer = threading.Thread(target=scene.kill_at_random, args=(stop,))
-        killer.start()
-        try:
-            with ThreadPoolExecutor(SENDERS) as pool:
-                list(pool.map(scene.send, range(messages)))
-            say(f"{messages} texts accepted after {time.monotonic() - began:.0f} s")
-            time.sleep(KILL_EVERY_SECONDS)
-        finally:
-            stop.set()
-            killer.join()
-            scene.end_mover()
-        scene.run_to_rest(say)
-        lost, doubled, ambiguous = scene.count(messages)
-        scene.kills["moves of users"] = stack.log_file("mover").read_text().count("moved\n")
-        calls, seconds = len(scene.sandbox.calls()), round(time.monotonic() - began, 1)
-        return Chaos(messages, users, dict(scene.kills), lost, doubled, ambiguous, calls, seconds)
+        return play(WideScene(stack, store, users, over_seconds / messages), messages, say)
 
 
 class WideScene(Scene):
@@ -114,7 +95,11 @@ class WideScene(Scene):
         command = [sys.executable, "-c", MOVERS % len(self.uids)]
         return subprocess.Popen(command, stdout=self.stack.log_file("mover").open("ab"), stderr=subprocess.STDOUT)
 
-    def end_mover(self) -> None:
+    def end(self) -> None:
+        self._end_mover()
+        self.kills["moves of users"] = self.stack.log_file("mover").read_text().count("moved\n")
+
+    def _end_mover(self) -> None:
         self._mover.kill()
         self._mover.wait()
 
@@ -139,7 +124,7 @@ class WideScene(Scene):
         return True
 
     def _move(self, _: random.Random) -> bool:
-        self.end_mover()
+        self._end_mover()
         self._mover = self._start_mover()
         return True
 

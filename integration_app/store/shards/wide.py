@@ -254,7 +254,7 @@ def erasure_of(each: Sequence[Any], directory: Directory) -> Any:
 
 
 def one_of(first_: Stores, one: Stores) -> Stores:
-    """One of several by itself: what is no part of a user's messages lies in the first alone."""
+    """One of several: what is no part of a user's messages lies in the first alone."""
     return replace(one, **{name: getattr(first_, name) for name in _OF_FIRST})
 
 
