@@ -24,9 +24,10 @@ MEAN_MAX, TALLER_MAX = 5.0, 0.06
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 HIDDEN = """
 time, .big { visibility: hidden !important; }
+.big { white-space: nowrap !important; overflow: hidden !important; }
 * { caret-color: transparent !important; font-family: "DejaVu Sans" !important; }
 """
-"""What is another each time; and one font, so that lines break alike everywhere."""
+"""What is another each time, and may take another line; and one font, so that lines break alike everywhere."""
 
 
 def pages(site: Site, page: Page, uid: str) -> Iterator[tuple[str, bytes]]:
