@@ -23,7 +23,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 SCHEMES = ("redis+cluster", "rediss+cluster")
 SHARDS = 16
 """Into how many parts a cluster's users are split, where its URL does not say."""
-SHARDS_MAX = 256
 _ELSEWHERE = "access a non local key"
 """What a node says to a script whose slot it does not have."""
 

@@ -229,25 +229,23 @@ class Moving:
         for route in manifest.routes:  # once more: what it was told before may be lost by a failover
             self._directory.add(route, number)
 
-    def _finish(self, uid: str, number: int | None = None) -> int:
-        """Whatever a mover of this user has left undone: 1 where there was anything."""
+    def _finish(self, uid: str, place: int) -> int:
+        """What a mover of this user has left undone in the target `place`: 1 where there was anything."""
         name = name_of(uid)
-        for place in range(len(self._each)) if number is None else (number,):
-            raw = self._each[place].hget(keys.ARRIVING, name)
-            if raw is None:
-                continue
-            plan = json.loads(str(raw))
-            self._each[plan["from"]].delete(keys.lease(uid))  # first: a mover that is still at it cannot go on
-            self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
-            gone = self._each[plan["from"]].hget(DEPARTED, name)
-            if gone is not None and json.loads(str(gone))["to"] == place:
-                self._activate(uid, place)
-            else:
-                self._discard(place, uid, plan["ids"], plan["manifest"]["deliveries"])
-                self._each[place].hdel(keys.ARRIVING, name)
-                self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
-            return 1
-        return 0
+        raw = self._each[place].hget(keys.ARRIVING, name)
+        if raw is None:
+            return 0
+        plan = json.loads(str(raw))
+        self._each[plan["from"]].delete(keys.lease(uid))  # first: a mover that is still at it cannot go on
+        self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
+        gone = self._each[plan["from"]].hget(DEPARTED, name)
+        if gone is not None and json.loads(str(gone))["to"] == place:
+            self._activate(uid, place)
+        else:
+            self._discard(place, uid, plan["ids"], plan["manifest"]["deliveries"])
+            self._each[place].hdel(keys.ARRIVING, name)
+            self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
+        return 1
 
     def _clean_up(self, uid: str, source: int) -> None:
         """Step 5. The forwarding stays for a while."""
