@@ -15,7 +15,6 @@ log = logs.get(__name__)
 TICK_SECONDS = 1.0
 BEAT_TICKS = 10
 MEND_TICKS = 5
-MEND_TICKS = 5
 SWEEP_TICKS = 600
 
 
@@ -58,6 +57,7 @@ class Maintenance:
             self._telling = threading.Thread(target=self._tell, daemon=True)
             self._telling.start()
         self._services.importing.step()
+        self._services.inbox.pack(now=now)
 
     def _tell(self) -> None:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from redis import Redis
@@ -25,6 +26,7 @@ from integration_app.store import codec, keys, stories
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.installations import inbox_tokens
+from integration_app.store.packing import Packing
 from integration_app.store.scripts import load
 
 SWEEP_MAX = 100_000
@@ -41,16 +43,17 @@ class Inbox:
         self._end = load(redis, "end_for_uid")
         self._looked = load(redis, "looked")
         self._made = load(redis, "made")
+        self._packing = Packing(redis)
 
     def text(self, message_id: str) -> PreparedText | Content | None:
         """Its text: prepared, or still as it came; None when it has expired or was erased.
 
         Both are read at once: a drain for another uid may prepare the same message, and drop its content, meanwhile.
         """
-        prepared, content = self._redis.hmget(keys.message(message_id), ("prepared", "content"))
+        ((prepared, content),) = self._packing.field([message_id], "prepared", "content")
         if prepared:
-            return codec.load_prepared(str(prepared))
-        return codec.load_content(str(content)) if content else None
+            return codec.load_prepared(prepared)
+        return codec.load_content(content) if content else None
 
     def save_prepared(self, message_id: str, parts: Sequence[PreparedText], *, now: datetime) -> PreparedText:
         """Keep the text, drop the raw content. Returns what is kept: another worker may have been first.
@@ -79,17 +82,13 @@ class Inbox:
         pipe = self._redis.pipeline(transaction=False)
         for seq in seqs:
             pipe.zrangebyscore(keys.of(uid), seq, seq)
-        ids = [str(found[0]) if found else "" for found in pipe.execute()]
-        for message_id in ids:
-            pipe.hget(keys.message(message_id), f"state:{name_of(uid)}")
-        return [seq for seq, state in zip(seqs, pipe.execute(), strict=True) if state == MessageState.DONE]
+        states = self.states([str(found[0]) if found else "" for found in pipe.execute()], uid)
+        return [seq for seq, state in zip(seqs, states, strict=True) if state is MessageState.DONE]
 
     def states(self, message_ids: Sequence[str], uid: str) -> list[MessageState | None]:
         """Where each stands for this uid; None for one that is not there (any more)."""
-        pipe = self._redis.pipeline(transaction=False)
-        for message_id in message_ids:
-            pipe.hget(keys.message(message_id), f"state:{name_of(uid)}")
-        return [MessageState(state) if state else None for state in pipe.execute()]
+        rows = self._packing.field(message_ids, f"state:{name_of(uid)}")
+        return [MessageState(state) if state else None for (state,) in rows]
 
     def whole(self, message_id: str, prepared: PreparedText) -> PreparedText:
         """With the text of all of its parts, where it is one of several."""
@@ -117,25 +116,24 @@ class Inbox:
 
     def story(self, message_id: str) -> Story | None:
         """Everything known about one message but its text; None when there is no such message (any more)."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hgetall(keys.message(message_id))
-        pipe.lrange(keys.story(message_id), 0, -1)
-        raw, events = pipe.execute()
-        if "envelope" not in raw:
+        kept = self._packing.kept(message_id)
+        if kept is None or "envelope" not in kept.fields:
             return None
         return Story(
             id=message_id,
-            message=codec.load_message(raw["envelope"], None),
-            states=_states(raw),
-            events=tuple(stories.load(event, _names(raw)) for event in events),
+            message=codec.load_message(kept.fields["envelope"], None),
+            states=_states(kept.fields),
+            events=tuple(stories.load(event, _names(kept.fields)) for event in kept.story),
         )
 
     def note(self, message_id: str, event: AnyEvent) -> None:
         """Add to a message's story, if there still is one."""
+        self._packing.unpack(message_id)
         self._redis.rpushx(keys.story(message_id), stories.dump(event))
 
     def seen(self, message_id: str, event: SeenInOmi, made: Made | None) -> None:
         """Add to a message's story that Omi shows it, and keep what Omi made of it, as long as the message."""
+        self._packing.unpack(message_id)
         self._made(
             message=keys.message(message_id),
             story=keys.story(message_id),
@@ -146,21 +144,12 @@ class Inbox:
 
     def made(self, message_id: str, uid: str) -> Made | None:
         """What Omi made of it, where Omi has said so."""
-        raw = self._redis.hget(keys.message(message_id), f"made:{name_of(uid)}")
-        return codec.load_made(str(raw)) if raw else None
+        ((raw,),) = self._packing.field([message_id], f"made:{name_of(uid)}")
+        return codec.load_made(raw) if raw else None
 
     def latest(self, limit: int = 50, *, oldest_first: bool = False) -> Iterator[Story]:
         """The newest messages first, or the oldest, up to `limit`."""
-        found = start = 0
-        while found < limit and (ids := self._redis.zrange(keys.MESSAGES, start, start + 99, desc=not oldest_first)):
-            for message_id in map(str, ids):
-                story = self.story(message_id)
-                if story:
-                    yield story
-                    found += 1
-                    if found >= limit:
-                        return
-            start += len(ids)
+        return islice(filter(None, map(self.story, self._packing.all_ids(oldest_first=oldest_first))), limit)
 
     def of(self, uid: str, limit: int = LISTED_MAX) -> Iterator[Story]:
         """The messages of one uid, newest first."""
@@ -182,15 +171,15 @@ class Inbox:
         """The ids of everything that this uid has, also beyond what is listed."""
         ids = [str(name) for name in self._redis.zrange(keys.of(uid), 0, -1)]
         if len(ids) >= LISTED_MAX:
-            found = (str(key) for key in self._redis.scan_iter(f"{keys.MESSAGE}*", count=1000))
-            more = [key for key in found if self._redis.hexists(key, f"state:{name_of(uid)}")]
-            ids = list(dict.fromkeys([*ids, *(key.removeprefix(keys.MESSAGE) for key in more)]))
+            found = self._packing.scan()
+            ids = list(dict.fromkeys([*ids, *(one for one in found if self.states([one], uid) != [None])]))
         return ids
 
     def erase(self, message_id: str, uid: str, tokens: Sequence[str] = (), *, now: datetime) -> None:
         """Forget that this uid had this message, and its addresses in it; the message itself, when no other uid has
         it.
         """
+        self._packing.unpack(message_id)
         key, story, name = keys.message(message_id), keys.story(message_id), name_of(uid)
         event = stories.dump(DroppedByOperator(at=now, uid=uid, by="erased"))
         self._end(message=key, id=message_id, uid=name, keep=int(self._retention.total_seconds()), event=event)
@@ -243,18 +232,22 @@ class Inbox:
             # what shares the last score and was not looked at is looked at in the next round
             begin = f"({rows[-1][1]:.0f}"
         self._redis.set(keys.SWEEP, begin, ex=7 * 24 * 3600)
-        return gone
+        return gone + self._packing.sweep(limit=limit)
+
+    def pack(self, *, now: datetime) -> int:
+        """As `Packing.step`."""
+        return self._packing.step(now=now)
 
     def count(self) -> int:
-        return int(self._redis.zcard(keys.MESSAGES))
+        return self._packing.count()
 
 
-def _names(raw: dict[str, str]) -> list[str]:
+def _names(raw: Mapping[str, str]) -> list[str]:
     """What the accounts that have a message are called in Redis."""
     return [name.removeprefix("state:") for name in raw if name.startswith("state:")]
 
 
-def _states(raw: dict[str, str]) -> dict[str, MessageState]:
+def _states(raw: Mapping[str, str]) -> dict[str, MessageState]:
     marks = {name.removeprefix("state:"): state for name, state in raw.items() if name.startswith("state:")}
     return dict(sorted((uid_of(name), MessageState(state)) for name, state in marks.items()))
 

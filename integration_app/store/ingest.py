@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from redis import Redis
@@ -18,6 +18,7 @@ from integration_app.model.imports import IMPORT
 from integration_app.store import codec, due, inbox, keys, stories
 from integration_app.store.accounts import look_again, name_of
 from integration_app.store.installations import inbox_tokens, phone_keys
+from integration_app.store.packing import Packing
 from integration_app.store.replication import NO_REPLICATION, Replication
 from integration_app.store.scripts import load
 from integration_app.store.tags import tag_of
@@ -99,6 +100,7 @@ class Ingest:
         self._jobs = jobs
         self._accept = load(redis, "accept", {**jobs.constants, "forward": f"'{keys.FORWARD}'"})
         self._known = load(redis, "known")
+        self._packing = Packing(redis)
 
     def accept(
         self,
@@ -125,7 +127,8 @@ class Ingest:
         event = Received(at=now, provider=message.provider, channel=message.channel, control=message.control)
         seen = list(map(event_digest, message.dedupe_keys))
         envelope, content = codec.dump_envelope(message), codec.dump_content(message.content)
-        code, *found = self._replication.run(
+        ask = partial(
+            self._replication.run,
             self._accept,
             message=keys.message(message_id),
             story=keys.story(message_id),
@@ -147,19 +150,11 @@ class Ingest:
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
-        if code in (2, 3):
-            look_again()  # the store may have been begun anew
-        if code == 3:
-            raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
-        if code == 4:
-            return Accepted(Receipt.OVER_LIMIT, elsewhere=_moved(found))
-        if code == 2:
-            return Accepted(Receipt.FOR_NOBODY, elsewhere=_moved(found))
-        if code == 0:
-            return Accepted(Receipt.DUPLICATE, found[0], elsewhere=_moved(found[1:]))
-        uids, held = map(int, found[1:3])
-        receipt = Receipt.RECORDED if message.control else Receipt.STORED
-        return Accepted(receipt, found[0], uids, held, elsewhere=_moved(found[3:]))
+        code, *found = ask()
+        if code == 5:
+            self._packing.unpack(found[0])
+            code, *found = ask()
+        return _accepted(code, found, is_control=bool(message.control))
 
     def _wanted(self, message: InboundMessage) -> list[str]:
         """The uids that a message names, or the keys that lead to those it is for."""
@@ -202,6 +197,23 @@ class Ingest:
     def knows(self, dedupe_keys: Sequence[str], *, now: datetime) -> bool:
         """Whether an event of one of these keys has been taken in."""
         return any(self.known(dedupe_keys, now=now))
+
+
+def _accepted(code: int, found: Sequence[Any], *, is_control: bool) -> Accepted:
+    """What the script said."""
+    if code in (2, 3):
+        look_again()  # the store may have been begun anew
+    if code == 3:
+        raise StoreUnfit("this Redis is empty, or another one: omi-inbox init makes it ours")
+    if code == 4:
+        return Accepted(Receipt.OVER_LIMIT, elsewhere=_moved(found))
+    if code == 2:
+        return Accepted(Receipt.FOR_NOBODY, elsewhere=_moved(found))
+    if code == 0:
+        return Accepted(Receipt.DUPLICATE, found[0], elsewhere=_moved(found[1:]))
+    uids, held = map(int, found[1:3])
+    receipt = Receipt.RECORDED if is_control else Receipt.STORED
+    return Accepted(receipt, found[0], uids, held, elsewhere=_moved(found[3:]))
 
 
 def _moved(rows: Sequence[str]) -> tuple[tuple[int, str], ...]:

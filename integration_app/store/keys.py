@@ -17,7 +17,8 @@ oi:seen-plan               hash: ten days → how many of those there are, and t
 oi:seen:<dedupe key>       the same, as versions before 0.4 write and read it; expires
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
-oi:messages                sorted set: message id by time of arrival
+oi:messages                sorted set: message id by time of arrival, but for those that are packed
+oi:packed:<id>             a delivered message, hash and story in one · oi:packed-ids: list · oi:packed-to: how far
 oi:of:<uid>                sorted set: ids of the latest messages of a uid, by seq
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
@@ -125,6 +126,7 @@ ENDPOINT = f"{PREFIX}endpoint:"
 
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
+PACKED, PACKED_IDS, PACKED_TO = f"{PREFIX}packed:", f"{PREFIX}packed-ids", f"{PREFIX}packed-to"
 OUTBOX = f"{PREFIX}outbox:"
 OF = f"{PREFIX}of:"
 INSTALLATION = f"{PREFIX}installation:"
@@ -147,6 +149,7 @@ TABLE = {
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
+    "packed": PACKED, "packed_ids": PACKED_IDS,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "seen": SEEN, "seen_in": SEEN_IN, "seen_plan": SEEN_PLAN, "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
@@ -169,6 +172,10 @@ def message(message_id: str) -> str:
 
 def story(message_id: str) -> str:
     return f"{STORY}{message_id}"
+
+
+def packed(message_id: str) -> str:
+    return f"{PACKED}{message_id}"
 
 
 def outbox(uid: str) -> str:

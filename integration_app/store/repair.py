@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -21,6 +20,7 @@ from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of
 from integration_app.store.gates import as_gates, scopes
 from integration_app.store.installations import as_installation
+from integration_app.store.packed import arrived_at
 
 _KEEP_SECONDS = 30 * 24 * 3600
 _SHARED = {
@@ -187,17 +187,9 @@ def _nobody(message_id: str) -> InboundMessage:
         channel="unknown",
         route=Route.UID,
         sender="",
-        received_at=_when(message_id),
+        received_at=arrived_at(message_id),
         content=Content(),
     )
-
-
-def _when(message_id: str) -> datetime:
-    """When it arrived, by its id."""
-    try:
-        return codec.from_ms(int(message_id[1:13], 16))
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
 
 
 def _reads(load: Callable[[], Any]) -> bool:

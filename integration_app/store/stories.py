@@ -62,7 +62,7 @@ def pack(values: Mapping[str, Any]) -> str:
     found: dict[str, Any] = {}
     for name, value in values.items():
         if name in _TIMES and value:
-            found[_NAMES[name]] = _micro(value)
+            found[_NAMES[name]] = micro(value)
         elif name == "uid":
             found["u"] = tag(value) if value else None
         elif name == "uids":
@@ -87,7 +87,7 @@ def unpack(raw: str, names: Iterable[str]) -> dict[str, Any]:
     for short, value in row.items():
         name = _WHOLE.get(short, short)
         if name in _TIMES:
-            found[name] = (_EPOCH + timedelta(microseconds=value)).isoformat()
+            found[name] = moment(value).isoformat()
         elif name in _CODED:
             found[name] = _word(value)
         elif name == "uid":
@@ -108,6 +108,16 @@ def unpack(raw: str, names: Iterable[str]) -> dict[str, Any]:
 def tag(name: str) -> str:
     """What an account is called within one story: ten letters tell its few accounts apart."""
     return hashlib.sha1(name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:_TAG]
+
+
+def moment(micro: int) -> datetime:
+    """From a time as it stands in an event at rest."""
+    return _EPOCH + timedelta(microseconds=micro)
+
+
+def micro(moment: datetime | str) -> int:
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def of_whom(values: dict[str, Any], called: Callable[[str], str]) -> dict[str, Any]:
@@ -133,11 +143,6 @@ def _code(word: str) -> str | int:
 
 def _word(code: str | int) -> str:
     return _WORDS[code] if isinstance(code, int) and 0 <= code < len(_WORDS) else str(code)
-
-
-def _micro(moment: datetime | str) -> int:
-    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 _dumps = json.JSONEncoder(separators=(",", ":")).encode

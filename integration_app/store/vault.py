@@ -63,7 +63,7 @@ class Vault:
         said = text.encode("utf-8", "surrogatepass")
         if kind in _LISTED:
             return _in_text(key, nonce + key.gcm.encrypt(nonce, said, kind.encode()))
-        sealed = key.gcm.encrypt(nonce, compress(said), kind.encode())
+        sealed = key.gcm.encrypt(nonce, compress(kind, said), kind.encode())
         return _MARK + (bytes.fromhex(key.id) + nonce + sealed).decode(*_BYTES)
 
     def open(self, kind: str, raw: str) -> str:
@@ -78,7 +78,7 @@ class Vault:
             return raw
         try:
             opened = key.gcm.decrypt(sealed[:_NONCE], sealed[_NONCE:], kind.encode())
-            return (decompress(opened) if is_small else opened).decode("utf-8", "surrogatepass")
+            return (decompress(kind, opened) if is_small else opened).decode("utf-8", "surrogatepass")
         except (InvalidTag, ValueError):
             raise ValueError(f"a sealed {kind} is spoilt") from None
 

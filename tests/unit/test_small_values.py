@@ -113,4 +113,4 @@ def test_a_sealed_value_that_was_spoilt_says_so() -> None:
         with pytest.raises(ValueError, match=r"spoilt|lacks the key"):
             mine.open("envelope", spoilt)
     with pytest.raises(ValueError, match="compressed"):
-        compression.decompress(b"no frame")
+        compression.decompress("envelope", b"no frame")

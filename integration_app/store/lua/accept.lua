@@ -5,7 +5,7 @@
 -- @args sender minute day size:number sender_max:number day_max:number bytes_max:number
 -- @args unlisted unlisted_held listed listed_held unproven unproven_held stranger stranger_held dedupe_count:number more...
 -- @returns {0, id of the first} for a duplicate, {2} when it is for no uid, {3} when this store is not ours, {4} when it is
--- @returns more than any of its uids may have,
+-- @returns more than any of its uids may have, {5, id} for a known message that has to be unpacked before it can be said,
 -- @returns {1, id, uids, of them held}; behind the fields of a 0, 1 or 2 the shards to which uids have moved, as <number>:<uid>
 -- @repeat its dedupe keys are written last: a second run finds them, or does all of it again
 -- @include count enqueue sure mine feed tag seen
@@ -48,6 +48,7 @@ local function wanting(uids)
     end
     local late = came > 0 and came - unread_ttl * 1000 < first and first < came + 60000  -- clocks of two hosts
       and redis.call('HEXISTS', K.message .. (known or ''), 'state:' .. uid) == 0
+    if late and not has and redis.call('EXISTS', K.packed .. known) == 1 then return nil end
     if not has and (not known or late) then table.insert(found, uid) end
   end
   return found, known or brought
@@ -81,6 +82,7 @@ table.sort(uids)
 if shard and #uids > 0 or known then
   local before
   uids, before = wanting(uids)
+  if not uids then return {5, known} end
   if #uids == 0 and before then
     count(rates, counted .. 'duplicate')
     return {0, before, unpack(elsewhere)}

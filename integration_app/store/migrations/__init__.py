@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from redis import Redis
 
 from integration_app.store import codec, keys
 from integration_app.store.installations import Installations
+
+_UPDATED = timedelta(days=1)
+"""In which an update has reached every process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,16 @@ def _adopt(redis: Redis, now: datetime) -> None:
         redis.hsetnx(keys.STORE, "made_ms", str(codec.ms(now)))
 
 
+def _pack_later(redis: Redis, now: datetime) -> None:
+    """A store that was begun by this version has no processes of an earlier one."""
+    if not redis.hexists(keys.STORE, "known"):
+        redis.hsetnx(keys.STORE, "packs_ms", str(codec.ms(now + _UPDATED)))
+
+
 STEPS = (
     Step(1, "lists of allowed senders, and who left, as scripts read them", _fill_in_lists),
     Step(2, "a mark that this store is ours, and its epoch", _adopt),
+    Step(3, "when delivered messages may be packed: a day after the update", _pack_later),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,8 @@ from integration_app.store.accounts import name_of
 from integration_app.store.gates import scopes
 from integration_app.store.ingest import DEDUPE_TTL, event_digest
 from integration_app.store.installations import Installations, phone_keys
+from integration_app.store.packed import arrived_at
+from integration_app.store.packing import Packing
 from integration_app.store.scripts import load
 from integration_app.store.vault import current
 
@@ -69,7 +71,8 @@ def manifest_of(redis: Redis, uid: str, ids: list[str]) -> Manifest:
     """Where the user stands in what all share. `ids`: of their messages."""
     name = name_of(uid)
     found = Manifest(is_importing=bool(redis.sismember(keys.IMPORTS, name)))
-    found.messages = _scores(redis, keys.MESSAGES, ids)
+    packed = {one: float(codec.ms(arrived_at(one))) for one in ids}  # those that are whole have their place
+    found.messages = packed | _scores(redis, keys.MESSAGES, ids)
     found.quarantine = _scores(redis, keys.QUARANTINE, [f"{one} {name}" for one in ids])
     opened = set(map(str, redis.zrange(keys.open_deliveries(uid), 0, -1)))
     parked: list[tuple[str, float]] = redis.zrange(keys.PARKED, 0, -1, withscores=True)  # type: ignore[assignment]
@@ -105,6 +108,7 @@ class Copier:
     ) -> None:
         self._source = source
         self._target = target
+        self._here, self._there = Packing(source), Packing(target)
         self._retention = retention
         self._clock = clock
         self._sign_of_life = sign_of_life
@@ -135,12 +139,13 @@ class Copier:
     def _copy_message(self, uid: str, one: str, epoch: Any, new_epoch: Any) -> None:
         """With the marks of this user alone."""
         name, key, story = name_of(uid), keys.message(one), keys.story(one)
-        raw = {str(field_): str(value) for field_, value in self._source.hgetall(key).items()}
-        state = raw.get(f"state:{name}")
-        if state is None:
+        kept = self._here.kept(one)
+        state = kept.fields.get(f"state:{name}") if kept else None
+        if kept is None or state is None:
             return
-        lives, rows = int(self._source.pttl(key)), self._source.lrange(story, 0, -1)
-        events = list(_mine(map(str, rows), raw, name))
+        raw, lives = kept.sealed().fields, kept.lives
+        events = list(_mine(kept.story, raw, name))
+        self._there.unpack(one)
         there = set(map(str, self._target.hkeys(key)))  # others of its users may be there already
         is_open, is_new = state in _OPEN, not there
         mine = {field_: value for field_, value in raw.items() if field_ not in there and not _is_mark(field_)}
@@ -156,8 +161,8 @@ class Copier:
             pipe.hincrby(key, "pending", 1)
             pipe.persist(key)
             pipe.persist(story)
-        if kept := events if is_new else [event for event in events if event.get("uid") == name]:
-            pipe.rpush(story, *map(stories.pack, kept))
+        if told := events if is_new else [event for event in events if event.get("uid") == name]:
+            pipe.rpush(story, *map(stories.pack, told))
         if not is_open and is_new:
             for each in (key, story):
                 pipe.pexpire(each, lives if lives > 0 else self._retention)
@@ -176,9 +181,10 @@ def discard(
     redis: Redis, uid: str, ids: Iterable[str], deliveries: Iterable[str], retention: timedelta, now: datetime
 ) -> None:
     """Take away what is the user's in a shard where they are not, or not yet."""
-    take_out, name = load(redis, "part"), name_of(uid)
+    take_out, name, packing = load(redis, "part"), name_of(uid), Packing(redis)
     marks = [f"{mark}:{name}" for mark in keys.MARKS]
     for one in ids:
+        packing.unpack(one)
         take_out(
             message=keys.message(one),
             story=keys.story(one),
@@ -196,7 +202,7 @@ def _is_mark(field_: str) -> bool:
     return field_.partition(":")[0] in (*keys.MARKS, "suspect", "pending")
 
 
-def _mine(rows: Iterable[str], raw: dict[str, str], name: str) -> Iterable[dict[str, Any]]:
+def _mine(rows: Iterable[str], raw: Mapping[str, str], name: str) -> Iterable[dict[str, Any]]:
     """The events that concern this user, without the others."""
     names = [each.removeprefix("state:") for each in raw if each.startswith("state:")]
     for row in rows:
