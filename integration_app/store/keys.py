@@ -18,7 +18,8 @@ oi:seen:<dedupe key>       the same, as versions before 0.4 write and read it; e
 oi:message:<id>            hash: envelope, content (until prepared), prepared, state:<uid> …
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival, but for those that are packed
-oi:packed:<id>             a delivered message, hash and story in one · oi:packed-ids: list · oi:packed-to: how far
+oi:packed:<id>             a delivered message, hash and story in one · oi:packed-ids: list · oi:packed-to: how far ·
+oi:unpacked:<id>           it is not to be packed now; expires
 oi:of:<uid>                sorted set: ids of the latest messages of a uid, by seq
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
@@ -176,6 +177,10 @@ def story(message_id: str) -> str:
 
 def packed(message_id: str) -> str:
     return f"{PACKED}{message_id}"
+
+
+def unpacked(message_id: str) -> str:
+    return f"{PREFIX}unpacked:{message_id}"
 
 
 def outbox(uid: str) -> str:

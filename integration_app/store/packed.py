@@ -149,7 +149,7 @@ def _open(name: str, value: str) -> str:
 
 def _seal(name: str, value: str) -> str:
     kind = _SEALED.get(name.partition(":")[0])
-    return current().seal(kind, value) if kind else value
+    return value if kind is None or current().is_current(value) else current().seal(kind, current().open(kind, value))
 
 
 def listed(message_id: str) -> str | bytes:

@@ -23,6 +23,7 @@ _SIZE_MAX = 16_384
 """Bytes of a message: what is larger gains little."""
 _BATCH, _BATCHES, _PAGE, _SWEEP_BATCH = 50, 10, 100, 1000
 _REST_MS, _BREAK_MS = 60_000, 1_000
+_CHANGED_SECONDS = 60
 
 
 class Packing:
@@ -58,8 +59,13 @@ class Packing:
         ]
 
     def unpack(self, message_id: str) -> bool:
-        """Make it what it was, so that it may be changed. False when it is not packed."""
-        raw = self._redis.get(keys.packed(message_id))
+        """Make it what it was, so that it may be changed; for a minute it is not packed again. False when it was not
+        packed.
+        """
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(keys.unpacked(message_id), 1, ex=_CHANGED_SECONDS)
+        pipe.get(keys.packed(message_id))
+        _, raw = pipe.execute()
         if not raw:
             return False
         kept = unpacked(message_id, str(raw)).sealed()
@@ -101,6 +107,7 @@ class Packing:
                 yield str(key).removeprefix(prefix)
 
     def count(self) -> int:
+        """About how many: those that were unpacked, or have expired, are counted until the next sweep."""
         return int(self._redis.zcard(keys.MESSAGES)) + int(self._redis.llen(keys.PACKED_IDS))
 
     def sweep(self, *, limit: int) -> int:
@@ -179,6 +186,7 @@ class Packing:
                 message=keys.message(message_id),
                 story=keys.story(message_id),
                 packed=keys.packed(message_id),
+                unpacked=keys.unpacked(message_id),
                 id=message_id,
                 listed=listed(message_id),
                 digest=hashlib.sha1(said, usedforsecurity=False).hexdigest(),

@@ -11,10 +11,9 @@ from typing import Any
 
 from redis import Redis
 
-from integration_app.store import accounts, audit, endpoints, imports, keys, notices
+from integration_app.store import accounts, audit, endpoints, imports, keys, notices, packed
 from integration_app.store.accounts import name_of
 from integration_app.store.installations import Installations, as_installation
-from integration_app.store.packing import Packing
 from integration_app.store.scripts import load
 from integration_app.store.shared_phones import SharedPhones
 from integration_app.store.vault import Vault, current
@@ -31,7 +30,6 @@ class Rotation:
         self._reseal = load(redis, "reseal")
         self._installations = Installations(redis)
         self._shared_phones = SharedPhones(redis)
-        self._packing = Packing(redis)
         self._spoilt = 0
 
     def run(self) -> Counter[str]:
@@ -39,7 +37,8 @@ class Rotation:
         done: Counter[str] = Counter()
         self._spoilt = 0
         for key in self._keys(keys.PACKED):
-            done["messages"] += self._packed(key)
+            raw = self._redis.get(key)
+            done["messages"] += self._one(current(), key, "", packed.KIND, str(raw)) if raw else 0
         for key in self._keys(keys.MESSAGE):
             done["messages"] += self._hash(key, _MESSAGE)
             done["messages"] += self._made(key)
@@ -83,17 +82,6 @@ class Rotation:
         for (field, kind), raw in zip(kinds.items(), values, strict=True):
             done += self._one(vault, key, field, kind, str(raw)) if raw else 0
         return done
-
-    def _packed(self, key: str) -> int:
-        """Unpacked under the newest key; a worker packs it again."""
-        raw = self._redis.get(key)
-        if not raw or current().is_current(str(raw)):
-            return 0
-        try:
-            return int(self._packing.unpack(key.removeprefix(keys.PACKED)))
-        except ValueError:
-            self._spoilt += 1
-            return 0
 
     def _made(self, key: str) -> int:
         found = {str(name): str(value) for name, value in self._redis.hgetall(key).items()}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from integration_app.bootstrap import Services
 from integration_app.model import InboundMessage, Reason, Retry
-from integration_app.store import keys
+from integration_app.store import keys, packed
 from integration_app.store.accounts import uid_of
 from tests.conftest import Clock
 from tests.unit.factories import message
@@ -63,6 +63,17 @@ def run_to_rest(services: Services, clock: Clock, *, within: timedelta = timedel
             return
         clock.now = max(clock.now, at + timedelta(milliseconds=1))
         run_due(services, clock)
+
+
+def pack(services: Services, clock: Clock) -> int:
+    """As workers do once a second, until there is nothing more."""
+    done = 0
+    for part in services.parts or [services]:
+        redis = part.inbox._redis
+        for _ in range(20):
+            redis.delete(keys.turn(packed.KIND), *redis.scan_iter(keys.unpacked("*")))  # time that has passed
+            done += part.inbox.pack(now=clock())
+    return done
 
 
 def refusal(until: datetime, detail: str) -> Retry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
 from tests.clusters import Cluster, Primaries, Server
 from tests.conftest import Cli, Clock
-from tests.integration.helpers import PHONE, let_settle, link, text
+from tests.integration.helpers import PHONE, let_settle, link, pack, text
 from tests.sandbox_control import SandboxControl
 from tests.sentinels import within
 from tests.unit.factories import message
@@ -738,3 +739,66 @@ def work_now(services: Services) -> bool:
         for name in part.due.turn(now=services.clock(), repeat_ms=1000, limit=100)[1]:
             run_due(services, f"{number}{OF_PART}{name}")
     return services.due.oldest() is None
+
+
+def test_users_move_with_what_is_packed(several: Wide, clock: Clock, sandbox: SandboxControl) -> None:
+    services = several(2, DATA_KEYS=secrets.token_hex(32))
+    link(services, *UIDS)
+    once = message("told once", sender=PHONE, event_id="SM77", dedupe_keys=("once",))
+    services.intake.accept(once)
+    first = text(services, "for all of them")
+    clock.pass_time(seconds=1)
+    work(services, clock)
+    clock.pass_time(hours=1)
+    before = {uid: [(story.id, story.events) for story in services.inbox.of(uid)] for uid in UIDS}
+    assert pack(services, clock) == 4, "two texts, each in both"
+    assert services.moving is not None
+    for uid, number in homes(services).items():
+        services.moving.move(uid, 1 - number)
+        clock.pass_time(seconds=1)
+    for uid in UIDS:
+        rows = [(story.id, story.events) for story in services.inbox.of(uid)]
+        assert [row[0] for row in rows] == [row[0] for row in before[uid]]
+        assert services.inbox.states([first], uid) == ["done"]
+    assert {story.id for story in services.inbox.latest()} == {row[0] for row in before[UIDS[0]]}
+    pack(services, clock)
+    services.intake.accept(once)
+    work(services, clock)
+    for uid in UIDS:
+        assert "\n".join(sandbox.texts(uid)).count("told once") == 1
+
+
+def test_a_repeat_of_a_packed_text_is_known_to_those_who_came_and_had_it(
+    several: Wide, clock: Clock, sandbox: SandboxControl
+) -> None:
+    services = several(2, DATA_KEYS=secrets.token_hex(32))
+    link(services, *UIDS)
+    uid, here = next(iter(homes(services).items()))
+    assert services.moving is not None
+    services.moving.move(uid, 1 - here)
+    once = message("told once", sender=PHONE, event_id="SM78", dedupe_keys=("late",))
+    services.intake.accept(once)
+    clock.pass_time(seconds=5)
+    work(services, clock)
+    clock.pass_time(hours=1)
+    assert pack(services, clock) == 2
+    services.intake.accept(once)
+    work(services, clock)
+    for each in UIDS:
+        assert "\n".join(sandbox.texts(each)).count("told once") == 1
+
+
+def test_a_copy_is_sealed(several: Wide, clock: Clock) -> None:
+    services = several(2, DATA_KEYS=secrets.token_hex(32))
+    link(services, *UIDS)
+    one = text(services, "secret-words")
+    work(services, clock)
+    clock.pass_time(hours=1)
+    pack(services, clock)
+    uid, here = next(iter(homes(services).items()))
+    assert services.moving is not None
+    services.moving.move(uid, 1 - here)
+    for part in services.parts:
+        redis = part.inbox._redis
+        for raw in (redis.hgetall(keys.message(one)), redis.get(keys.packed(one))):
+            assert "secret-words" not in str(raw)

@@ -1,0 +1,247 @@
+"""Delivered messages, packed an hour later: everything that was there is still there, and half of the memory is free."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from integration_app.bootstrap import Services
+from integration_app.model import Made, Preferences, SeenInOmi, TextShown
+from integration_app.store import accounts, keys, packed, packing
+from tests.conftest import Cli, Clock
+from tests.integration.helpers import pack, run_to_rest, state, text
+from tests.integration.test_at_rest import NEW, OLD, OTHER, PHONE, U, V, busy, everything, everything_shown, people
+from tests.sandbox_control import SandboxControl
+from workers.maintenance import Maintenance
+
+
+@pytest.fixture
+def sealed(build: Callable[..., Services], sandbox: SandboxControl) -> Services:
+    sandbox.enable(U, V)
+    return people(build(DATA_KEYS=NEW))
+
+
+def shown(services: Services, ids: list[str]) -> object:
+    """All that anybody can see of these messages."""
+    one = services.inbox
+    return (
+        everything_shown(services), [one.story(each) for each in ids], [one.text(each) for each in ids],
+        [[one.made(each, uid), one.states([each], uid)] for uid in (U, V) for each in ids],
+        [list(services.erasure.export(uid)) if hasattr(services, "erasure") else None for uid in (U, V)],
+        [story.id for story in one.latest(100, oldest_first=True)],
+    )  # fmt: skip
+
+
+def test_after_a_busy_day_everything_is_shown_as_before(
+    sealed: Services, sandbox: SandboxControl, redis: Redis, clock: Clock
+) -> None:
+    went_in = busy(sealed, sandbox, clock)
+    ids = [story.id for story in sealed.inbox.latest(100)]
+    ended = [one for one in ids if set(sealed.inbox.story(one).states.values()) in ({"done"}, {"dropped"})]  # type: ignore[union-attr]
+    before = shown(sealed, ids)
+    assert pack(sealed, clock) == 0, "not before an hour is over"
+    clock.pass_time(hours=1)
+    lives = {one: redis.pttl(keys.message(one)) for one in ended}
+    assert pack(sealed, clock) == len(ended) >= 3
+    for one in ids:
+        assert bool(redis.exists(keys.packed(one))) is (one in ended)
+        assert bool(redis.exists(keys.message(one), keys.story(one))) is (one not in ended)
+    for one, left in lives.items():
+        assert left - 10_000 < redis.pttl(keys.packed(one)) <= left, "it expires when it would have"
+    assert shown(sealed, ids) == before
+    dump = everything(sealed)
+    assert [words for words in went_in if words.encode() in dump] == []
+    for one in ended:
+        assert sealed.inbox._packing.unpack(one)
+    assert shown(sealed, ids) == before
+    assert pack(sealed, clock) == len(ended), "and again"
+    assert shown(sealed, ids) == before
+
+
+def test_what_comes_later_is_written_into_it(sealed: Services, clock: Clock, sandbox: SandboxControl) -> None:
+    one, other = text(sealed, "first words", sender=PHONE), text(sealed, "second words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=2)
+    assert pack(sealed, clock) == 2
+    made = Made("title", "overview", ("to do",))
+    sealed.inbox.seen(one, SeenInOmi(at=clock(), uid=U, by="c1"), made)
+    sealed.inbox.note(other, TextShown(at=clock(), by="operator"))
+    assert sealed.inbox.made(one, U) == made
+    for each, kind in ((one, SeenInOmi), (other, TextShown)):
+        story = sealed.inbox.story(each)
+        assert story is not None
+        assert isinstance(story.events[-1], kind)
+    assert pack(sealed, clock) == 0, "an hour later"
+    clock.pass_time(hours=1)
+    assert pack(sealed, clock) == 2
+    assert sealed.inbox.made(one, U) == made
+    assert [story.id for story in sealed.inbox.of(U)] == [other, one]
+
+
+def test_it_is_erased_like_any_other(sealed: Services, clock: Clock, redis: Redis) -> None:
+    sealed.installations.link_phone(V, PHONE)
+    shared, own = text(sealed, "shared words", sender=PHONE), text(sealed, "own words", sender=OTHER)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    assert pack(sealed, clock) == 2
+    sealed.erasure.erase(V)
+    assert sealed.inbox.story(own) is None
+    story = sealed.inbox.story(shared)
+    assert story is not None
+    assert set(story.states) == {U}
+    assert not [key for key in redis.scan_iter("*") if accounts.name_of(V) in str(key)]
+    assert sealed.inbox.all_of(V) == []
+
+
+def test_what_a_user_has_beyond_what_is_listed_is_found(
+    sealed: Services, clock: Clock, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [text(sealed, f"text {number}", sender=PHONE) for number in range(3)]
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    pack(sealed, clock)
+    later = text(sealed, "later", sender=PHONE)
+    text(sealed, "another's", sender=OTHER)
+    redis.zremrangebyrank(keys.of(U), 0, 1)
+    monkeypatch.setattr("integration_app.store.inbox.LISTED_MAX", 2)
+    assert set(sealed.inbox.all_of(U)) == {*ids, later}
+
+
+def test_the_key_is_changed_while_messages_are_packed(
+    build: Callable[..., Services], sandbox: SandboxControl, redis: Redis, clock: Clock, cli: Cli
+) -> None:
+    sandbox.enable(U, V)
+    before = people(build(DATA_KEYS=OLD))
+    ids = [text(before, f"text {number}", sender=PHONE) for number in range(3)]
+    run_to_rest(before, clock)
+    clock.pass_time(hours=1)
+    assert pack(before, clock) == 3
+    seen = shown(before, ids)
+    between = build(DATA_KEYS=f"{NEW},{OLD}")
+    between.rotation.run()
+    after = build(DATA_KEYS=NEW)
+    assert shown(after, ids) == seen
+    assert pack(after, clock) == 0, "they are packed as before"
+    opened = build(DATA_KEYS=f"plain,{NEW}")
+    opened.rotation.run()
+    assert pack(opened, clock) == 0, "there is nothing to gain"
+    assert shown(build(DATA_KEYS=f"plain,{NEW}"), ids) == seen
+
+
+def test_what_changes_while_it_is_read_is_not_packed(
+    sealed: Services, clock: Clock, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = text(sealed, "words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    real = packed.packed
+
+    def slowly(message_id: str, kept: packed.Kept, now: Any) -> str | None:
+        sealed.inbox.note(message_id, TextShown(at=now - timedelta(hours=2), by="operator"))
+        return real(message_id, kept, now)
+
+    def just_before(message_id: str, kept: packed.Kept, now: Any) -> str | None:
+        value = real(message_id, kept, now)
+        sealed.inbox._packing.unpack(message_id)  # another process is about to write into it
+        return value
+
+    monkeypatch.setattr(packing, "packed", just_before)
+    assert pack(sealed, clock) == 0
+    monkeypatch.setattr(packing, "packed", slowly)
+    assert pack(sealed, clock) == 0
+    monkeypatch.setattr(packing, "packed", real)
+    assert pack(sealed, clock) == 1
+    story = sealed.inbox.story(one)
+    assert story is not None
+    assert isinstance(story.events[-1], TextShown)
+
+
+def test_what_would_not_come_back_as_it_was_stays_as_it_is(sealed: Services, clock: Clock, redis: Redis) -> None:
+    ids = [text(sealed, f"text {number}", sender=PHONE) for number in range(7)]
+    large = text(sealed, "w " * 10_000, sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    name = accounts.name_of(U)
+    redis.hset(keys.message(ids[0]), "envelope", "{broken")
+    redis.hset(keys.message(ids[1]), "spoilt:envelope", "x")
+    redis.lpush(keys.story(ids[2]), '{"event":"received","uid":null,"at":"2026-01-01T00:00:00+00:00"}')
+    redis.lpush(keys.story(ids[3]), '{"e":1,"u":"0123456789","t":1}')
+    redis.hset(keys.message(ids[4]), "envelope", '{"provider": "twilio"}')
+    redis.hset(keys.message(ids[5]), f"state:{name}", "parked")
+    redis.rename(keys.story(ids[6]), "aside")
+    redis.set(keys.story(ids[6]), "of another type")
+    assert pack(sealed, clock) == 0
+    assert all(redis.exists(keys.message(one)) for one in (*ids, large))
+
+
+def test_ids_of_expired_ones_are_forgotten(sealed: Services, clock: Clock, redis: Redis) -> None:
+    ids = []
+    for number in range(5):
+        ids.append(text(sealed, f"text {number}", sender=PHONE))
+        clock.pass_time(seconds=1)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    assert pack(sealed, clock) == 5
+    redis.delete(*(keys.packed(one) for one in (ids[0], ids[3])))
+    assert [story.id for story in sealed.inbox.latest()] == [ids[4], ids[2], ids[1]]
+    assert sealed.inbox.sweep(before=clock()) == 2
+    assert sealed.inbox.sweep(before=clock()) == 0
+    assert sealed.inbox.count() == 3
+    assert [story.id for story in sealed.inbox.latest(oldest_first=True)] == [ids[1], ids[2], ids[4]]
+
+
+def test_packed_and_waiting_ones_are_listed_in_one_order(sealed: Services, clock: Clock) -> None:
+    sealed.installations.prefer(V, Preferences(paused=True, paused_at=clock()))
+    ids = []
+    for number in range(210):
+        ids.append(text(sealed, f"text {number}", sender=OTHER if number % 3 == 0 else PHONE))
+        clock.pass_time(seconds=1)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    assert pack(sealed, clock) == 140
+    assert [story.id for story in sealed.inbox.latest(1000)] == ids[::-1]
+    assert [story.id for story in sealed.inbox.latest(150, oldest_first=True)] == ids[:150]
+    assert sealed.inbox.count() == 210
+
+
+def test_an_update_packs_nothing_for_a_day(sealed: Services, clock: Clock, redis: Redis) -> None:
+    """Processes of the version before would not see such a message."""
+    redis.hdel(keys.STORE, "known", "schema")
+    sealed.migrations.run(now=clock())
+    one = text(sealed, "words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=20)
+    assert pack(sealed, clock) == 0
+    clock.pass_time(hours=4)
+    assert pack(sealed, clock) == 1
+    assert state(sealed, one, U) == "done"
+
+
+def test_a_packed_message_that_cannot_be_read_is_as_spoilt_as_any(
+    sealed: Services, clock: Clock, redis: Redis, build: Callable[..., Services]
+) -> None:
+    one = text(sealed, "words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    pack(sealed, clock)
+    raw = str(redis.get(keys.packed(one)))
+    redis.set(keys.packed(one), raw[:-1] + ("a" if raw[-1] != "a" else "b"), keepttl=True)
+    with pytest.raises(ValueError, match="spoilt"):
+        sealed.inbox.story(one)
+    assert sealed.rotation.run()["spoilt, left as they are"] == 0, "it is under the newest key"
+    redis.set(keys.packed(one), raw, keepttl=True)
+    assert state(sealed, one, U) == "done"
+
+
+def test_workers_do_it(sealed: Services, clock: Clock, redis: Redis) -> None:
+    one = text(sealed, "words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    Maintenance(sealed, "w", threading.Event()).tick()
+    assert redis.exists(keys.packed(one))
+    assert redis.pttl(keys.turn(packed.KIND)) > 10_000, "all were looked at: not again for a minute"
