@@ -18,7 +18,7 @@ else:
     from backports import zstd
 
 _FOLDER = Path(__file__).parent
-_OWN = {"packed": ("packed.zstd", 19)}
+_OWN = {"packed": ("packed.zstd", 11)}
 """Kind of value → its dictionary, and how hard to try: that one is written once, by a worker that has nothing to do."""
 _COMMON = ("dictionary.zstd", 3)
 _MAGIC = (0xFD2FB528).to_bytes(4, "little")

@@ -128,6 +128,7 @@ ENDPOINT = f"{PREFIX}endpoint:"
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
 PACKED, PACKED_IDS, PACKED_TO = f"{PREFIX}packed:", f"{PREFIX}packed-ids", f"{PREFIX}packed-to"
+UNPACKED = f"{PREFIX}unpacked:"
 OUTBOX = f"{PREFIX}outbox:"
 OF = f"{PREFIX}of:"
 INSTALLATION = f"{PREFIX}installation:"
@@ -150,7 +151,7 @@ TABLE = {
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
-    "packed": PACKED, "packed_ids": PACKED_IDS,
+    "packed": PACKED, "packed_ids": PACKED_IDS, "unpacked": UNPACKED,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "seen": SEEN, "seen_in": SEEN_IN, "seen_plan": SEEN_PLAN, "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
@@ -180,7 +181,7 @@ def packed(message_id: str) -> str:
 
 
 def unpacked(message_id: str) -> str:
-    return f"{PREFIX}unpacked:{message_id}"
+    return f"{UNPACKED}{message_id}"
 
 
 def outbox(uid: str) -> str:

@@ -157,12 +157,13 @@ class Packing:
             pipe.hgetall(keys.message(message_id))
             pipe.lrange(keys.story(message_id), 0, -1)
         answers = pipe.execute(raise_on_error=False)
-        done = 0
+        found: list[str | bytes] = []
         for message_id, fields, story in zip(ended, answers[::2], answers[1::2], strict=True):
             if not isinstance(fields, dict) or not isinstance(story, list):
                 continue  # a key of another type: `repair.py` sees to it
-            value = packed(message_id, Kept(fields, story), now)
-            done += self._put(message_id, fields, story, value) if value else 0
+            if value := packed(message_id, Kept(fields, story), now):
+                found += [message_id, listed(message_id), _digest(fields, story), value]
+        done = int(self._pack(rows=found)) if found else 0
         is_end = len(rows) < _BATCH
         # what shares the last score and was not looked at is looked at in the next round
         self._redis.set(keys.PACKED_TO, "-inf" if is_end else f"({rows[-1][1]:.0f}", ex=24 * 3600)
@@ -178,21 +179,10 @@ class Packing:
         rows = zip(ids, answers[::2], answers[1::2], strict=True)
         return [one for one, lives, size in rows if lives > 0 and str(size).isdigit() and int(size) <= _SIZE_MAX]
 
-    def _put(self, message_id: str, fields: Mapping[str, str], story: Sequence[str], value: str) -> int:
-        read = [*(part for pair in fields.items() for part in pair), *story]
-        said = "\0".join(read).encode("utf-8", "surrogateescape")
-        return int(
-            self._pack(
-                message=keys.message(message_id),
-                story=keys.story(message_id),
-                packed=keys.packed(message_id),
-                unpacked=keys.unpacked(message_id),
-                id=message_id,
-                listed=listed(message_id),
-                digest=hashlib.sha1(said, usedforsecurity=False).hexdigest(),
-                value=value,
-            )
-        )
+
+def _digest(fields: Mapping[str, str], story: Sequence[str]) -> str:
+    read = "\0".join([*(part for pair in fields.items() for part in pair), *story])
+    return hashlib.sha1(read.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
 def _pages(page: Callable[[int], Sequence[str]]) -> Iterator[str]:

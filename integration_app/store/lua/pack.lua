@@ -1,16 +1,26 @@
---- Put one value in the place of a message's hash and story, where neither has changed since they were read.
+--- Put one value in the place of a message's hash and story, for each message of which neither has
+--- changed since they were read.
 -- @flags allow-oom
--- @keys message story packed unpacked
--- @args id listed digest value
--- @returns 1; 0 where it has changed, is about to, or does not expire
--- @repeat it is packed then
-local lives = redis.call('PTTL', message)
-if lives <= 0 or redis.call('EXISTS', unpacked) == 1 then return 0 end
-local read = redis.call('HGETALL', message)
-for _, row in ipairs(redis.call('LRANGE', story, 0, -1)) do read[#read + 1] = row end
-if redis.sha1hex(table.concat(read, '\0')) ~= digest then return 0 end
-redis.call('SET', packed, value, 'PX', lives)
-redis.call('DEL', message, story)
-redis.call('ZREM', K.messages, id)
-redis.call('RPUSH', K.packed_ids, listed)
-return 1
+-- @args rows...
+-- @returns how many; not one that has changed, is about to, or does not expire
+-- @repeat they are packed then
+--
+-- `rows`: for each its id, the id as it is listed, a digest of what was read, the value.
+local done = 0
+for i = 1, #rows, 4 do
+  local id, listed, digest, value = unpack(rows, i, i + 3)
+  local message, story = K.message .. id, K.story .. id
+  local lives = redis.call('PTTL', message)
+  if lives > 0 and redis.call('EXISTS', K.unpacked .. id) == 0 then
+    local read = redis.call('HGETALL', message)
+    for _, row in ipairs(redis.call('LRANGE', story, 0, -1)) do read[#read + 1] = row end
+    if redis.sha1hex(table.concat(read, '\0')) == digest then
+      redis.call('SET', K.packed .. id, value, 'PX', lives)
+      redis.call('DEL', message, story)
+      redis.call('ZREM', K.messages, id)
+      redis.call('RPUSH', K.packed_ids, listed)
+      done = done + 1
+    end
+  end
+end
+return done
