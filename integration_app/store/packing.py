@@ -23,7 +23,6 @@ _SIZE_MAX = 16_384
 """Bytes of a message: what is larger gains little."""
 _BATCH, _BATCHES, _PAGE, _SWEEP_BATCH = 50, 10, 100, 1000
 _REST_MS, _BREAK_MS = 60_000, 1_000
-_CHANGED_SECONDS = 60
 
 
 class Packing:
@@ -31,6 +30,7 @@ class Packing:
         self._redis = redis
         self._pack = load(redis, "pack")
         self._unpack = load(redis, "unpack")
+        self._changing = load(redis, "changing")
 
     def kept(self, message_id: str) -> Kept | None:
         """Packed or not, at one moment; None when there is no such message (any more)."""
@@ -62,10 +62,7 @@ class Packing:
         """Make it what it was, so that it may be changed; for a minute it is not packed again. False when it was not
         packed.
         """
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(keys.unpacked(message_id), 1, ex=_CHANGED_SECONDS)
-        pipe.get(keys.packed(message_id))
-        _, raw = pipe.execute()
+        raw = self._changing(packed=keys.packed(message_id), unpacked=keys.unpacked(message_id))
         if not raw:
             return False
         kept = unpacked(message_id, str(raw)).sealed()
