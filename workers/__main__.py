@@ -14,6 +14,7 @@ if (os.environ.get("WORKER_CLASS") or "gevent") == "gevent" and __name__ == "__m
 
     monkey.patch_all()
 
+import gc
 import secrets
 import signal
 import socket
@@ -90,6 +91,8 @@ def run(services: Services, slots: int, grace: float) -> None:
     maintenance = [threading.Thread(target=Maintenance(part, name, stop).run) for part in services.parts]
     for thread in maintenance:
         thread.start()
+    gc.collect()
+    gc.freeze()  # what has been imported stays: going through it stops all slots for 60 ms
     log.info("worker ready", slots=slots, name=name)
     while not stop.is_set():
         try:
