@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from redis import Redis
@@ -38,7 +37,7 @@ def test_it_is_forgotten_in_time(services: Services, clock: Clock, redis: Redis)
     _receipt(services, "one")
     lives = [redis.ttl(key) for key in redis.scan_iter(f"{keys.SEEN_IN}*")]
     assert lives
-    assert all(0 < seconds <= timedelta(days=30).total_seconds() for seconds in lives)
+    assert all(30 * 86_400 <= seconds <= 40 * 86_400 for seconds in lives), "with all that comes in the same ten days"
     clock.pass_time(days=45)
     assert _receipt(services, "one") is Receipt.STORED
 
@@ -55,6 +54,7 @@ def test_two_processes_whose_clocks_differ_know_the_same_events(services: Servic
 
 def test_what_an_earlier_version_wrote_is_known(services: Services, redis: Redis) -> None:
     link(services, "u")
+    redis.hdel(keys.STORE, "known")  # it was begun by that version
     redis.set(f"{keys.SEEN}{hashlib.sha256(b'one').hexdigest()}", "m1", ex=1000)
     assert _receipt(services, "one") is Receipt.DUPLICATE
 

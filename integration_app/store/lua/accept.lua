@@ -22,7 +22,7 @@ redis.pcall('HSET', K.last, counted, now_ms)  -- a figure for people
 -- the message that this event is known by
 local known
 for i = 1, dedupe_count do
-  known = known or seen(more[i], now_ms)
+  known = known or seen(more[i], now_ms, is_new)
   if known then  -- a write for replicas to acknowledge
     note_seen(more[i], known, now_ms, tonumber(redis.call('GET', K.seq) or 0), dedupe_ttl)
     break
@@ -43,7 +43,7 @@ local function wanting(uids)
   for _, uid in ipairs(uids) do
     local came, has = tonumber(redis.call('HGET', K.installation .. uid, 'came_ms') or 0), false
     if came > 0 then
-      for i = 1, dedupe_count do has = has or seen(own(more[i], uid), now_ms) end
+      for i = 1, dedupe_count do has = has or seen(own(more[i], uid), now_ms, true) end
       brought = brought or has
     end
     local late = came > 0 and came - unread_ttl * 1000 < first and first < came + 60000  -- clocks of two hosts
@@ -142,7 +142,6 @@ end
 
 -- an outbox that cannot be read is put aside; what waits goes into a new one
 local function rebuild_outbox(uid)
-  if redis.call('EXISTS', K.outbox .. uid) == 0 then return end
   sure('ZCARD', K.outbox .. uid)
   local rows = redis.call('ZRANGE', K.of .. uid, 0, -1, 'WITHSCORES')
   for i = 1, #rows, 2 do
@@ -177,15 +176,15 @@ for _, taker in ipairs(takers) do
     sure('ZADD', K.quarantine, now_ms, id .. ' ' .. uid)
     feed('message.held', uid, id, now_ms)
   else
-    if redis.call('TYPE', K.outbox .. uid).ok ~= 'zset' then rebuild_outbox(uid) end
+    local kind_of = redis.call('TYPE', K.outbox .. uid).ok
+    if kind_of ~= 'zset' and kind_of ~= 'none' then rebuild_outbox(uid) end
     sure('ZADD', K.outbox .. uid, seq, id)
     local at = is_first and first_due or due
     if hint_due ~= '' then  -- it is time already: ask a worker; if that job is lost, the due set knows
       table.insert(hinted, uid)
       at = hint_due
     end
-    local score = sure('ZSCORE', K.due, uid)
-    if not score or tonumber(score) > tonumber(at) then redis.call('ZADD', K.due, at, uid) end
+    sure('ZADD', K.due, 'LT', at, uid)
     feed('message.accepted', uid, id, now_ms)
   end
 end

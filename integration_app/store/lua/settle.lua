@@ -12,7 +12,9 @@
 -- `last_seq` '': the lease is kept; else the newest message that the caller has seen.
 if redis.call('GET', lease) ~= token then return 0 end
 if not redis.call('ZSCORE', open, id) then return 1 end
-redis.call('HSET', delivery, 'state', state, 'reason', reason, 'cause', cause, 'look_at', look_at)
+if state == 'unknown' or state == 'parked' then
+  redis.call('HSET', delivery, 'state', state, 'reason', reason, 'cause', cause, 'look_at', look_at)
+end
 if state == 'unknown' then
   if redis.call('HSETNX', delivery, 'unknown_at', now_iso) == 1 and settling_ms > 0 then
     redis.call('SET', settling, settled_iso, 'PX', settling_ms)

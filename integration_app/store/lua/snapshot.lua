@@ -3,6 +3,6 @@
 -- @returns {token, what `look` says}; nil while another worker holds the lease
 -- @repeat a lease with this salt is ours already
 -- @include claim look
-local token = claim(uid, now_ms, lease_ms, salt)
+local token, held = claim(uid, now_ms, lease_ms, salt)
 if not token then return false end
-return {token, look(uid, 0, limit, content_max, gate_keys)}
+return {token, look(uid, 0, limit, content_max, gate_keys, held and tostring(held), held and tonumber(lease_ms))}

@@ -1,4 +1,4 @@
---- Take the lease of an outbox: the token of the new lease, false while another worker holds it.
+--- Take the lease of an outbox: the token of the new lease, false while another worker holds it; and how often it is held.
 -- `held` counts leases that were not given back: what is held more than once cost a worker its life, or its lease.
 local function claim(uid, now, lease_ms, salt)
   local lease = K.lease .. uid
@@ -14,6 +14,5 @@ local function claim(uid, now, lease_ms, salt)
   local token = redis.call('INCR', K.fence) .. '-' .. salt
   redis.call('SET', lease, token, 'PX', lease_ms)
   redis.call('ZADD', K.due, string.format('%d', now + lease_ms), uid)
-  redis.call('HINCRBY', K.held, uid, 1)
-  return token
+  return token, redis.call('HINCRBY', K.held, uid, 1)
 end

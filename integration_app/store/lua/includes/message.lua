@@ -7,14 +7,15 @@ end
 -- Leave the outbox for good. `keep` seconds from the end of the last recipient; the longest wish wins.
 local function finish(id, uid, state, event, keep)
   local message = K.message .. id
-  local size, before, kept = unpack(redis.call('HMGET', message, 'size', 'state:' .. uid, 'keep'))
+  local size, before, kept, pending = unpack(redis.call('HMGET', message, 'size', 'state:' .. uid, 'keep', 'pending'))
+  pending = tonumber(pending or 0) - 1
   if size then redis.call('HINCRBY', K.load .. uid, before == 'quarantined' and 'held' or 'bytes', -size) end
   keep = math.max(tonumber(kept or 0), tonumber(keep))
-  redis.call('HSET', message, 'state:' .. uid, state, 'keep', keep)
+  redis.call('HSET', message, 'state:' .. uid, state, 'keep', keep, 'pending', pending)
   redis.call('HDEL', message, 'tried:' .. uid, 'last:' .. uid)  -- of a message that waits
   tell(id, event)
   redis.call('ZREM', K.outbox .. uid, id)
-  if redis.call('HINCRBY', message, 'pending', -1) <= 0 then
+  if pending <= 0 then
     redis.call('EXPIRE', message, keep)
     redis.call('EXPIRE', K.story .. id, keep)
   end
