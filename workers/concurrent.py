@@ -126,7 +126,7 @@ class ConcurrentWorker(RqWorker):
             ended,
             self._worked,
             free=min(free, self._slots - len(self._running)),
-            foreign=self._foreign_max - sum(not self._is_ours(job) for job in self._running.values()),
+            foreign=self._foreign_max - sum(not self._protocol.is_ours(job) for job in self._running.values()),
             now=self._now(),
         )
         self._ended, self._worked = [], 0.0
@@ -137,9 +137,6 @@ class ConcurrentWorker(RqWorker):
                 except Exception as error:  # noqa: BLE001 - RQ finds it abandoned, and its dependents with it
                     log.error("a job could not be acknowledged", error=type(error).__name__)
         return batch
-
-    def _is_ours(self, job: ClaimedJob) -> bool:
-        return job.fields.get(b"data") == self._services.jobs.call
 
     def _still_running(self) -> bool:
         with self._dispatching:
@@ -216,7 +213,7 @@ class ConcurrentWorker(RqWorker):
 
     def _run(self, claimed: ClaimedJob) -> bool:
         """Run one job. True when it ended well and is still to be acknowledged."""
-        meta = self._is_ours(claimed) and claimed.fields.get(b"meta")
+        meta = self._protocol.is_ours(claimed) and claimed.fields.get(b"meta")
         if not meta:
             self.perform(claimed)
             return False

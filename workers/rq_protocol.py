@@ -69,6 +69,7 @@ class RqProtocol:
         self._first = 0
         queue = services.jobs.rq
         self._queue = queue.key
+        self._call = services.jobs.call
         self._worker = worker_key
         self._registries = {"started": queue.started_job_registry.key, "worker_executions": executions_key}
         constants = {**services.jobs.constants, **due.CONSTANTS}
@@ -145,13 +146,20 @@ class RqProtocol:
                 ttl=EXECUTION_SECONDS,
                 worker_ttl=worker_ttl,
                 is_idle=int(not running),
-                running=_pairs(running),
+                running=self._marked(running),
             )
         )
 
     def give_back(self, running: Sequence[ClaimedJob]) -> int:
         """Put jobs that will not be finished here back to the head of the queue. Returns how many."""
-        return int(self._give_back(**self._registries, queue=self._queue, running=_pairs(running)))
+        return int(self._give_back(**self._registries, queue=self._queue, running=self._marked(running)))
+
+    def _marked(self, running: Sequence[ClaimedJob]) -> list[str]:
+        return [part for job in running for part in (job.job_id, job.execution_id, str(int(not self.is_ours(job))))]
+
+    def is_ours(self, job: ClaimedJob) -> bool:
+        """Whether it calls what our jobs call."""
+        return job.fields.get(b"data") == self._call
 
 
 def _pairs(jobs: Sequence[ClaimedJob]) -> list[str]:

@@ -14,6 +14,7 @@ for i = 1, #more do table.insert(i <= count and finished or due, more[i]) end
 local dependent, waited_for, over, keys = {}, {}, {}, {}
 for i = 1, #finished, 2 do waited_for[#waited_for + 1] = job(finished[i]) .. ':dependents' end
 local any_dependents = #waited_for > 0 and redis.call('EXISTS', unpack(waited_for)) > 0
+kept_here()
 for i = 1, #finished, 2 do
   local id, entry = finished[i], finished[i] .. ':' .. finished[i + 1]
   if any_dependents and redis.call('EXISTS', job(id) .. ':dependents') == 1 then
@@ -37,6 +38,7 @@ end
 
 local length = redis.call('LLEN', queue)
 local is_here = is_apart ~= '1'
+kept_everywhere()
 if is_here then due = promote(now_ms, again_ms, math.max(ahead - length, free)) end  -- jobs of others may fill the queue
 local batch, deferred, looked_at = {0, is_here and until_due(now_ms) or -1, 0, dependent, 0}, {}, 0
 
@@ -55,24 +57,30 @@ local function take(job_id, fields)
 end
 
 while length > 0 and #batch - 5 < free and looked_at < free + 2 * ahead do
-  local job_id = redis.call('LPOP', queue)
+  local job_id = redis.call('LINDEX', queue, 0)
   if not job_id then break end
   looked_at = looked_at + 1
-  local fields = redis.call('HGETALL', job(job_id))
-  local is_foreign = false
+  local fields, call = redis.call('HGETALL', job(job_id)), nil
   for f = 1, #fields, 2 do
-    if fields[f] == 'data' then is_foreign = fields[f + 1] ~= C.rq_call end
+    if fields[f] == 'data' then call = fields[f + 1] end
   end
+  local is_foreign = call and call ~= C.rq_call
+  if call and not is_foreign then kept_here() else kept_everywhere() end
+  redis.call('LREM', queue, 1, job_id)  -- by its name: a replica's list may begin with another
   if is_foreign and foreign < 1 then
     table.insert(deferred, job_id)
-  elseif #fields > 0 then  -- else it was deleted meanwhile
+  elseif not call then  -- it was deleted meanwhile, or what it calls was never written down
+    redis.call('DEL', job(job_id))
+  else
     if is_foreign then foreign = foreign - 1 end
     redis.call('HSET', job(job_id), 'status', 'started', 'worker_name', name, 'started_at', stamp,
       'last_heartbeat', stamp)
     take(job_id, fields)
   end
 end
+kept_everywhere()
 for _, job_id in ipairs(deferred) do redis.call('RPUSH', queue, job_id) end
+kept_here()
 -- what is due and finds a free slot goes there, as a job that never waited; the others go into the queue
 local first = 1
 while first <= #due and #batch - 5 < free do
@@ -85,6 +93,7 @@ while first <= #due and #batch - 5 < free do
   first = first + 1
 end
 enqueue(due, first, salt, stamp)
+kept_here()
 if #batch > 5 then
   redis.call('EXPIRE', worker_executions, ttl + 60)
   redis.call('HSET', worker, 'state', 'busy')  -- with many there is no current job

@@ -5,8 +5,11 @@
 -- @returns how many
 -- @repeat what was given back is not started any more
 -- @include rq
+--
+-- `running`: job id, execution id, and 1 for a job that is not ours.
 local given = 0
-for i = 1, #running, 2 do
+for i = 1, #running, 3 do
+  if running[i + 2] == '1' then kept_everywhere() else kept_here() end
   local entry = running[i] .. ':' .. running[i + 1]
   if redis.call('ZREM', started, entry) == 1 then
     redis.call('DEL', execution(entry), executions(running[i]))

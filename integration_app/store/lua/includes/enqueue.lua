@@ -4,9 +4,11 @@ local function job_fields(uid, stamp)
   return {C.rq_fields, 'created_at', stamp, 'enqueued_at', stamp, 'meta', meta(uid)}
 end
 
--- Put a job for each of `uids`, from the `first` on, into RQ's queue. Their ids: `salt`, a dash and a number.
+-- Put a job for each of `uids`, from the `first` on, into RQ's queue. Their ids: `salt`, a dash and a number. It is a hint:
+-- neither the append-only file nor a replica needs it, for the due set says the same.
 local function enqueue(uids, first, salt, stamp)
   if first > #uids then return end
+  redis.set_repl(redis.REPL_NONE)
   local ids = {}
   redis.call('SADD', C.rq_queues, C.rq_queue)
   local pattern = C.rq_job .. salt .. '-' .. first
@@ -21,4 +23,5 @@ local function enqueue(uids, first, salt, stamp)
     ids[#ids + 1] = id
   end
   for i = 1, #ids, 1000 do redis.call('RPUSH', C.rq_queue, unpack(ids, i, math.min(i + 999, #ids))) end
+  redis.set_repl(redis.REPL_ALL)
 end

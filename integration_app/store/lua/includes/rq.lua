@@ -1,4 +1,7 @@
---- RQ's own keys, as rq.executions and rq.job spell them.
+--- RQ's own keys, as rq.executions and rq.job spell them. What concerns a job of ours is a hint, and kept by this server alone;
+--- what concerns another's goes into the append-only file and to replicas.
+local function kept_here() redis.set_repl(redis.REPL_NONE) end
+local function kept_everywhere() redis.set_repl(redis.REPL_ALL) end
 local function execution(entry) return C.rq_execution .. entry end
 local function executions(job_id) return C.rq_executions .. job_id end
 local function job(job_id) return C.rq_job .. job_id end
