@@ -33,6 +33,7 @@ from integration_app.store import codec, connections, keys
 from integration_app.store.connections import connect
 from integration_app.store.ingest import Receipt
 from integration_app.web.app import create_app
+from tests.clusters import Server
 from tests.conftest import Clock
 from tests.integration.helpers import PHONE, link, text
 from tests.sandbox_control import SandboxControl
@@ -509,3 +510,53 @@ def test_an_event_is_known_to_processes_of_the_version_before(services: Services
     text(services, "a store of before")
     (known,) = redis.scan_iter(f"{keys.SEEN}*")
     assert 0 < redis.ttl(known) <= 3600
+
+
+# --- what the append-only file keeps ------------------------------------------------------------------------
+
+
+def test_over_a_restart_no_job_of_ours_is_kept_and_none_of_others_runs_twice(
+    build: Callable[..., Services], sandbox: SandboxControl, tmp_path: Path
+) -> None:
+    server = Server(tmp_path / "valkey")
+    try:
+        quiet = {"SMS_QUIET_SECONDS": "0", "SMS_MAX_WAIT_SECONDS": "0", "OMI_SETTLE_SECONDS": "1"}
+        services = build(REDIS_URL=server.url, real_time=True, **quiet)
+        services.identity.init(now=services.clock())
+        sandbox.enable("u")
+        link(services, "u")
+        queue = services.jobs.rq
+        ids = [text(services, f"text {number}.") for number in range(5)]
+        once = [queue.enqueue("os.mkdir", str(tmp_path / name), result_ttl=0) for name in ("a", "b")]
+        with at_work(services):
+            until(lambda: services.inbox.states(ids, "u") == ["done"] * 5 and (tmp_path / "b").exists())
+            until(lambda: StartedJobRegistry(queue=queue).count == 0)
+        ids.append(text(services, "text 5."))
+        later = queue.enqueue("os.mkdir", str(tmp_path / "c"), result_ttl=0)
+        assert services.jobs.length() == 2
+        server.kill()
+        server.start()
+        assert [job.id for job in queue.jobs] == [later.id]
+        assert [key.decode() for key in services.queue_connection.scan_iter("rq:job:*")] == [later.key]
+        with at_work(services):
+            until(lambda: services.inbox.states(ids, "u") == ["done"] * 6, 30)
+            until((tmp_path / "c").exists)
+        assert FailedJobRegistry(queue=queue).count == 0, "a folder is made once"
+        assert not any(Job.exists(job.id, services.queue_connection) for job in once)
+    finally:
+        server.kill()
+    said = "\n".join(sandbox.texts("u"))
+    assert [said.count(f"text {number}.") for number in range(6)] == [1] * 6
+
+
+def test_what_is_left_of_a_job_is_not_run(now: Services, sandbox: SandboxControl) -> None:
+    """A server that took over may know a job's state and not what it calls."""
+    redis = now.queue_connection
+    redis.hset("rq:job:half", mapping={"status": "queued", "last_heartbeat": "x"})
+    redis.rpush(now.jobs.rq.key, "half", "gone")
+    message_id = text(now, "hello")
+    worker(now).run(burst=True)
+    assert now.inbox.states([message_id], "u") == ["done"]
+    assert now.jobs.length() == 0
+    assert not redis.exists("rq:job:half")
+    assert FailedJobRegistry(queue=now.jobs.rq).count == 0
