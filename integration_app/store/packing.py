@@ -16,6 +16,7 @@ from redis import Redis
 
 from integration_app.store import codec, keys
 from integration_app.store.packed import KIND, PACKED_AFTER, Kept, arrived_at, listed, named, packed, unpacked
+from integration_app.store.repair import put_aside
 from integration_app.store.scripts import load
 from integration_app.store.vault import current
 
@@ -60,12 +61,16 @@ class Packing:
 
     def unpack(self, message_id: str) -> bool:
         """Make it what it was, so that it may be changed; for a minute it is not packed again. False when it was not
-        packed.
+        packed; one that cannot be read is put aside.
         """
         raw = self._changing(packed=keys.packed(message_id), unpacked=keys.unpacked(message_id))
         if not raw:
             return False
-        kept = unpacked(message_id, str(raw)).sealed()
+        try:
+            kept = unpacked(message_id, str(raw)).sealed()
+        except ValueError:
+            put_aside(self._redis, keys.packed(message_id))
+            return False
         flat = [part for pair in kept.fields.items() for part in pair]
         return bool(
             self._unpack(

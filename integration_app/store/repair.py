@@ -165,10 +165,7 @@ class Repair:
         return True
 
     def _aside(self, key: str) -> None:
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.rename(key, f"{keys.SPOILT}{key}")
-        pipe.expire(f"{keys.SPOILT}{key}", _KEEP_SECONDS)
-        pipe.execute()
+        put_aside(self._redis, key)
 
     def _hash(self, key: str) -> dict[str, str]:
         return {str(name): str(value) for name, value in self._redis.hgetall(key).items()}
@@ -204,6 +201,14 @@ def _read(load: Callable[[], Any]) -> Any:
     except Exception:  # noqa: BLE001 - whatever it raises, it cannot be read
         return None
     return found if found is not None else ()
+
+
+def put_aside(redis: Redis, key: str) -> None:
+    """What cannot be read, for the operator."""
+    pipe = redis.pipeline(transaction=True)
+    pipe.rename(key, f"{keys.SPOILT}{key}")
+    pipe.expire(f"{keys.SPOILT}{key}", _KEEP_SECONDS)
+    pipe.execute()
 
 
 def spoilt_keys(redis: Redis) -> Iterable[str]:

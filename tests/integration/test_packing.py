@@ -236,6 +236,10 @@ def test_a_packed_message_that_cannot_be_read_is_as_spoilt_as_any(
     assert sealed.rotation.run()["spoilt, left as they are"] == 0, "it is under the newest key"
     redis.set(keys.packed(one), raw, keepttl=True)
     assert state(sealed, one, U) == "done"
+    redis.set(keys.packed(one), raw[:-3], keepttl=True)
+    sealed.erasure.erase(U)
+    assert not redis.exists(keys.packed(one))
+    assert redis.ttl(f"{keys.SPOILT}{keys.packed(one)}") > 0
 
 
 def test_workers_do_it(sealed: Services, clock: Clock, redis: Redis) -> None:
