@@ -1,6 +1,6 @@
 """`make packages`: the client and the sandbox as distributions of their own, built from the same folders.
 
-omi-app-client   integration_app/omi      as `omi_app_client`; requests and marshmallow alone
+omi-app-client   integration_app/omi      as `omi_app_client`; requests, httptools and marshmallow alone
 omi-sandbox      integration_app/sandbox  as `omi_sandbox`; Flask alone, with a pytest fixture `omi_sandbox`
 """
 
@@ -33,7 +33,7 @@ PACKAGES = (
         "omi",
         "omi_app_client",
         "A typed client for Omi's integrations and Developer APIs",
-        ("marshmallow>=4.0,<5", "requests>=2.32,<3"),
+        ("httptools>=0.6.4,<1", "marshmallow>=4.0,<5", "requests>=2.32,<3"),
         "client.md",
     ),
     Package(
@@ -86,8 +86,8 @@ requires-python = ">=3.11"
 dependencies = {list(package.dependencies)}
 
 {package.more}
-[tool.setuptools]
-packages = ["{package.module}"]
+[tool.setuptools.packages.find]
+include = ["{package.module}*"]
 
 [tool.setuptools.package-data]
 "*" = ["*.html", "*.css", "*.js", "py.typed"]

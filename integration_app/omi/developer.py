@@ -37,7 +37,7 @@ from integration_app.omi.developer_types import (
 )
 from integration_app.omi.errors import RateLimit, UnexpectedAnswer
 from integration_app.omi.paging import pages
-from integration_app.omi.transport import Transport
+from integration_app.omi.wire.transport import Transport
 
 Made = TypeVar("Made")
 

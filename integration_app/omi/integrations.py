@@ -22,8 +22,8 @@ from integration_app.omi.schemas import (
     NewMemoriesSchema,
     TaskSchema,
 )
-from integration_app.omi.transport import Transport
 from integration_app.omi.types import Conversation, Found, Memory, NewConversation, NewMemories, Task
+from integration_app.omi.wire.transport import Transport
 
 _CONVERSATION, _MEMORY, _TASK = ConversationSchema(), MemorySchema(), TaskSchema()
 _NEW_CONVERSATION, _NEW_MEMORIES = NewConversationSchema(), NewMemoriesSchema()

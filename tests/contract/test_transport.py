@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.certificates import make
 from integration_app.omi.errors import OutcomeUnknown, Unreachable
-from integration_app.omi.transport import Transport
+from integration_app.omi.wire.transport import Transport
 
 SLOTS, CALLS = 16, 10_000
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
+
+from integration_app.omi.wire.exchange import Exchange
 
 LOOK_SECONDS = 0.5
 """How late a deadline may be kept."""
@@ -26,13 +28,13 @@ class _Call:
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.connection: HTTPConnection | None = None
+        self.connection: Exchange | None = None
 
 
 _here = threading.local()
 
 
-class _Watched(HTTPConnection):
+class _Watched(Exchange):
     def connect(self) -> None:
         self._say_whose()  # a proxy may drip its answer too
         super().connect()
@@ -54,11 +56,11 @@ class _WatchedTLS(_Watched, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = _Watched  # type: ignore[assignment]  # its answers do what a pool asks of them
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
+    ConnectionCls = _WatchedTLS  # type: ignore[assignment]
 
 
 POOLS = {"http": _Pool, "https": _TLSPool}
@@ -110,7 +112,7 @@ class Deadlines:
                         _shut_down(call.connection)
 
 
-def _shut_down(connection: HTTPConnection | None) -> None:
+def _shut_down(connection: Exchange | None) -> None:
     sock = connection.sock if connection is not None else None
     if sock is not None:
         try:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
+from urllib3 import HTTPConnectionPool, Retry, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -32,8 +32,9 @@ from urllib3.exceptions import (
 )
 
 from integration_app.omi.answers import from_response, rate_limit
-from integration_app.omi.deadlines import POOLS, Deadlines
 from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimit, UnexpectedAnswer, Unreachable
+from integration_app.omi.wire.deadlines import POOLS, Deadlines
+from integration_app.omi.wire.exchange import Answer
 
 _NO_RETRY = Retry(0, read=False)
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
@@ -57,11 +58,15 @@ class Transport:
         connections: int = 16,
         user_agent: str = "omi-inbox",
     ) -> None:
+        if not (api_key + user_agent).isascii() or not (api_key + user_agent).isprintable():
+            raise ValueError("the key for Omi has characters that no key has: a line break, or what is not ASCII")
         self.base_url = base_url.rstrip("/")
         self._base = str(requests.Request("GET", self.base_url).prepare().url).rstrip("/")
         self._headers = {
+            "Host": urlsplit(self._base).netloc.rpartition("@")[2],
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
+            "Accept-Encoding": "identity",
             "User-Agent": user_agent,
         }
         self._timeout = (connect_timeout, read_timeout)
@@ -106,16 +111,13 @@ class Transport:
         try:
             with self._deadlines.until(deadline):
                 # requests keeps the connections; its sessions and requests on top would cost as much as the exchange
-                answer = self._pool().urlopen(
+                answer: Any = self._pool().urlopen(
                     method, f"{self._target}{quote(path, safe=_PATH_SAFE)}{query}", body, headers,
                     retries=_NO_RETRY, redirect=False, assert_same_host=False, timeout=self._timeouts,
                     preload_content=False, decode_content=False,
                 )  # fmt: skip
                 try:
                     content = _read(answer, deadline)
-                except BaseException:
-                    answer.close()
-                    raise
                 finally:
                     answer.release_conn()
                 self._seen.rate_limit = rate_limit(answer.headers)
@@ -179,12 +181,11 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
 
 
-def _read(answer: BaseHTTPResponse, deadline: float) -> bytes:
+def _read(answer: Answer, deadline: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        # read1 returns what is there; waiting for a full block would let a dripping answer outlast the deadline
-        while part := answer.read1(64 * 1024, decode_content=True):
+        while part := answer.read():
             parts.append(part)
             size += len(part)
             if size > ANSWER_MAX_BYTES:

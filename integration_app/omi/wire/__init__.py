@@ -1,0 +1,1 @@
+"""One HTTP call to Omi: connections, deadlines, the exchange itself."""
