@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from integration_app import logs
 from integration_app.bootstrap import Services
 from integration_app.store.feed import KEPT
+from integration_app.store.repair import PUT_ASIDE
 
 log = logs.get(__name__)
 
@@ -58,6 +59,8 @@ class Maintenance:
             self._telling.start()
         self._services.importing.step()
         self._services.inbox.pack(now=now)
+        if self._services.inbox.was_put_aside():
+            self._services.health.alarm(PUT_ASIDE, now=now)
 
     def _tell(self) -> None:
         try:

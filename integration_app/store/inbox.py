@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from redis import Redis
 
+from integration_app import logs
 from integration_app.errors import LeaseLost
 from integration_app.model import (
     AnyEvent,
@@ -27,7 +29,10 @@ from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
 from integration_app.store.installations import inbox_tokens
 from integration_app.store.packing import Packing
+from integration_app.store.repair import was_put_aside
 from integration_app.store.scripts import load
+
+log = logs.get(__name__)
 
 SWEEP_MAX = 100_000
 _SWEEP_BATCH = 1000
@@ -126,21 +131,30 @@ class Inbox:
             events=tuple(stories.load(event, _names(kept.fields)) for event in kept.story),
         )
 
+    def _readable(self, message_id: str) -> Story | None:
+        """Its story; a list must not end at one that cannot be read."""
+        try:
+            return self.story(message_id)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            log.error("a message cannot be read", message=message_id, error=type(error).__name__)
+            return None
+
     def note(self, message_id: str, event: AnyEvent) -> None:
         """Add to a message's story, if there still is one."""
-        self._packing.unpack(message_id)
-        self._redis.rpushx(keys.story(message_id), stories.dump(event))
+        row = stories.dump(event)
+        self._packing.change(message_id, lambda: self._redis.rpushx(keys.story(message_id), row))
 
     def seen(self, message_id: str, event: SeenInOmi, made: Made | None) -> None:
         """Add to a message's story that Omi shows it, and keep what Omi made of it, as long as the message."""
-        self._packing.unpack(message_id)
-        self._made(
+        write = partial(
+            self._made,
             message=keys.message(message_id),
             story=keys.story(message_id),
             uid=name_of(event.uid or ""),
             event=stories.dump(event),
             made=codec.dump_made(made),
         )
+        self._packing.change(message_id, write)
 
     def made(self, message_id: str, uid: str) -> Made | None:
         """What Omi made of it, where Omi has said so."""
@@ -148,15 +162,15 @@ class Inbox:
         return codec.load_made(raw) if raw else None
 
     def latest(self, limit: int = 50, *, oldest_first: bool = False) -> Iterator[Story]:
-        """The newest messages first, or the oldest, up to `limit`."""
-        return islice(filter(None, map(self.story, self._packing.all_ids(oldest_first=oldest_first))), limit)
+        """The newest messages first, or the oldest, up to `limit`; without those that cannot be read."""
+        return islice(filter(None, map(self._readable, self._packing.all_ids(oldest_first=oldest_first))), limit)
 
     def of(self, uid: str, limit: int = LISTED_MAX) -> Iterator[Story]:
         """The messages of one uid, newest first."""
         gone: list[str] = []
         found = 0
         for message_id in map(str, self._redis.zrevrange(keys.of(uid), 0, -1)):
-            story = self.story(message_id)
+            story = self._readable(message_id)
             if story is None or uid not in story.states:
                 gone.append(message_id)
                 continue
@@ -164,8 +178,13 @@ class Inbox:
             found += 1
             if found >= limit:
                 break
-        if gone:
-            self._redis.zrem(keys.of(uid), *gone)
+        pipe = self._redis.pipeline(transaction=False)
+        for message_id in gone:
+            pipe.hexists(keys.message(message_id), f"state:{name_of(uid)}")
+            pipe.exists(keys.spoilt(keys.packed(message_id)))  # it is named until it is erased
+        answers = pipe.execute()
+        if forgotten := [one for one, *found in zip(gone, answers[::2], answers[1::2], strict=True) if not any(found)]:
+            self._redis.zrem(keys.of(uid), *forgotten)
 
     def all_of(self, uid: str) -> list[str]:
         """The ids of everything that this uid has, also beyond what is listed."""
@@ -179,17 +198,18 @@ class Inbox:
         """Forget that this uid had this message, and its addresses in it; the message itself, when no other uid has
         it.
         """
-        self._packing.unpack(message_id)
         key, story, name = keys.message(message_id), keys.story(message_id), name_of(uid)
-        event = stories.dump(DroppedByOperator(at=now, uid=uid, by="erased"))
-        self._end(message=key, id=message_id, uid=name, keep=int(self._retention.total_seconds()), event=event)
+        whole, event = keys.packed(message_id), stories.dump(DroppedByOperator(at=now, uid=uid, by="erased"))
 
-        def forget(pipe: Any) -> None:
+        def forget(pipe: Any) -> bool:
+            if pipe.exists(whole):  # it was packed again meanwhile
+                return False
             raw = {str(field): str(value) for field, value in pipe.hgetall(key).items()}
             events = [stories.unpack(event, _names(raw)) for event in pipe.lrange(story, 0, -1)]
             lives = pipe.pttl(story)
             mine = {str(row["delivery"]) for row in events if row.get("uid") == name and row.get("delivery")}
             pipe.multi()
+            pipe.delete(keys.spoilt(whole))
             pipe.zrem(keys.of(uid), message_id)
             pipe.zrem(keys.outbox(uid), message_id)
             for delivery_id in mine:
@@ -198,7 +218,7 @@ class Inbox:
             if not any(field.startswith("state:") and field != f"state:{name}" for field in raw):
                 pipe.delete(key, story)
                 pipe.zrem(keys.MESSAGES, message_id)
-                return
+                return True
             pipe.hdel(key, *(f"{what}:{name}" for what in keys.MARKS))
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
@@ -208,8 +228,14 @@ class Inbox:
                 pipe.rpush(story, *kept)
             if lives > 0:
                 pipe.pexpire(story, lives)
+            return True
 
-        self._redis.transaction(forget, key, story)
+        def end_and_forget() -> bool:
+            self._end(message=key, id=message_id, uid=name, keep=int(self._retention.total_seconds()), event=event)
+            return bool(self._redis.transaction(forget, key, story, whole, value_from_callable=True))  # type: ignore[arg-type]  # its value is what is asked for
+
+        if not self._packing.change(message_id, end_and_forget):
+            raise RuntimeError("a message is packed again and again, and could not be erased")
 
     def sweep(self, *, before: datetime, limit: int = SWEEP_MAX) -> int:
         """Forget ids of messages that have expired. Looks at up to `limit`, from where the last sweep ended; those that
@@ -237,6 +263,10 @@ class Inbox:
     def pack(self, *, now: datetime) -> int:
         """As `Packing.step`."""
         return self._packing.step(now=now)
+
+    def was_put_aside(self) -> bool:
+        """As `repair.was_put_aside`."""
+        return was_put_aside(self._redis)
 
     def count(self) -> int:
         return self._packing.count()

@@ -151,8 +151,8 @@ class Ingest:
             more=[*seen, *wanted],
         )
         code, *found = ask()
-        if code == 5:
-            self._packing.unpack(found[0])
+        while code == 5:
+            self._packing.unpack(found[0])  # it stays so for a minute
             code, *found = ask()
         return _accepted(code, found, is_control=bool(message.control))
 

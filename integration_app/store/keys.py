@@ -7,7 +7,7 @@ oi:store                   hash: this store is ours: id, epoch, schema, the serv
 oi:at:<epoch>:<route>      set: numbers of the shards that a route leads to; expires. Only with several shards
 oi:arriving · oi:departed  hash: uid → JSON, while a user moves between shards · oi:incoming:<uid>: the installation ·
 oi:mover                   the process that moves users; expires
-oi:spoilt:<key>            a key that could not be read, put aside; expires
+oi:spoilt:<key>            a key that could not be read, put aside; expires · oi:put-aside: one was, lately
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
 oi:sweep                   how far retention has come
@@ -19,7 +19,8 @@ oi:message:<id>            hash: envelope, content (until prepared), prepared, s
 oi:story:<id>              list: what happened to the message, as JSON
 oi:messages                sorted set: message id by time of arrival, but for those that are packed
 oi:packed:<id>             a delivered message, hash and story in one · oi:packed-ids: list · oi:packed-to: how far ·
-oi:unpacked:<id>           it is not to be packed now; expires
+oi:unpacked:<id>           it is not to be packed now; expires · oi:still-listed: set: ids that are unpacked again, and
+                           keep their place in oi:packed-ids
 oi:of:<uid>                sorted set: ids of the latest messages of a uid, by seq
 oi:outbox:<uid>            sorted set: ids of the messages waiting for a uid, by seq
 oi:open:<uid>              sorted set: deliveries of a uid that were begun and have no outcome yet
@@ -81,7 +82,7 @@ PREFIX = "oi:"
 STORE = f"{PREFIX}store"
 ANCHOR = f"{PREFIX}anchor"
 """A key that is never there."""
-SPOILT = f"{PREFIX}spoilt:"
+SPOILT, PUT_ASIDE = f"{PREFIX}spoilt:", f"{PREFIX}put-aside"
 AT = f"{PREFIX}at:"
 HELD = f"{PREFIX}held"
 FAILING = f"{PREFIX}failing"
@@ -128,7 +129,7 @@ ENDPOINT = f"{PREFIX}endpoint:"
 MESSAGE = f"{PREFIX}message:"
 STORY = f"{PREFIX}story:"
 PACKED, PACKED_IDS, PACKED_TO = f"{PREFIX}packed:", f"{PREFIX}packed-ids", f"{PREFIX}packed-to"
-UNPACKED = f"{PREFIX}unpacked:"
+UNPACKED, STILL_LISTED = f"{PREFIX}unpacked:", f"{PREFIX}still-listed"
 OUTBOX = f"{PREFIX}outbox:"
 OF = f"{PREFIX}of:"
 INSTALLATION = f"{PREFIX}installation:"
@@ -151,7 +152,7 @@ TABLE = {
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,
-    "packed": PACKED, "packed_ids": PACKED_IDS, "unpacked": UNPACKED,
+    "packed": PACKED, "packed_ids": PACKED_IDS, "unpacked": UNPACKED, "still_listed": STILL_LISTED,
     "installation": INSTALLATION, "lease": LEASE, "open": OPEN, "delivery": DELIVERY, "poke": POKE, "phones": PHONES,
     "seen": SEEN, "seen_in": SEEN_IN, "seen_plan": SEEN_PLAN, "load": LOAD, "day": DAY, "sent": SENT,
     "gate_all": f"{GATE}all", "gate_all_of_kind": f"{GATE}all:", "gate_uid": GATE_UID, "imports": IMPORTS, "last": LAST,
@@ -178,6 +179,11 @@ def story(message_id: str) -> str:
 
 def packed(message_id: str) -> str:
     return f"{PACKED}{message_id}"
+
+
+def spoilt(key: str) -> str:
+    """Where a key is put that cannot be read."""
+    return f"{SPOILT}{key}"
 
 
 def unpacked(message_id: str) -> str:

@@ -20,11 +20,13 @@ from integration_app.store.vault import current
 KIND = "packed"
 PACKED_AFTER = timedelta(hours=1)
 """After its last event: by then Omi has usually told what it made of a message, which is written into it."""
+_VERSION = 1
 _LONG_MAX = 200
 """Fields and events of a message; more would hold up others."""
 _SEALED = {"envelope": "envelope", "content": "content", "prepared": "prepared", "made": "made"}
 _TIMES = ("t", "y", "x")
 _ID_DIGITS = 24
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _ENDED = (MessageState.DONE, MessageState.DROPPED)
 
 
@@ -58,14 +60,17 @@ def packed(message_id: str, kept: Kept, now: datetime) -> str | None:
         record = _record(whole, list(states), stories.micro(arrived_at(message_id)))
         value = codec.dumps(record)
         is_same = replace(_whole(json.loads(value), stories.micro(arrived_at(message_id))), lives=whole.lives) == whole
-    except (AttributeError, LookupError, OverflowError, StoreUnfit, TypeError, ValueError):
+    except (*_UNREADABLE, OverflowError, StoreUnfit):
         return None  # spoilt, sealed under a key that is gone, or written by another version
     return current().seal(KIND, value) if is_same else None
 
 
 def unpacked(message_id: str, raw: str) -> Kept:
-    """With its values open. Raises `KeyMissing`, and `ValueError` for what is spoilt."""
-    return _whole(json.loads(current().open(KIND, raw)), stories.micro(arrived_at(message_id)))
+    """With its values open. Raises `KeyMissing`, and `ValueError` for what is spoilt, or of another version."""
+    try:
+        return _whole(json.loads(current().open(KIND, raw)), stories.micro(arrived_at(message_id)))
+    except _UNREADABLE:
+        raise ValueError("a packed message is spoilt") from None  # the chain would carry its text
 
 
 def arrived_at(message_id: str) -> datetime:
@@ -93,10 +98,12 @@ def _record(whole: Kept, names: list[str], at: int) -> dict[str, Any]:
             raise ValueError("an event of an earlier version, which names accounts in another way")
         story.append(_with_tags(row, tags) | {name: row[name] - at for name in _TIMES if name in row})
         at = row["t"]
-    return {"fields": fields, "uids": list(map(uid_of, names)), "story": story}
+    return {"v": _VERSION, "fields": fields, "uids": list(map(uid_of, names)), "story": story}
 
 
 def _whole(record: Mapping[str, Any], at: int) -> Kept:
+    if record["v"] != _VERSION:
+        raise ValueError("packed by another version")
     names = list(map(name_of, record["uids"]))
     fields = {}
     for key, value in (record["fields"] | {"envelope": _long_envelope(record["fields"]["envelope"], at)}).items():

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from integration_app.errors import StoreUnfit
@@ -27,9 +28,11 @@ _SHARED = {
     keys.DUE: "zset", keys.BOOKED: "zset", keys.MESSAGES: "zset", keys.PARKED: "zset", keys.QUARANTINE: "zset",
     keys.FAILING: "zset", keys.HELD: "hash", keys.COUNTERS: "hash", keys.BUDGET: "string", keys.PROBING: "string",
     keys.FAILURES: "string", keys.FAILED_UIDS: "set", keys.LIMITED: "string", keys.LIMITED_UIDS: "set",
+    keys.PACKED_IDS: "list", keys.STILL_LISTED: "set",
 }  # fmt: skip
 _TYPES = frozenset(("string", "list", "set", "zset", "hash", "stream"))
 _TEXTS = ("prepared", "content")
+PUT_ASIDE = "spoilt records in Redis were put aside"
 
 
 class Repair:
@@ -206,9 +209,19 @@ def _read(load: Callable[[], Any]) -> Any:
 def put_aside(redis: Redis, key: str) -> None:
     """What cannot be read, for the operator."""
     pipe = redis.pipeline(transaction=True)
-    pipe.rename(key, f"{keys.SPOILT}{key}")
-    pipe.expire(f"{keys.SPOILT}{key}", _KEEP_SECONDS)
-    pipe.execute()
+    pipe.rename(key, keys.spoilt(key))
+    pipe.expire(keys.spoilt(key), _KEEP_SECONDS)
+    pipe.set(keys.PUT_ASIDE, 1, ex=_KEEP_SECONDS)
+    try:
+        pipe.execute()
+    except ResponseError as error:
+        if "no such key" not in str(error):  # another process was quicker
+            raise
+
+
+def was_put_aside(redis: Redis) -> bool:
+    """Whether anything was since the last time that this was asked."""
+    return redis.getdel(keys.PUT_ASIDE) is not None
 
 
 def spoilt_keys(redis: Redis) -> Iterable[str]:

@@ -53,7 +53,7 @@ def load(raw: str, names: Iterable[str]) -> AnyEvent:
     """`names`: what the accounts that have the message are called at rest. Never raises for what others wrote."""
     try:
         return read_event(of_whom(unpack(raw, names), uid_of))
-    except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError):
         return read_event({"spoilt": raw[:200]})
 
 

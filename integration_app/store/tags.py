@@ -42,7 +42,13 @@ class Packer(HiredisRespSerializer):
 
     def pack(self, *args: Any) -> list[bytes]:
         given: Any = [vault.as_bytes(arg) if arg.__class__ is str else arg for arg in args]
-        packed: list[bytes] = super().pack(*(tagged(self.tag, given) if self.tag else given))
+        if self.tag:
+            given = tagged(self.tag, given)
+        try:
+            packed: list[bytes] = super().pack(*given)
+        except UnicodeEncodeError:  # bytes of another's that were read as text
+            given = [_bytes(arg) if arg.__class__ is str else arg for arg in given]
+            packed = super().pack(*given)
         return packed
 
 

@@ -222,24 +222,39 @@ def test_an_update_packs_nothing_for_a_day(sealed: Services, clock: Clock, redis
     assert state(sealed, one, U) == "done"
 
 
-def test_a_packed_message_that_cannot_be_read_is_as_spoilt_as_any(
-    sealed: Services, clock: Clock, redis: Redis, build: Callable[..., Services]
+READERS: list[Callable[[Services, str], object]] = [
+    lambda services, one: services.inbox.story(one),
+    lambda services, one: services.inbox.text(one),
+    lambda services, one: services.inbox.states([one], U)[0],
+    lambda services, one: {story.id: story for story in services.inbox.latest(10)}.get(one),
+    lambda services, one: {story.id: story for story in services.inbox.of(U)}.get(one),
+    lambda services, one: services.inbox.note(one, TextShown(at=services.clock(), by="operator")),
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_packed_message_that_cannot_be_read_is_put_aside_by_what_reads_it(
+    sealed: Services, clock: Clock, redis: Redis, read: Callable[[Services, str], object]
 ) -> None:
-    one = text(sealed, "words", sender=PHONE)
+    one, other = text(sealed, "words", sender=PHONE), text(sealed, "others", sender=PHONE)
     run_to_rest(sealed, clock)
     clock.pass_time(hours=1)
     pack(sealed, clock)
     raw = str(redis.get(keys.packed(one)))
     redis.set(keys.packed(one), raw[:-1] + ("a" if raw[-1] != "a" else "b"), keepttl=True)
-    with pytest.raises(ValueError, match="spoilt"):
-        sealed.inbox.story(one)
     assert sealed.rotation.run()["spoilt, left as they are"] == 0, "it is under the newest key"
-    redis.set(keys.packed(one), raw, keepttl=True)
-    assert state(sealed, one, U) == "done"
-    redis.set(keys.packed(one), raw[:-3], keepttl=True)
-    sealed.erasure.erase(U)
+    assert read(sealed, one) is None
     assert not redis.exists(keys.packed(one))
-    assert redis.ttl(f"{keys.SPOILT}{keys.packed(one)}") > 0
+    assert redis.ttl(keys.spoilt(keys.packed(one))) > 0
+    maintenance = Maintenance(sealed, "w", threading.Event())
+    maintenance.tick()
+    assert sealed.health.counters()["alarms"] == 1
+    maintenance.tick()
+    assert sealed.health.counters()["alarms"] == 1, "told once"
+    assert state(sealed, other, U) == "done"
+    redis.rename(keys.spoilt(keys.packed(one)), keys.packed(one))
+    sealed.erasure.erase(U)
+    assert not redis.exists(keys.packed(one), keys.spoilt(keys.packed(one)))
 
 
 def test_workers_do_it(sealed: Services, clock: Clock, redis: Redis) -> None:

@@ -45,7 +45,7 @@ from integration_app.store.health import Health
 from integration_app.store.outbox import Outbox
 from integration_app.store.quarantine import Quarantine
 from integration_app.store.rate_limiter import RateLimiter
-from integration_app.store.repair import Repair
+from integration_app.store.repair import PUT_ASIDE, Repair
 
 log = logs.get(__name__)
 
@@ -101,7 +101,7 @@ class Drain:
             log.error("a drain failed", uid=uid, crash=logs.crash("drain", error), put_aside=len(spoilt))
             if not spoilt:
                 raise
-            self._health.alarm("spoilt records in Redis were put aside", now=self._clock())
+            self._health.alarm(PUT_ASIDE, now=self._clock())
             self._run(uid, salt)
 
     def _run(self, uid: str, salt: str) -> None:

@@ -15,10 +15,10 @@ for i = 1, #rows, 4 do
     local read = redis.call('HGETALL', message)
     for _, row in ipairs(redis.call('LRANGE', story, 0, -1)) do read[#read + 1] = row end
     if redis.sha1hex(table.concat(read, '\0')) == digest then
+      if redis.call('SREM', K.still_listed, listed) == 0 then redis.call('RPUSH', K.packed_ids, listed) end
       redis.call('SET', K.packed .. id, value, 'PX', lives)
       redis.call('DEL', message, story)
       redis.call('ZREM', K.messages, id)
-      redis.call('RPUSH', K.packed_ids, listed)
       done = done + 1
     end
   end

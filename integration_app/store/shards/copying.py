@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from redis import Redis
@@ -161,8 +162,10 @@ class Copier:
             pipe.hincrby(key, "pending", 1)
             pipe.persist(key)
             pipe.persist(story)
-        if told := events if is_new else [event for event in events if event.get("uid") == name]:
-            pipe.rpush(story, *map(stories.pack, told))
+        known = set(map(str, self._target.lrange(story, 0, -1)))  # of an earlier stay, where others have it too
+        told = [stories.pack(event) for event in events if is_new or event.get("uid") == name]
+        if new := [row for row in told if row not in known]:
+            pipe.rpush(story, *new)
         if not is_open and is_new:
             for each in (key, story):
                 pipe.pexpire(each, lives if lives > 0 else self._retention)
@@ -184,8 +187,8 @@ def discard(
     take_out, name, packing = load(redis, "part"), name_of(uid), Packing(redis)
     marks = [f"{mark}:{name}" for mark in keys.MARKS]
     for one in ids:
-        packing.unpack(one)
-        take_out(
+        write = partial(
+            take_out,
             message=keys.message(one),
             story=keys.story(one),
             id=one,
@@ -193,6 +196,7 @@ def discard(
             keep=int(retention.total_seconds()),
             marks=marks,
         )
+        packing.change(one, write)
     redis.delete(f"{INCOMING}{name}", *own_keys(uid, now))
     for one in deliveries:
         redis.delete(keys.delivery(one), keys.settling(one))

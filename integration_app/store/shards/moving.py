@@ -25,6 +25,7 @@ from redis.exceptions import RedisError, WatchError
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
+from integration_app.store.packing import Packing
 from integration_app.store.replication import Replication
 from integration_app.store.shards.copying import Copier, Manifest, discard, manifest_of, own_keys
 from integration_app.store.shards.cutover import DEPARTED, FORWARD_MS, activate, cut_over, forward_to
@@ -89,7 +90,7 @@ class Moving:
             number=number,
             address=self._addresses[number],
             users=int(redis.scard(keys.INSTALLATIONS)),
-            messages=int(redis.zcard(keys.MESSAGES)),
+            messages=Packing(redis).count(),
             waiting=int(redis.zcard(keys.DUE)),
             used_memory=int(redis.info("memory").get("used_memory", 0)),
         )
