@@ -13,6 +13,7 @@ from redis import Redis
 from integration_app.bootstrap import Services
 from integration_app.model import Made, Preferences, SeenInOmi, TextShown
 from integration_app.store import accounts, keys, packed, packing
+from integration_app.store.vault import current
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import pack, run_to_rest, state, text
 from tests.integration.test_at_rest import NEW, OLD, OTHER, PHONE, U, V, busy, everything, everything_shown, people
@@ -264,3 +265,160 @@ def test_workers_do_it(sealed: Services, clock: Clock, redis: Redis) -> None:
     Maintenance(sealed, "w", threading.Event()).tick()
     assert redis.exists(keys.packed(one))
     assert redis.pttl(keys.turn(packed.KIND)) > 10_000, "all were looked at: not again for a minute"
+
+
+def packed_texts(services: Services, clock: Clock, count: int) -> list[str]:
+    ids = []
+    for number in range(count):
+        ids.append(text(services, f"text {number}", sender=PHONE))
+        clock.pass_time(seconds=1)
+    run_to_rest(services, clock)
+    clock.pass_time(hours=1)
+    assert pack(services, clock) == count
+    return ids
+
+
+def test_one_that_was_unpacked_keeps_its_place_and_is_counted_once(
+    sealed: Services, clock: Clock, redis: Redis
+) -> None:
+    ids = packed_texts(sealed, clock, 8)
+    for _ in range(3):
+        for one in ids[:3]:
+            sealed.inbox.note(one, TextShown(at=clock(), by="operator"))
+            assert sealed.inbox.count() == 8
+            assert sealed.inbox.sweep(before=clock()) == 0, "it may be packed again"
+        assert [story.id for story in sealed.inbox.latest(8, oldest_first=True)] == ids
+        clock.pass_time(hours=2)
+        assert pack(sealed, clock) == 3
+        assert [story.id for story in sealed.inbox.latest()] == ids[::-1]
+        assert sealed.inbox.count() == 8
+    sealed.inbox.note(ids[0], TextShown(at=clock(), by="operator"))
+    sealed.erasure.erase(U)
+    sealed.inbox.sweep(before=clock())
+    assert sealed.inbox.count() == 0
+    assert not redis.exists(keys.PACKED_IDS, keys.STILL_LISTED)
+
+
+@pytest.mark.parametrize("between", ["packed again", "another key"])
+@pytest.mark.parametrize("change", ["note", "seen", "erase"])
+def test_what_comes_between_unpacking_and_a_change_undoes_neither(
+    sealed: Services,
+    clock: Clock,
+    redis: Redis,
+    between: str,
+    change: str,
+    build: Callable[..., Services],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process rotates the key, or this one stands still for longer than a minute."""
+    (one,) = packed_texts(sealed, clock, 1)
+    clock.pass_time(hours=1)
+    times = [2]
+    if between == "another key":
+        sealed = build(DATA_KEYS=f"{OLD},{NEW}")
+        before = packed.unpacked
+
+        def meanwhile(message_id: str, raw: str) -> packed.Kept:
+            kept = before(message_id, raw)
+            if times and times.pop():
+                sealed.rotation.run()
+            return kept
+
+        monkeypatch.setattr(packing, "unpacked", meanwhile)
+    else:
+        unpack = packing.Packing.unpack
+
+        def slowly(self: packing.Packing, message_id: str) -> bool:
+            found = unpack(self, message_id)
+            if times and times.pop():
+                assert pack(sealed, clock) == 1
+            return found
+
+        monkeypatch.setattr(packing.Packing, "unpack", slowly)
+    if change == "note":
+        sealed.inbox.note(one, TextShown(at=clock(), by="operator"))
+    elif change == "seen":
+        sealed.inbox.seen(one, SeenInOmi(at=clock(), uid=U, by="c1"), Made("title", "overview", ()))
+    else:
+        sealed.erasure.erase(U)
+        assert not redis.exists(keys.packed(one), keys.message(one), keys.story(one))
+        return
+    assert not times
+    story = sealed.inbox.story(one)
+    assert story is not None
+    assert isinstance(story.events[-1], TextShown if change == "note" else SeenInOmi)
+
+
+def test_a_spoilt_one_does_not_hold_up_what_comes_behind_it(sealed: Services, clock: Clock, redis: Redis) -> None:
+    """After a gap of the store a drain asks what was delivered in the same minute."""
+    one = text(sealed, "first", sender=PHONE)
+    run_to_rest(sealed, clock)
+    sealed.installations.prefer(U, Preferences(paused=True, paused_at=clock()))
+    two = text(sealed, "second", sender=PHONE)
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=2)
+    assert pack(sealed, clock) == 1
+    raw = str(redis.get(keys.packed(one)))
+    redis.set(keys.packed(one), raw[:-3], keepttl=True)
+    sealed.identity.new_epoch(now=clock())
+    sealed.installations.prefer(U, Preferences())
+    redis.zadd(keys.DUE, {accounts.name_of(U): 0})
+    run_to_rest(sealed, clock)
+    assert state(sealed, two, U) == "done"
+
+
+@pytest.mark.parametrize(
+    "record", ['{"v":2,"fields":{"envelope":{}},"uids":[],"story":[]}', "[]", "null", '{"v":1}', "7"]
+)
+def test_one_that_another_version_has_packed_is_erased_all_the_same(
+    sealed: Services, clock: Clock, redis: Redis, record: str
+) -> None:
+    one, other = packed_texts(sealed, clock, 2)
+    redis.set(keys.packed(one), current().seal(packed.KIND, record), keepttl=True)
+    sealed.inbox.note(one, TextShown(at=clock(), by="operator"))
+    assert [story.id for story in sealed.inbox.of(U)] == [other]
+    sealed.erasure.erase(U)
+    assert not [*redis.scan_iter(f"{keys.PACKED}*"), *redis.scan_iter(f"{keys.SPOILT}*")]
+
+
+def test_bytes_of_another_version_survive(sealed: Services, clock: Clock, redis: Redis) -> None:
+    one = text(sealed, "words", sender=PHONE)
+    run_to_rest(sealed, clock)
+    raw = sealed.queue_connection  # reads and writes bytes
+    raw.hset(keys.message(one), b"\xfe\x03\x80", b"\xfe\x03\x80\x00")
+    before = raw.hgetall(keys.message(one))
+    clock.pass_time(hours=1)
+    assert pack(sealed, clock) == 1
+    sealed.inbox.note(one, TextShown(at=clock(), by="operator"))
+    assert raw.hgetall(keys.message(one)).keys() == before.keys()
+    assert raw.hget(keys.message(one), b"\xfe\x03\x80") == b"\xfe\x03\x80\x00"
+
+
+def test_those_that_cannot_be_packed_hold_up_no_others_of_the_same_millisecond(
+    build: Callable[..., Services], sandbox: SandboxControl, clock: Clock, redis: Redis
+) -> None:
+    sandbox.enable(U, V)
+    sealed = people(build(DATA_KEYS=NEW, SENDER_MESSAGES_PER_MINUTE="0"))
+    ids = sorted(text(sealed, f"text {number}", sender=PHONE) for number in range(70))
+    run_to_rest(sealed, clock)
+    clock.pass_time(hours=1)
+    for one in ids[:60]:
+        redis.hset(keys.message(one), "size", "²")
+    assert pack(sealed, clock) == 10
+
+
+def test_two_sweeps_and_a_packing_in_between_lose_no_id(
+    sealed: Services, clock: Clock, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = packed_texts(sealed, clock, 1)
+    raw = str(redis.get(keys.packed(one)))
+    redis.delete(keys.packed(one))
+    unlist = sealed.inbox._packing._unlist
+
+    def later(**given: Any) -> Any:
+        redis.set(keys.packed(one), raw, ex=60)
+        return unlist(**given)
+
+    monkeypatch.setattr(sealed.inbox._packing, "_unlist", later)
+    assert sealed.inbox.sweep(before=clock()) == 0
+    assert [story.id for story in sealed.inbox.latest()] == [one]
