@@ -86,4 +86,5 @@ class RqWorker(BaseWorker):
             execute_failure_callback(job, self.death_penalty_class, type(error), error, error.__traceback__)
         except Exception as crash:  # noqa: BLE001 - foreign code
             log.warning("failure callback failed", error=type(crash).__name__)
+        job.save_meta()  # what RQ leaves out here may be known to one server alone
         self.handle_job_failure(job, self.queues[0], exc_string=where, execution=execution)

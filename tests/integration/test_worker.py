@@ -30,6 +30,7 @@ from integration_app.model import Trust, Verdict
 from integration_app.operations.alerting.problems import standing
 from integration_app.providers import registry
 from integration_app.store import codec, connections, keys
+from integration_app.store.accounts import name_of
 from integration_app.store.connections import connect
 from integration_app.store.ingest import Receipt
 from integration_app.web.app import create_app
@@ -515,7 +516,7 @@ def test_an_event_is_known_to_processes_of_the_version_before(services: Services
 # --- what the append-only file keeps ------------------------------------------------------------------------
 
 
-def test_over_a_restart_no_job_of_ours_is_kept_and_none_of_others_runs_twice(
+def test_over_a_restart_no_job_of_ours_says_anything_and_none_of_others_runs_twice(
     build: Callable[..., Services], sandbox: SandboxControl, tmp_path: Path
 ) -> None:
     server = Server(tmp_path / "valkey")
@@ -536,7 +537,7 @@ def test_over_a_restart_no_job_of_ours_is_kept_and_none_of_others_runs_twice(
         assert services.jobs.length() == 2
         server.kill()
         server.start()
-        assert [job.id for job in queue.jobs] == [later.id]
+        assert [job.id for job in queue.jobs] == [later.id], "of the other one the queue knows the id alone"
         assert [key.decode() for key in services.queue_connection.scan_iter("rq:job:*")] == [later.key]
         with at_work(services):
             until(lambda: services.inbox.states(ids, "u") == ["done"] * 6, 30)
@@ -547,6 +548,88 @@ def test_over_a_restart_no_job_of_ours_is_kept_and_none_of_others_runs_twice(
         server.kill()
     said = "\n".join(sandbox.texts("u"))
     assert [said.count(f"text {number}.") for number in range(6)] == [1] * 6
+
+
+@pytest.fixture
+def on_disk(
+    build: Callable[..., Services], sandbox: SandboxControl, tmp_path: Path
+) -> Iterator[tuple[Services, Server]]:
+    """Beside a server of its own, with an append-only file."""
+    server = Server(tmp_path / "valkey")
+    quiet = {"SMS_QUIET_SECONDS": "0", "SMS_MAX_WAIT_SECONDS": "0", "OMI_SETTLE_SECONDS": "1"}
+    services = build(REDIS_URL=server.url, real_time=True, **quiet)
+    services.identity.init(now=services.clock())
+    sandbox.enable("u")
+    link(services, "u")
+    yield services, server
+    server.kill()
+
+
+def test_a_job_of_others_is_kept_where_rqs_own_worker_took_ours(
+    on_disk: tuple[Services, Server], tmp_path: Path
+) -> None:
+    """RQ takes by place, and what it took is in the append-only file."""
+    services, server = on_disk
+    queue = services.jobs.rq
+    text(services, "ours")
+    later = queue.enqueue("os.mkdir", str(tmp_path / "theirs"), result_ttl=0)
+    SimpleWorker([queue], connection=services.queue_connection, serializer=JSONSerializer).work(burst=True, max_jobs=1)
+    assert queue.job_ids == [later.id]
+    server.kill()
+    server.start()
+    with at_work(services):
+        until((tmp_path / "theirs").exists)
+
+
+def test_what_has_ended_stays_so_where_the_file_was_written_anew_meanwhile(
+    on_disk: tuple[Services, Server], tmp_path: Path
+) -> None:
+    """A snapshot holds what is written nowhere else; so does a replica that joins."""
+    services, server = on_disk
+    ids = [text(services, f"text {number}.") for number in range(8)]
+    running = worker(services)
+    running.register_birth()  # type: ignore[no-untyped-call]
+    batch = running._protocol.dispatch([], 0.0, free=3, foreign=1, now=services.clock())
+    replica = Server(tmp_path / "replica")
+    redis, other = server.client(), replica.client()
+    try:
+        redis.bgrewriteaof()
+        until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"])
+        other.execute_command("REPLICAOF", "127.0.0.1", int(server.url.rsplit(":")[-1].split("/")[0]))
+        until(lambda: other.info("replication").get("master_link_status") == "up")
+        running._protocol.dispatch(batch.claimed, 0.1, free=0, foreign=1, now=services.clock())
+        with at_work(services):
+            until(lambda: services.inbox.states(ids, "u") == ["done"] * 8)
+        until(lambda: redis.info("replication")["slave0"]["lag"] == 0 and not list(other.scan_iter("rq:job:*")))
+        server.kill()
+        server.start()
+        assert not list(redis.scan_iter("rq:job:*"))
+        assert StartedJobRegistry(queue=services.jobs.rq).count == 0
+    finally:
+        replica.kill()
+
+
+def test_a_drain_that_failed_can_be_put_back_after_a_restart(
+    on_disk: tuple[Services, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, server = on_disk
+    queue = services.jobs.rq
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(services.drain), "run", broken)
+        message_id = text(services, "hello")
+        worker(services).run(burst=True)
+    (failed,) = FailedJobRegistry(queue=queue).get_job_ids()
+    server.kill()
+    server.start()
+    assert Job.fetch(failed, services.queue_connection, JSONSerializer).meta == {"uid": name_of("u")}
+    FailedJobRegistry(queue=queue).requeue(failed)
+    with at_work(services):
+        until(lambda: services.inbox.states([message_id], "u") == ["done"])
+    assert FailedJobRegistry(queue=queue).count == 0
 
 
 def test_what_is_left_of_a_job_is_not_run(now: Services, sandbox: SandboxControl) -> None:

@@ -14,7 +14,6 @@ for i = 1, #more do table.insert(i <= count and finished or due, more[i]) end
 local dependent, waited_for, over, keys = {}, {}, {}, {}
 for i = 1, #finished, 2 do waited_for[#waited_for + 1] = job(finished[i]) .. ':dependents' end
 local any_dependents = #waited_for > 0 and redis.call('EXISTS', unpack(waited_for)) > 0
-kept_here()
 for i = 1, #finished, 2 do
   local id, entry = finished[i], finished[i] .. ':' .. finished[i + 1]
   if any_dependents and redis.call('EXISTS', job(id) .. ':dependents') == 1 then
@@ -27,8 +26,9 @@ end
 if #over > 0 then
   redis.call('DEL', unpack(keys))
   redis.call('SREM', worker_executions, unpack(over))
-  redis.call('HINCRBY', worker, 'successful_job_count', #over)
 end
+kept_here()
+if #over > 0 then redis.call('HINCRBY', worker, 'successful_job_count', #over) end
 if #finished > 0 then redis.call('HINCRBYFLOAT', worker, 'total_working_time', worked) end
 if free == 0 then return {0, -1, 0, dependent, 0} end
 if is_suspended() then
@@ -57,7 +57,8 @@ local function take(job_id, fields)
 end
 
 while length > 0 and #batch - 5 < free and looked_at < free + 2 * ahead do
-  local job_id = redis.call('LINDEX', queue, 0)
+  kept_everywhere()
+  local job_id = redis.call('LPOP', queue)
   if not job_id then break end
   looked_at = looked_at + 1
   local fields, call = redis.call('HGETALL', job(job_id)), nil
@@ -65,14 +66,12 @@ while length > 0 and #batch - 5 < free and looked_at < free + 2 * ahead do
     if fields[f] == 'data' then call = fields[f + 1] end
   end
   local is_foreign = call and call ~= C.rq_call
-  if call and not is_foreign then kept_here() else kept_everywhere() end
-  redis.call('LREM', queue, 1, job_id)  -- by its name: a replica's list may begin with another
   if is_foreign and foreign < 1 then
     table.insert(deferred, job_id)
   elseif not call then  -- it was deleted meanwhile, or what it calls was never written down
     redis.call('DEL', job(job_id))
   else
-    if is_foreign then foreign = foreign - 1 end
+    if is_foreign then foreign = foreign - 1 else kept_here() end
     redis.call('HSET', job(job_id), 'status', 'started', 'worker_name', name, 'started_at', stamp,
       'last_heartbeat', stamp)
     take(job_id, fields)
@@ -93,9 +92,10 @@ while first <= #due and #batch - 5 < free do
   first = first + 1
 end
 enqueue(due, first, salt, stamp)
-kept_here()
+kept_everywhere()
 if #batch > 5 then
   redis.call('EXPIRE', worker_executions, ttl + 60)
+  kept_here()
   redis.call('HSET', worker, 'state', 'busy')  -- with many there is no current job
 end
 batch[3] = math.max(0, length - looked_at) + #due - first + 1

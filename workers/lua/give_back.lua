@@ -9,12 +9,13 @@
 -- `running`: job id, execution id, and 1 for a job that is not ours.
 local given = 0
 for i = 1, #running, 3 do
-  if running[i + 2] == '1' then kept_everywhere() else kept_here() end
   local entry = running[i] .. ':' .. running[i + 1]
   if redis.call('ZREM', started, entry) == 1 then
     redis.call('DEL', execution(entry), executions(running[i]))
     redis.call('SREM', worker_executions, entry)
+    if running[i + 2] ~= '1' then kept_here() end
     redis.call('HSET', job(running[i]), 'status', 'queued', 'started_at', '', 'worker_name', '')
+    kept_everywhere()
     redis.call('SADD', C.rq_queues, C.rq_queue)
     redis.call('LPUSH', queue, running[i])
     given = given + 1

@@ -5,12 +5,12 @@ local function job_fields(uid, stamp)
 end
 
 -- Put a job for each of `uids`, from the `first` on, into RQ's queue. Their ids: `salt`, a dash and a number. It is a hint:
--- neither the append-only file nor a replica needs it, for the due set says the same.
+-- neither the append-only file nor a replica needs what it says, for the due set says the same. The queue itself is
+-- the same everywhere: RQ takes jobs of others from it by their place.
 local function enqueue(uids, first, salt, stamp)
   if first > #uids then return end
-  redis.set_repl(redis.REPL_NONE)
   local ids = {}
-  redis.call('SADD', C.rq_queues, C.rq_queue)
+  redis.set_repl(redis.REPL_NONE)
   local pattern = C.rq_job .. salt .. '-' .. first
   for i = first, #uids do
     local id = salt .. '-' .. i
@@ -22,6 +22,7 @@ local function enqueue(uids, first, salt, stamp)
     end
     ids[#ids + 1] = id
   end
-  for i = 1, #ids, 1000 do redis.call('RPUSH', C.rq_queue, unpack(ids, i, math.min(i + 999, #ids))) end
   redis.set_repl(redis.REPL_ALL)
+  redis.call('SADD', C.rq_queues, C.rq_queue)
+  for i = 1, #ids, 1000 do redis.call('RPUSH', C.rq_queue, unpack(ids, i, math.min(i + 999, #ids))) end
 end

@@ -1,5 +1,5 @@
---- RQ's own keys, as rq.executions and rq.job spell them. What concerns a job of ours is a hint, and kept by this server alone;
---- what concerns another's goes into the append-only file and to replicas.
+--- RQ's own keys, as rq.executions and rq.job spell them. What a job of ours says and who runs it is a hint, and kept by this
+--- server alone; its place in the queue and its end go into the append-only file and to replicas, as all of another's does.
 local function kept_here() redis.set_repl(redis.REPL_NONE) end
 local function kept_everywhere() redis.set_repl(redis.REPL_ALL) end
 local function execution(entry) return C.rq_execution .. entry end
