@@ -169,10 +169,9 @@ def build(
     connections: int = 16,
     clock: Clock = system_clock,
     read_timeout_max: float | None = None,
-    scripts_at_once: int | None = None,
 ) -> Services:
     """Wire everything from the environment. `connections`: how many calls to Omi may run at once; `read_timeout_max`:
-    seconds that a caller who waits for a page can wait for one; `scripts_at_once`: as in `store.connections.connect`.
+    seconds that a caller who waits for a page can wait for one.
 
     Opens no connection yet.
     """
@@ -185,7 +184,7 @@ def build(
         queue_connection = connect(settings.rq_redis_url, decode=False, timeout=settings.redis_timeout_seconds)
     is_apart = settings.rq_redis_url is not None or len(parts) > 1
     jobs = JobQueue(queue_connection, settings.job_timeout_seconds, is_apart=is_apart)
-    each = [part.connect(decode=True, at_once=scripts_at_once) for part in parts]
+    each = [part.connect(decode=True) for part in parts]
     stores = [_stores(settings, redis, jobs, of=len(each), number=number) for number, redis in enumerate(each)]
     accounts.use(accounts.Accounts(stores[0].identity.names_key))
     omi = _destination(settings, connections, read_timeout_max)

@@ -35,8 +35,6 @@ from workers.maintenance import Maintenance
 log = logs.get("workers")
 
 RESTART_SECONDS = 1.0
-SCRIPTS_AT_ONCE = 16
-"""More make no text faster, Redis runs one at a time; and each connection takes as much memory as a slot."""
 TWICE_SECONDS = 1.0
 """Ctrl-C reaches a process from the terminal and from its parent: two signals within this time are one."""
 
@@ -63,7 +61,7 @@ def main(slots: int, grace: float | None) -> None:
         click.echo(f"WORKER_CLASS must be gevent or threads, not {kind}", err=True)
         sys.exit(2)
     try:
-        services = bootstrap.build(connections=slots, scripts_at_once=SCRIPTS_AT_ONCE)
+        services = bootstrap.build(connections=slots)
     except SettingsError as error:
         click.echo(error, err=True)
         sys.exit(2)

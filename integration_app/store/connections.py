@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,29 +15,13 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from integration_app.store.cluster import SecureSlotConnection, SlotConnection, Topology, slot_of
+from integration_app.store.line import Line
 from integration_app.store.tags import Packer, TaggedRedis
 
 CONNECTIONS_MAX = 2**31
 """As many as there are threads or greenlets: those are bounded, and a pool that is full would raise instead of wait."""
 FRESH_SECONDS = 1.0
 """A connection used so lately is not asked whether it is still open; if it is not, the second try finds out."""
-
-
-class Turns:
-    """How many scripts run at once: the others wait here, without a connection of their own. A worker has hundreds of
-    slots, and nearly all of them wait for Omi.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-
-    def __enter__(self) -> None:
-        self._free.get()
-
-    def __exit__(self, *_: object) -> None:
-        self._free.put(None)
 
 
 class SharedPool(ConnectionPool):
@@ -49,7 +31,8 @@ class SharedPool(ConnectionPool):
     For its parent every connection stays in use, so that closing the pool closes them.
     """
 
-    turns: AbstractContextManager[None] = nullcontext()
+    line: Line
+    """What scripts travel by."""
 
     def reset(self) -> None:
         self._idle: list[tuple[Any, float]] = []
@@ -96,12 +79,11 @@ def connect(
     greet: Callable[[Any], None] | None = None,
     tag: str = "",
     topology: Topology | None = None,
-    at_once: int | None = None,
 ) -> Redis:
     """A client with time-outs, so that a Redis that hangs is noticed. RQ needs bytes, everything else text.
 
     `timeout` in seconds, for a connection and for an answer. `greet` is called with each new connection. `tag` is put
-    before every key; a cluster (`topology`) needs one. `at_once`: how many scripts may run at a time; None: any number.
+    before every key; a cluster (`topology`) needs one.
     """
     options: dict[str, Any] = {
         "decode_responses": decode,
@@ -120,8 +102,7 @@ def connect(
     if url.startswith("redis+sentinel:"):
         return _behind_sentinels(url, options, timeout)
     pool = _in_cluster(topology, options, slot_of(tag)) if topology else SharedPool.from_url(url, **options)
-    if at_once is not None:
-        pool.turns = Turns(at_once)
+    pool.line = Line(pool)
     return (TaggedRedis if tag else Redis).from_pool(pool)
 
 
@@ -150,4 +131,6 @@ def _behind_sentinels(url: str, options: dict[str, Any], timeout: float) -> Redi
     primary: Redis = sentinel.master_for(
         service, db=int(number or 0), connection_class=_ManagedConnection, **options, **secret
     )
+    pool: Any = primary.connection_pool
+    pool.line = Line(pool)
     return primary

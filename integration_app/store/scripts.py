@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,8 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from integration_app.store import keys
-from integration_app.store.tags import tag_of
+from integration_app.store.line import Line
+from integration_app.store.tags import Packer, tag_of
 
 HERE = Path(__file__).parent / "lua"
 
@@ -56,7 +56,9 @@ class Script:
         self._source = source
         self._redis = redis
         self._is_tagged = bool(tag_of(redis))
-        self._turns = getattr(redis.connection_pool, "turns", nullcontext())
+        pool = redis.connection_pool
+        self._line = getattr(pool, "line", None) or Line(pool)
+        self._packer = pool.connection_kwargs.get("command_packer") or Packer()
         self._names = len(source.keys) + len(source.args) + (source.rest is not None)
         self._sha = hashlib.sha1(source.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -70,19 +72,8 @@ class Script:
             return self._ask(command)
 
     def _ask(self, command: tuple[Any, ...]) -> Any:
-        """On a connection of redis-py's, with its retry, past the layers in between: those cost more than the trip."""
-        pool = self._redis.connection_pool
-        with self._turns:
-            connection = pool.get_connection()
-
-            def exchange() -> Any:
-                connection.send_command(*command)
-                return connection.read_response()
-
-            try:
-                return connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
-            finally:
-                pool.release(connection)
+        """Past redis-py's layers in between: those cost more than the trip."""
+        return self._line.ask(b"".join(self._packer.pack(*command)))
 
     def replicated(self, replicas: int, wait_ms: int, **given: Any) -> tuple[Any, int]:
         """The same, and how many replicas have it; asked on the same connection, for WAIT covers no other's writes."""

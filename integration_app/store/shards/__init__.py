@@ -35,9 +35,9 @@ class Shard:
         place = self.url.partition("://")[2].rpartition("@")[2].partition("?")[0]
         return f"{place} {self.tag}".strip()
 
-    def connect(self, *, decode: bool, at_once: int | None = None) -> Redis:
+    def connect(self, *, decode: bool) -> Redis:
         how: dict[str, Any] = {"timeout": self.timeout, "greet": self.greet, "topology": self.topology}
-        return connect(self.url, decode=decode, tag=self.tag, at_once=at_once, **how)
+        return connect(self.url, decode=decode, tag=self.tag, **how)
 
 
 def shards_at(urls: Sequence[str], *, timeout: float, clock: Callable[[], datetime]) -> list[Shard]:

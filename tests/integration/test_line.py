@@ -1,0 +1,126 @@
+"""Scripts of many threads go to Redis together, and each gets its own outcome."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from integration_app.store.connections import connect
+from integration_app.store.line import Line
+
+
+def packed(redis: Redis, *command: Any) -> bytes:
+    return b"".join(redis.connection_pool.connection_kwargs["command_packer"].pack(*command))
+
+
+@pytest.fixture
+def client(settings: dict[str, str], redis: Redis) -> Iterator[Redis]:
+    made = connect(settings["REDIS_URL"], decode=True, timeout=1.0)
+    yield made
+    made.close()
+
+
+class Held:
+    """A pool whose first connection is given out when it is told: what is asked meanwhile gathers."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.opened, self.asked = threading.Event(), threading.Event()
+        self.batches = 0
+        self.dies = False
+
+    def get_connection(self) -> Any:
+        self.batches += 1
+        if self.batches == 1:
+            self.asked.set()
+            assert self.opened.wait(10)
+            if self.dies:
+                raise SystemExit
+        return self._pool.get_connection()
+
+    def release(self, connection: Any) -> None:
+        self._pool.release(connection)
+
+
+@contextmanager
+def gathered(client: Redis, commands: list[bytes], *, dies: bool = False) -> Iterator[tuple[list[Any], Held]]:
+    """The outcomes of commands, all asked while the first one is on its way."""
+    held = Held(client.connection_pool)
+    held.dies = dies
+    line: Any = Line(held)
+    outcomes: list[Any] = [None] * len(commands)
+
+    def ask(number: int) -> None:
+        try:
+            outcomes[number] = line.ask(commands[number])
+        except BaseException as error:  # noqa: BLE001 - it is the outcome
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(commands))]
+    threads[0].start()
+    assert held.asked.wait(10)
+    for number, thread in enumerate(threads[1:]):
+        thread.start()
+        while len(line._waiting) <= number:
+            time.sleep(0.001)
+    held.opened.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert not line._is_busy
+    assert not line._waiting
+    yield outcomes, held
+
+
+def test_those_that_wait_go_together_and_errors_stay_with_their_own(client: Redis) -> None:
+    client.set("a", "text")
+    commands = [packed(client, "ECHO", str(number)) for number in range(20)]
+    commands[7] = packed(client, "LPUSH", "a", "x")
+    with gathered(client, commands) as (outcomes, held):
+        assert held.batches == 2
+    assert isinstance(outcomes.pop(7), ResponseError)
+    assert outcomes == [str(number) for number in range(20) if number != 7]
+
+
+def test_a_thread_that_is_ended_takes_no_others_with_it(client: Redis) -> None:
+    commands = [packed(client, "ECHO", str(number)) for number in range(5)]
+    with gathered(client, commands, dies=True) as (outcomes, _):
+        assert isinstance(outcomes[0], SystemExit)
+        assert outcomes[1:] == ["1", "2", "3", "4"]
+
+
+def test_a_connection_that_breaks_in_between_costs_no_answer_and_repeats_none_that_has_come(client: Redis) -> None:
+    commands = [packed(client, "INCR", "first"), packed(client, "INCR", "second")]
+    commands += [packed(client, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), packed(client, "INCR", "third")]
+    with gathered(client, commands) as (outcomes, _):
+        pass
+    assert outcomes[0] == 1
+    assert outcomes[3] in (1, 2), "it may be repeated, and has an answer"
+
+
+def test_a_server_that_is_away_is_told_to_all(client: Redis) -> None:
+    away = connect("redis://127.0.0.1:1/0", decode=True, timeout=0.2)
+    with gathered(away, [packed(away, "ECHO", "x")] * 4) as (outcomes, _):
+        assert all(isinstance(outcome, RedisConnectionError) for outcome in outcomes)
+
+
+def test_a_script_that_takes_too_long_leaves_no_answer_for_the_next(client: Redis) -> None:
+    slow = packed(client, "BLPOP", "nothing", "3")
+    with gathered(client, [packed(client, "ECHO", "0"), slow, packed(client, "ECHO", "2")]) as (outcomes, _):
+        assert outcomes[0] == "0"
+        assert isinstance(outcomes[1], RedisTimeoutError)
+        assert isinstance(outcomes[2], RedisTimeoutError)
+    line = client.connection_pool.line  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(16) as pool:
+        numbers = [str(number) for number in range(2000)]
+        assert list(pool.map(lambda number: line.ask(packed(client, "ECHO", number)), numbers)) == numbers
