@@ -1,8 +1,8 @@
 """One exchange with Redis for all scripts that threads ask for at the same moment.
 
 A worker has hundreds of slots, a web process dozens of requests. Each on a connection of its own costs a write, a
-wake-up and a read per script, on both sides. So the first to ask sends its script at once; those who come meanwhile wait, and
-the first of them sends all that have gathered. Alone, a script goes as it would on its own.
+wake-up and a read per script, on both sides. So the first to ask sends its script at once; those who come meanwhile
+wait, and the first of them sends all that have gathered. Alone, a script goes as it would on its own.
 """
 
 from __future__ import annotations
