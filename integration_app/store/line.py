@@ -1,7 +1,7 @@
 """One exchange with Redis for all scripts that threads ask for at the same moment.
 
 A worker has hundreds of slots, a web process dozens of requests. Each on a connection of its own costs a write, a
-wake-up and a read per script, on both sides. So the first to ask sends its script at once; those who come meanwhile
+wake-up and a read per script, on both sides. So the first to ask send their scripts at once; those who come meanwhile
 wait, and the first of them sends all that have gathered. Alone, a script goes as it would on its own.
 """
 
@@ -11,6 +11,11 @@ import threading
 from typing import Any
 
 from redis.exceptions import ResponseError
+
+AT_ONCE = 4
+"""Scripts that go without waiting for company. With one, all of them waited for the flush of the file; many more
+would leave nothing to gather.
+"""
 
 
 class _Asked:
@@ -31,20 +36,22 @@ class _Asked:
 class Line:
     """To the server behind a pool of redis-py's, with the retry of its connections. For any thread to ask."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, at_once: int = AT_ONCE) -> None:
         self._pool = pool
+        self._at_once = at_once
         self._changing = threading.Lock()
-        self._is_busy = False
+        self._in_flight = 0
         self._waiting: list[_Asked] = []
 
     def ask(self, command: bytes) -> Any:
         """The answer to a packed command that may be repeated. Raises what redis-py raises."""
         mine = _Asked(command)
         with self._changing:
-            if self._is_busy:
+            if self._in_flight >= self._at_once:
                 self._waiting.append(mine)
             else:
-                self._is_busy, mine.batch = True, [mine]
+                self._in_flight += 1
+                mine.batch = [mine]
         try:
             if not mine.batch:
                 mine.woken.acquire()
@@ -57,7 +64,7 @@ class Line:
             raise
         finally:
             if mine.batch:
-                self._hand_over()
+                self._hand_over(len(mine.batch))
         if mine.error is not None:
             raise mine.error.with_traceback(None)  # others may raise the same one
         return mine.answer
@@ -79,13 +86,16 @@ class Line:
                 if one.is_over:
                     one.woken.release()
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, done: int) -> None:
+        """To the next batch, once little enough is in flight."""
         with self._changing:
+            self._in_flight -= done
+            if not self._waiting or self._in_flight >= self._at_once:
+                return
             gathered, self._waiting = self._waiting, []
-            self._is_busy = bool(gathered)
-        if gathered:
-            gathered[0].batch = gathered
-            gathered[0].woken.release()
+            self._in_flight += len(gathered)
+        gathered[0].batch = gathered
+        gathered[0].woken.release()
 
 
 def _exchange(connection: Any, batch: list[_Asked]) -> None:

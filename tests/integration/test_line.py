@@ -57,7 +57,7 @@ def gathered(client: Redis, commands: list[bytes], *, dies: bool = False) -> Ite
     """The outcomes of commands, all asked while the first one is on its way."""
     held = Held(client.connection_pool)
     held.dies = dies
-    line: Any = Line(held)
+    line: Any = Line(held, 1)
     outcomes: list[Any] = [None] * len(commands)
 
     def ask(number: int) -> None:
@@ -77,7 +77,7 @@ def gathered(client: Redis, commands: list[bytes], *, dies: bool = False) -> Ite
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
-    assert not line._is_busy
+    assert line._in_flight == 0
     assert not line._waiting
     yield outcomes, held
 
