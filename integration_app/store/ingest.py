@@ -25,6 +25,7 @@ from integration_app.store.tags import tag_of
 from integration_app.store.vault import current
 from integration_app.text.addresses import listings
 
+_TRIES = 3
 DEDUPE_TTL = timedelta(days=30)
 _SIZE_MIN = 2_000
 """Bytes that any message occupies, its story and ids included."""
@@ -150,11 +151,12 @@ class Ingest:
             dedupe_count=len(seen),
             more=[*seen, *wanted],
         )
-        code, *found = ask()
-        while code == 5:
-            self._packing.unpack(found[0])  # it stays so for a minute
+        for _ in range(_TRIES):
             code, *found = ask()
-        return _accepted(code, found, is_control=bool(message.control))
+            if code != 5:
+                return _accepted(code, found, is_control=bool(message.control))
+            self._packing.unpack(found[0])  # it stays so for a minute
+        raise RuntimeError("a known message is packed again and again")
 
     def _wanted(self, message: InboundMessage) -> list[str]:
         """The uids that a message names, or the keys that lead to those it is for."""

@@ -7,8 +7,10 @@ wait, and the first of them sends all that have gathered. Alone, a script goes a
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
+from weakref import WeakSet
 
 from redis.exceptions import ResponseError
 
@@ -16,6 +18,8 @@ AT_ONCE = 4
 """Scripts that go without waiting for company. With one, all of them waited for the flush of the file; many more
 would leave nothing to gather.
 """
+TOGETHER_MAX = 100
+"""Scripts in one exchange: all of them have the time-out of one."""
 
 
 class _Asked:
@@ -39,6 +43,11 @@ class Line:
     def __init__(self, pool: Any, at_once: int = AT_ONCE) -> None:
         self._pool = pool
         self._at_once = at_once
+        self.begin()
+        _lines.add(self)
+
+    def begin(self) -> None:
+        """With nothing in flight: a process that was forked has none of its parent's threads."""
         self._changing = threading.Lock()
         self._in_flight = 0
         self._waiting: list[_Asked] = []
@@ -59,8 +68,9 @@ class Line:
                 self._send(mine.batch)
         except BaseException:  # a greenlet that is killed takes neither its turn with it nor the scripts of others
             with self._changing:
+                mine.is_over = True  # also where it stands in the batch of another
                 left = (*mine.batch, *self._waiting)
-                self._waiting = [one for one in left if one is not mine and not one.is_over]
+                self._waiting = [one for one in left if not one.is_over]
             raise
         finally:
             if mine.batch:
@@ -75,6 +85,9 @@ class Line:
             try:
                 retry = connection.retry.call_with_retry
                 retry(lambda: _exchange(connection, batch), lambda _: connection.disconnect())
+            except BaseException:  # an answer that is left on it would be taken for the next one's
+                connection.disconnect()
+                raise
             finally:
                 self._pool.release(connection)
         except Exception as error:  # noqa: BLE001 - each of them raises it
@@ -92,10 +105,21 @@ class Line:
             self._in_flight -= done
             if not self._waiting or self._in_flight >= self._at_once:
                 return
-            gathered, self._waiting = self._waiting, []
+            gathered, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
             self._in_flight += len(gathered)
-        gathered[0].batch = gathered
+            gathered[0].batch = gathered
         gathered[0].woken.release()
+
+
+_lines: WeakSet[Line] = WeakSet()
+
+
+def _begin_all() -> None:
+    for line in _lines:
+        line.begin()
+
+
+os.register_at_fork(after_in_child=_begin_all)
 
 
 def _exchange(connection: Any, batch: list[_Asked]) -> None:

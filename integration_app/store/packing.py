@@ -54,7 +54,7 @@ class Packing:
         fields, rows, lives, raw, packed_lives = _checked(pipe.execute(raise_on_error=False), besides=3)
         if fields:
             return Kept(fields, rows, int(lives))
-        kept = self._opened(message_id, raw) if raw else None
+        kept = self._opened(message_id, raw) if raw is not None else None
         return replace(kept, lives=int(packed_lives)) if kept else None
 
     def field(self, message_ids: Iterable[str], *names: str) -> list[list[str | None]]:
@@ -68,7 +68,7 @@ class Packing:
         found: list[list[str | None]] = []
         for place, message_id in enumerate(ids):
             values, raw = _checked(answers[2 * place : 2 * place + 2], besides=1)
-            kept = self._opened(message_id, raw) if raw else None
+            kept = self._opened(message_id, raw) if raw is not None else None
             found.append(list(map(kept.fields.get, names)) if kept else values)
         return found
 
@@ -88,7 +88,7 @@ class Packing:
         """
         for _ in range(_TRIES):
             raw = self._raw(message_id)
-            kept = self._opened(message_id, raw) if raw else None
+            kept = self._opened(message_id, raw) if raw is not None else None
             if kept is None:
                 return False
             flat = [part for pair in kept.sealed().fields.items() for part in pair]

@@ -29,7 +29,7 @@ _LISTED = ("address",)
 """Kinds that stand in lists with blanks between, so they are sealed as text."""
 PLAIN = "plain"
 """In the place of a key: write as it is. For the time in which not every process knows the key yet."""
-_NONCE = 12
+_NONCE, _TAG = 12, 16
 
 
 class KeyMissing(StoreUnfit):
@@ -70,6 +70,8 @@ class Vault:
         """Raises `KeyMissing`."""
         if raw.startswith(_MARK):
             sealed = raw[len(_MARK) :].encode(*_BYTES)
+            if len(sealed) < _ID + _NONCE + _TAG:
+                raise ValueError(f"a sealed {kind} is spoilt")
             key, sealed, is_small = self._key(sealed[:_ID].hex()), sealed[_ID:], True
         elif raw.startswith(_TEXT_MARK):
             key, sealed = self._parts(raw)
@@ -130,6 +132,8 @@ class Vault:
 
     def _parts(self, raw: str) -> tuple[_Key, bytes]:
         name, _, data = raw.removeprefix(_TEXT_MARK).partition(".")
+        if len(name) != 2 * _ID or not set(name) <= set("0123456789abcdef"):
+            raise ValueError("a sealed value is spoilt")
         key = self._key(name)
         try:
             return key, base64.b64decode(data, validate=True)

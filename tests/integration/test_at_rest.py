@@ -342,3 +342,11 @@ def sign_in_anew(build: Callable[..., Services], sandbox: SandboxControl) -> Bro
     other = Browser(create_app(build(DATA_KEYS=NEW)))
     other.client.set_cookie("__Host-omi_inbox", cookie.value, domain="inbox.example.com", secure=True)
     return other
+
+
+@pytest.mark.parametrize(
+    "raw", ["\udcff\x02", "\udcff\x02abcd", "\udcff\x02" + "a" * 31, "e1.", "e1.x", "e1..YQ==", "e1.xxxxxxxx.YQ=="]
+)
+def test_what_is_left_of_a_sealed_value_is_spoilt_and_lacks_no_key(raw: str) -> None:
+    with pytest.raises(ValueError, match="spoilt"):
+        Vault([NEW]).open("envelope", raw)

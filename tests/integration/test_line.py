@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from integration_app.store import line as line_module
 from integration_app.store.connections import connect
 from integration_app.store.line import Line
 
@@ -97,6 +100,36 @@ def test_a_thread_that_is_ended_takes_no_others_with_it(client: Redis) -> None:
     with gathered(client, commands, dies=True) as (outcomes, _):
         assert isinstance(outcomes[0], SystemExit)
         assert outcomes[1:] == ["1", "2", "3", "4"]
+
+
+def test_two_that_are_ended_leave_the_third_its_answer(client: Redis) -> None:
+    """The one whose turn it is, and one that waits in its batch."""
+    script = """
+from gevent import monkey; monkey.patch_all()
+import gevent, sys
+from integration_app.store.connections import connect
+from integration_app.store.line import Line
+redis = connect(sys.argv[1], decode=True, timeout=5.0)
+line, pool = Line(redis.connection_pool, 1), redis.connection_pool
+packed = lambda *words: b"".join(pool.connection_kwargs["command_packer"].pack(*words))
+first = gevent.spawn(line.ask, packed("BLPOP", "nothing", "0.3")); gevent.sleep(0.1)
+leader = gevent.spawn(line.ask, packed("BLPOP", "nothing", "1"))
+waiting, third = [gevent.spawn(line.ask, packed("ECHO", word)) for word in ("2", "3")]
+gevent.sleep(0.5)
+waiting.kill(); leader.kill()
+print(third.get(timeout=10), line.ask(packed("ECHO", "4")), line._in_flight)
+"""
+    url = client.connection_pool.connection_kwargs
+    made = f"redis://{url['host']}:{url['port']}/{url['db']}"
+    done = subprocess.run([sys.executable, "-c", script, made], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["3", "4", "0"], done.stderr
+
+
+def test_a_fork_begins_with_nothing_in_flight(client: Redis) -> None:
+    line: Any = Line(client.connection_pool, 1)
+    line._in_flight, line._waiting = 1, [object()]
+    line_module._begin_all()
+    assert line.ask(packed(client, "ECHO", "x")) == "x"
 
 
 def test_a_connection_that_breaks_in_between_costs_no_answer_and_repeats_none_that_has_come(client: Redis) -> None:

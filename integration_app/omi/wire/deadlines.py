@@ -24,11 +24,12 @@ LOOK_SECONDS = 0.5
 
 
 class _Call:
-    __slots__ = ("connection", "deadline")
+    __slots__ = ("connection", "deadline", "opening")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.connection: Exchange | None = None
+        self.opening: socket.socket | None = None
 
 
 _here = threading.local()
@@ -37,7 +38,20 @@ _here = threading.local()
 class _Watched(Exchange):
     def connect(self) -> None:
         self._say_whose()  # a proxy may drip its answer too
-        super().connect()
+        try:
+            super().connect()
+        finally:
+            call: _Call | None = getattr(_here, "call", None)
+            if call is not None and call.opening is not None:
+                call.opening.close()
+                call.opening = None
+
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        call: _Call | None = getattr(_here, "call", None)
+        if call is not None:
+            call.opening = made.dup()  # a handshake takes the socket away from who may shut it down
+        return made
 
     def request(self, *args: Any, **how: Any) -> None:
         self._say_whose()
@@ -109,11 +123,11 @@ class Deadlines:
             with self._ending:
                 for call in self._calls:
                     if call.deadline < now:
-                        _shut_down(call.connection)
+                        _shut_down(call.connection.sock if call.connection is not None else None)
+                        _shut_down(call.opening)
 
 
-def _shut_down(connection: Exchange | None) -> None:
-    sock = connection.sock if connection is not None else None
+def _shut_down(sock: socket.socket | None) -> None:
     if sock is not None:
         try:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)  # also under TLS: an SSLSocket's own would pull the rug

@@ -16,6 +16,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 
 HEAD_MAX_BYTES = 256 * 1024
+RAW_MAX_BYTES = 64 * 1024 * 1024
 PIECE_BYTES = 16 * 1024
 _EITHER_OF_GZIP_AND_DEFLATE = zlib.MAX_WBITS | 32
 
@@ -75,6 +76,11 @@ class Answer:
 
     # --- what the reader asks -----------------------------------------------------------------------------
 
+    @property
+    def is_framed(self) -> bool:
+        """Whether it says itself where it ends; else the end of the connection is taken for it."""
+        return bool({"content-length", "transfer-encoding"} & self.headers.keys())
+
     def read_head(self) -> None:
         while not self._has_head:
             if self._read > HEAD_MAX_BYTES:
@@ -88,6 +94,8 @@ class Answer:
                 if piece := self._decoded(self._pieces.pop(0)):
                     return piece
             elif self._is_complete:
+                if self._unpack is not None:
+                    raise ProtocolError("the compressed answer is cut off")
                 return b""
             else:
                 self._receive()
@@ -102,10 +110,12 @@ class Answer:
     def _receive(self) -> None:
         piece = self._socket.recv(PIECE_BYTES)
         self._read += len(piece)
+        if self._read > RAW_MAX_BYTES:
+            raise ProtocolError("the answer has no end")
         if not piece:
-            if not self._has_head or {"content-length", "transfer-encoding"} & self.headers.keys():
+            if not self._has_head or self.is_framed:
                 raise ProtocolError("the connection was closed before the answer was complete")
-            self._is_complete = True  # the end of the connection is that of the answer
+            self._is_complete, self._may_follow = True, False  # the end of the connection is that of the answer
             return
         try:
             self._parser.feed_data(piece)
@@ -115,10 +125,10 @@ class Answer:
             self._may_follow = False  # what came behind it belongs to no request
 
     def _decoded(self, piece: bytes) -> bytes:
-        encoding = self.headers.get("content-encoding", "identity").lower()
-        if encoding == "identity":
+        encodings = {word.strip() for word in self.headers.get("content-encoding", "").lower().split(",")}
+        if encodings <= {"", "identity"}:
             return piece
-        if encoding not in ("gzip", "deflate"):
+        if encodings not in ({"gzip"}, {"x-gzip"}, {"deflate"}):
             raise ProtocolError("the answer is encoded in a way that was not asked for")
         if self._unpack is None:
             self._unpack = zlib.decompressobj(_EITHER_OF_GZIP_AND_DEFLATE)
@@ -126,8 +136,10 @@ class Answer:
             found: bytes = self._unpack.decompress(piece, 1024 * PIECE_BYTES)
         except zlib.error:
             raise ProtocolError("the answer cannot be decompressed") from None
-        if self._unpack.unconsumed_tail:
-            self._pieces.insert(0, self._unpack.unconsumed_tail)
+        if rest := self._unpack.unconsumed_tail or self._unpack.unused_data:
+            self._pieces.insert(0, rest)
+        if self._unpack.eof:
+            self._unpack = None  # another member may follow
         return found
 
     # --- what the parser tells ----------------------------------------------------------------------------
@@ -138,6 +150,8 @@ class Answer:
         self.headers = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # a trailer: it says nothing that a header may say
         key, said = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {said}" if key in self.headers else said
 

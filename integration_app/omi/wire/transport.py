@@ -61,9 +61,12 @@ class Transport:
         if not (api_key + user_agent).isascii() or not (api_key + user_agent).isprintable():
             raise ValueError("the key for Omi has characters that no key has: a line break, or what is not ASCII")
         self.base_url = base_url.rstrip("/")
-        self._base = str(requests.Request("GET", self.base_url).prepare().url).rstrip("/")
+        whole = urlsplit(str(requests.Request("GET", self.base_url).prepare().url))
+        if whole.query or whole.fragment:
+            raise ValueError("the address of Omi ends with its path: nothing behind ? or #")
+        self._base = whole._replace(netloc=whole.netloc.rpartition("@")[2]).geturl().rstrip("/")
         self._headers = {
-            "Host": urlsplit(self._base).netloc.rpartition("@")[2],
+            "Host": urlsplit(self._base).netloc,
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -194,6 +197,8 @@ def _read(answer: Answer, deadline: float) -> bytes:
                 raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status)
     except (HTTPError, OSError):
         raise OutcomeUnknown("the connection broke while Omi answered", status=answer.status) from None
+    if time.monotonic() > deadline and not answer.is_framed:  # its end is that of the connection, and may be our doing
+        raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status)
     return b"".join(parts)
 
 
