@@ -30,7 +30,7 @@ class Raw:
         self.port: int = self._listener.getsockname()[1]
         self.answer, self.pieces, self.then_close = b"", [1], True
         self.pause = 0.0
-        self.connections = 0
+        self.connections = self.closed = self.served = 0
         self.heads: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -44,7 +44,20 @@ class Raw:
                 self.connections += 1
                 threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
 
+    def wait(self, name: str, count: int) -> None:
+        """Until so many connections are `closed`, or requests `served` to the last byte: loopback has it then."""
+        until = time.monotonic() + 30
+        while getattr(self, name) < count:
+            assert time.monotonic() < until, name
+            time.sleep(0.001)
+
     def _serve(self, caller: socket.socket) -> None:
+        try:
+            self._serve_all(caller)
+        finally:
+            self.closed += 1
+
+    def _serve_all(self, caller: socket.socket) -> None:
         with caller, suppress(OSError):
             caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while head := self._head(caller):
@@ -55,6 +68,7 @@ class Raw:
                     time.sleep(self.pause)
                     rest = rest[size:]
                 caller.sendall(rest)
+                self.served += 1
                 if is_last:
                     return
 
@@ -180,7 +194,7 @@ def test_what_comes_behind_an_answer_is_never_taken_for_the_next(behind: bytes, 
     assert raw.connections == 3
     raw.pieces = [len(raw.answer) - len(behind)]  # it comes later, perhaps while the connection is idle
     assert transport.call("POST", "/x", json={}) == {}
-    time.sleep(0.05)
+    raw.wait("served", 4)
     assert transport.call("POST", "/x", json={}) == {}
     transport.close()
 
@@ -230,7 +244,7 @@ def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_not_used(raw:
     assert raw.connections == 1
     raw.then_close = True
     transport.call("POST", "/x", json={})
-    time.sleep(0.05)
+    raw.wait("closed", 1)
     transport.call("POST", "/x", json={})
     assert raw.connections == 2
     head = raw.heads[-1].decode()
