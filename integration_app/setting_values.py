@@ -19,6 +19,12 @@ def not_blank(value: str) -> None:
         raise ValidationError("must not be empty")
 
 
+def api_key(value: str) -> None:
+    not_blank(value)
+    if not value.isascii() or not value.isprintable():
+        raise ValidationError("has a line break in it, or a character that no key has: copy it anew")
+
+
 def base_url(value: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

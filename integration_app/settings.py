@@ -174,7 +174,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
     values: dict[str, Any] = {
         "omi_base_url": env.str("OMI_BASE_URL", "https://api.omi.me", validate=values_of.base_url),
         "omi_app_id": env.str("OMI_APP_ID", "") if personal else env.str("OMI_APP_ID", validate=values_of.not_blank),
-        "omi_api_key": env.str("OMI_API_KEY", "") if personal else env.str("OMI_API_KEY", validate=values_of.not_blank),
+        "omi_api_key": env.str("OMI_API_KEY", "") if personal else env.str("OMI_API_KEY", validate=values_of.api_key),
         "omi_developer_key": personal,
         "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),

@@ -155,3 +155,10 @@ def test_several_redis_are_named_so_that_they_are_understood(
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=said):
         bootstrap.read_settings()
+
+
+@pytest.mark.parametrize("key", ["sk_made_up\nX-Other: 1", "sk_made_üp", "sk_made_up\x7f"])
+def test_a_key_that_cannot_stand_in_a_header_is_a_mistake(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    assert "OMI_API_KEY" in mistakes(monkeypatch, OMI_API_KEY=key)
