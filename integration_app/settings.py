@@ -166,7 +166,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
     """Read every setting; call the result after `reader.close()`, when all of them are known to be good."""
     env = reader.env
     not_negative, positive = check.Range(min=0), check.Range(min=0, min_inclusive=False)
-    personal = env.str("OMI_DEVELOPER_KEY", None)
+    personal = env.str("OMI_DEVELOPER_KEY", None, validate=values_of.developer_key)
     if personal and (env.str("OMI_APP_ID", None) or env.str("OMI_API_KEY", None)):
         reader.mistake(
             "OMI_DEVELOPER_KEY", "set either this (for yourself), or OMI_APP_ID and OMI_API_KEY (for an app)"
