@@ -230,7 +230,7 @@ def spread(values: list[float]) -> str:
 def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).status_code < 500
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
