@@ -19,13 +19,15 @@ AT_ONCE = 4
 would leave nothing to gather.
 """
 TOGETHER_MAX = 100
-"""Scripts in one exchange: all of them have the time-out of one."""
+"""Scripts in one exchange: the server answers them in one go, so all of them have the time-out of one."""
 
 
 class _Asked:
-    """A script. Its thread waits for `woken`: then there is an outcome, or it is its turn to send `batch`."""
+    """A script. Its thread waits for `woken`: then there is an outcome, or it is its turn to send `batch`, while those
+    `behind` go on waiting.
+    """
 
-    __slots__ = ("answer", "batch", "command", "error", "is_over", "woken")
+    __slots__ = ("answer", "batch", "behind", "command", "error", "is_over", "woken")
 
     def __init__(self, command: bytes) -> None:
         self.command = command
@@ -33,6 +35,7 @@ class _Asked:
         self.error: Exception | None = None
         self.is_over = False
         self.batch: list[_Asked] = []
+        self.behind: frozenset[_Asked] = frozenset()
         self.woken = threading.Lock()
         self.woken.acquire()
 
@@ -55,17 +58,21 @@ class Line:
     def ask(self, command: bytes) -> Any:
         """The answer to a packed command that may be repeated. Raises what redis-py raises."""
         mine = _Asked(command)
+        outage: Exception | None = None
         with self._changing:
-            if self._in_flight >= self._at_once:
+            waits = (
+                self._in_flight >= self._at_once
+            )  # asked here: outside the lock its turn may have come, and woken it
+            if waits:
                 self._waiting.append(mine)
             else:
                 self._in_flight += 1
                 mine.batch = [mine]
         try:
-            if not mine.batch:
+            if waits:
                 mine.woken.acquire()
             if mine.batch:
-                self._send(mine.batch)
+                outage = self._send(mine.batch)
         except BaseException:  # a greenlet that is killed takes neither its turn with it nor the scripts of others
             with self._changing:
                 mine.is_over = True  # also where it stands in the batch of another
@@ -74,12 +81,13 @@ class Line:
             raise
         finally:
             if mine.batch:
-                self._hand_over(len(mine.batch))
+                self._hand_over(mine, outage)
         if mine.error is not None:
             raise mine.error.with_traceback(None)  # others may raise the same one
         return mine.answer
 
-    def _send(self, batch: list[_Asked]) -> None:
+    def _send(self, batch: list[_Asked]) -> Exception | None:
+        """Why none of the rest has an answer, where that is so: Redis hangs, or is away."""
         try:
             connection = self._pool.get_connection()
             try:
@@ -94,20 +102,29 @@ class Line:
             for one in batch:
                 if not one.is_over:
                     one.error, one.is_over = error, True
+            return error
         finally:
             for one in batch:
                 if one.is_over:
                     one.woken.release()
+        return None
 
-    def _hand_over(self, done: int) -> None:
-        """To the next batch, once little enough is in flight."""
+    def _hand_over(self, mine: _Asked, outage: Exception | None) -> None:
+        """To the next batch, once little enough is in flight. Those who waited for all of an outage are told as well: a
+        time-out for each batch would add up.
+        """
         with self._changing:
-            self._in_flight -= done
+            self._in_flight -= len(mine.batch)
+            told = [one for one in self._waiting if one in mine.behind] if outage else []
+            for one in told:
+                one.error, one.is_over = outage, True
+                one.woken.release()
+            self._waiting = [one for one in self._waiting if not one.is_over] if told else self._waiting
             if not self._waiting or self._in_flight >= self._at_once:
                 return
             gathered, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
             self._in_flight += len(gathered)
-            gathered[0].batch = gathered
+            gathered[0].batch, gathered[0].behind = gathered, frozenset(self._waiting)
         gathered[0].woken.release()
 
 

@@ -102,6 +102,48 @@ def test_a_thread_that_is_ended_takes_no_others_with_it(client: Redis) -> None:
         assert outcomes[1:] == ["1", "2", "3", "4"]
 
 
+class Late:
+    """A lock behind which one thread stays until it is told."""
+
+    def __init__(self, name: str) -> None:
+        self._lock, self._name = threading.Lock(), name
+        self.left, self.goes_on = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if threading.current_thread().name == self._name and not self.left.is_set():
+            self.left.set()
+            assert self.goes_on.wait(10)
+
+
+def test_a_thread_whose_turn_comes_before_it_waits_takes_none_of_its_batch_with_it(client: Redis) -> None:
+    held = Held(client.connection_pool)
+    line: Any = Line(held, 1)
+    line._changing = late = Late("leader")
+    outcomes: dict[str, Any] = {}
+
+    def ask(name: str) -> None:
+        outcomes[name] = line.ask(packed(client, "ECHO", name))
+
+    threads = {name: threading.Thread(target=ask, args=(name,), name=name) for name in ("first", "leader", "follower")}
+    threads["first"].start()
+    assert held.asked.wait(10)
+    threads["leader"].start()
+    assert late.left.wait(10)
+    threads["follower"].start()
+    while len(line._waiting) < 2:
+        time.sleep(0.001)
+    held.opened.set()
+    threads["first"].join(10)  # it has handed over
+    late.goes_on.set()
+    for thread in threads.values():
+        thread.join(10)
+    assert outcomes == {name: name for name in threads}
+
+
 def test_two_that_are_ended_leave_the_third_its_answer(client: Redis) -> None:
     """The one whose turn it is, and one that waits in its batch."""
     script = """
@@ -145,6 +187,14 @@ def test_a_server_that_is_away_is_told_to_all(client: Redis) -> None:
     away = connect("redis://127.0.0.1:1/0", decode=True, timeout=0.2)
     with gathered(away, [packed(away, "ECHO", "x")] * 4) as (outcomes, _):
         assert all(isinstance(outcome, RedisConnectionError) for outcome in outcomes)
+
+
+def test_a_crowd_does_not_wait_a_time_out_for_each_batch(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "TOGETHER_MAX", 2)
+    away = connect("redis://127.0.0.1:1/0", decode=True, timeout=0.2)
+    with gathered(away, [packed(away, "ECHO", "x")] * 9) as (outcomes, held):
+        assert all(isinstance(outcome, RedisConnectionError) for outcome in outcomes)
+        assert held.batches == 2, "the first one, and two in the name of all who came meanwhile"
 
 
 def test_a_script_that_takes_too_long_leaves_no_answer_for_the_next(client: Redis) -> None:
