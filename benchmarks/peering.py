@@ -139,12 +139,9 @@ def _theirs(run_: Bench, peer: Peer, count: int, is_durable: bool) -> float:
     """CPU seconds per delivery of a peer's worker."""
     env = _environment(run_, is_durable)
     fill = ["python", "-c", f"import work; work.fill({count})"] if peer.python else ["node", "work.mjs", str(count)]
-    if peer.name == "taskiq":  # its group must exist before the first job does
-        _begin(run_, peer, env)
     command = [peer.program(fill[0]), *fill[1:]]
     subprocess.run(command, cwd=peer.folder, env=os.environ | env, check=True, stdout=subprocess.DEVNULL)
-    if peer.name != "taskiq":
-        _begin(run_, peer, env)
+    _begin(run_, peer, env)
     return worker_cpu(run_, run_.stack.processes["peer"].pid, count)
 
 
