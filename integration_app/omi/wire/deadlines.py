@@ -11,25 +11,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from integration_app.omi.wire.exchange import Exchange
+from integration_app.omi.wire.exchange import Exchange, plain
 
 LOOK_SECONDS = 0.5
 """How late a deadline may be kept."""
 
 
-class _Call:
-    __slots__ = ("connection", "deadline", "opening")
+class Call:
+    """`is_sent`: something of its request may have left."""
+
+    __slots__ = ("connection", "deadline", "is_sent", "opening")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.connection: Exchange | None = None
         self.opening: socket.socket | None = None
+        self.is_sent = False
 
 
 _here = threading.local()
@@ -41,24 +43,27 @@ class _Watched(Exchange):
         try:
             super().connect()
         finally:
-            call: _Call | None = getattr(_here, "call", None)
+            call: Call | None = getattr(_here, "call", None)
             if call is not None and call.opening is not None:
                 call.opening.close()
                 call.opening = None
 
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()
-        call: _Call | None = getattr(_here, "call", None)
+        call: Call | None = getattr(_here, "call", None)
         if call is not None:
             call.opening = made.dup()  # a handshake takes the socket away from who may shut it down
         return made
 
-    def request(self, *args: Any, **how: Any) -> None:
-        self._say_whose()
-        super().request(*args, **how)
+    def _send(self, request: bytes) -> None:
+        self._say_whose()  # again: connecting may have taken all the time there was
+        call: Call | None = getattr(_here, "call", None)
+        if call is not None:
+            call.is_sent = True
+        super()._send(request)
 
     def _say_whose(self) -> None:
-        call: _Call | None = getattr(_here, "call", None)
+        call: Call | None = getattr(_here, "call", None)
         if call is not None:
             if call.deadline < time.monotonic():  # the process was stopped: another worker may have taken over
                 raise NewConnectionError(self, "the deadline passed before anything was sent")
@@ -81,33 +86,39 @@ POOLS = {"http": _Pool, "https": _TLSPool}
 """For a PoolManager's `pool_classes_by_scheme`: connections that say on whose call they are."""
 
 
+def says_what_is_sent(pool: HTTPConnectionPool) -> bool:
+    """Whether its connections do; those through SOCKS are urllib3's own."""
+    return issubclass(pool.ConnectionCls, _Watched)
+
+
 class Deadlines:
     """Keeps the deadlines of all calls of one transport. Its thread begins with the first call."""
 
     def __init__(self) -> None:
-        self._calls: set[_Call] = set()
+        self._calls: set[Call] = set()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._begin = threading.Lock()
         self._ending = threading.Lock()
 
     @contextmanager
-    def until(self, deadline: float) -> Iterator[None]:
+    def until(self, deadline: float) -> Iterator[Call]:
         """Keep `deadline` (as of `time.monotonic`) for the call that this thread makes within."""
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-        call = _Call(deadline)
+        call = Call(deadline)
         _here.call = call
         with self._ending:
             self._calls.add(call)
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
         try:
-            yield
+            yield call
         finally:
             _here.call = None
             with self._ending:  # its connection may serve another call from here on
                 self._calls.discard(call)
 
     def close(self) -> None:
+        """Ends its thread, once no call is on its way."""
         self._closed.set()
 
     def _start(self) -> None:
@@ -118,9 +129,13 @@ class Deadlines:
                 self._thread.start()
 
     def _watch(self) -> None:
-        while not self._closed.wait(LOOK_SECONDS):
+        while True:
+            is_closed = self._closed.wait(LOOK_SECONDS)
             now = time.monotonic()
             with self._ending:
+                if is_closed and not self._calls:
+                    self._thread = None  # a call that comes now begins another
+                    return
                 for call in self._calls:
                     if call.deadline < now:
                         _shut_down(call.connection.sock if call.connection is not None else None)
@@ -130,6 +145,6 @@ class Deadlines:
 def _shut_down(sock: socket.socket | None) -> None:
     if sock is not None:
         try:
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # also under TLS: an SSLSocket's own would pull the rug
+            socket.socket.shutdown(plain(sock), socket.SHUT_RDWR)  # also under TLS: its own would pull the rug
         except OSError:
             return

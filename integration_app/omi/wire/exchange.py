@@ -31,7 +31,10 @@ class Exchange(HTTPConnection):
             self.connect()
         self.sock.settimeout(self.timeout)
         lines = "".join([f"{name}: {value}\r\n" for name, value in (headers or {}).items()])
-        self.sock.sendall(f"{method} {url} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b""))
+        self._send(f"{method} {url} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b""))
+
+    def _send(self, request: bytes) -> None:
+        self.sock.sendall(request)
 
     @property
     def is_connected(self) -> bool:
@@ -40,7 +43,7 @@ class Exchange(HTTPConnection):
             return False
         try:
             self.sock.settimeout(0)
-            socket.socket.recv(self.sock, 1, socket.MSG_PEEK)  # also under TLS, where recv knows no flags
+            socket.socket.recv(plain(self.sock), 1, socket.MSG_PEEK)  # also under TLS, where recv knows no flags
         except BlockingIOError:
             return True
         except OSError:
@@ -52,6 +55,12 @@ class Exchange(HTTPConnection):
         answer = Answer(self)
         answer.read_head()
         return answer
+
+
+def plain(sock: Any) -> socket.socket:
+    """What lies below TLS within TLS, as behind an https:// proxy; else the socket itself."""
+    found: socket.socket = getattr(sock, "socket", sock)
+    return found
 
 
 class Answer:

@@ -14,6 +14,7 @@ from json import dumps as encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -33,7 +34,7 @@ from urllib3.exceptions import (
 
 from integration_app.omi.answers import from_response, rate_limit
 from integration_app.omi.errors import OmiError, OutcomeUnknown, RateLimit, UnexpectedAnswer, Unreachable
-from integration_app.omi.wire.deadlines import POOLS, Deadlines
+from integration_app.omi.wire.deadlines import POOLS, Deadlines, says_what_is_sent
 from integration_app.omi.wire.exchange import Answer
 
 _NO_RETRY = Retry(0, read=False)
@@ -76,12 +77,19 @@ class Transport:
         self._timeouts = Timeout(connect=connect_timeout, read=read_timeout)
         self._path = urlsplit(self._base).path
         self._target = self._path
-        self._connections: HTTPConnectionPool | None = None
         self._seen = threading.local()
         # The environment is looked at once: requests would ask it for proxies and .netrc again on every call.
         self._proxies = get_environ_proxies(self.base_url)
+        self._slots = connections
+        self._context = _trusted() if self.base_url.startswith("https:") else None
+        self.begin()
+        _transports.add(self)
+
+    def begin(self) -> None:
+        """Without a connection: those that a process had before a fork are its parent's."""
+        self._connections: HTTPConnectionPool | None = None
         # A pool smaller than the number of threads would throw connections away on every wave.
-        self._adapter = _Adapter(_trusted() if self.base_url.startswith("https:") else None, pool_maxsize=connections)
+        self._adapter = _Adapter(self._context, pool_maxsize=self._slots)
         self._deadlines = Deadlines()
 
     @property
@@ -111,25 +119,31 @@ class Transport:
             headers = headers | {"Content-Type": "application/json", "Content-Length": str(len(body))}
         elif method != "GET":
             headers = headers | {"Content-Length": "0"}
+        answer: Any = None
+        is_sent = True
         try:
-            with self._deadlines.until(deadline):
-                # requests keeps the connections; its sessions and requests on top would cost as much as the exchange
-                answer: Any = self._pool().urlopen(
-                    method, f"{self._target}{quote(path, safe=_PATH_SAFE)}{query}", body, headers,
-                    retries=_NO_RETRY, redirect=False, assert_same_host=False, timeout=self._timeouts,
-                    preload_content=False, decode_content=False,
-                )  # fmt: skip
+            pool = self._pool()
+            with self._deadlines.until(deadline) as watched:
                 try:
+                    # requests keeps connections; its sessions and requests on top would cost as much as the exchange
+                    answer = pool.urlopen(
+                        method, f"{self._target}{quote(path, safe=_PATH_SAFE)}{query}", body, headers,
+                        retries=_NO_RETRY, redirect=False, assert_same_host=False, timeout=self._timeouts,
+                        preload_content=False, decode_content=False,
+                    )  # fmt: skip
                     content = _read(answer, deadline)
                 finally:
-                    answer.release_conn()
-                self._seen.rate_limit = rate_limit(answer.headers)
-                return from_response(answer.status, answer.headers, content)
+                    is_sent = watched.is_sent or not says_what_is_sent(pool)
+            self._seen.rate_limit = rate_limit(answer.headers)
+            return from_response(answer.status, answer.headers, content)
         except OmiError:
             raise
         except (HTTPError, OSError, requests.RequestException) as error:
             # `from None`: the chain would carry the URL, and with it the uid, into tracebacks.
-            raise _by_meaning(error) from None
+            raise _by_meaning(error, is_sent=is_sent) from None
+        finally:
+            if answer is not None:
+                answer.release_conn()  # when its deadline is not watched any more: another call may take it at once
 
     def _pool(self) -> HTTPConnectionPool:
         """The connections to Omi, or to the proxy before it."""
@@ -167,7 +181,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **how)
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, proxy_ssl_context=self._context, **how)
         if not proxy.startswith("socks"):  # those have pools of their own; the read time-out has to do there
             manager.pool_classes_by_scheme = POOLS
         return manager
@@ -197,28 +211,42 @@ def _read(answer: Answer, deadline: float) -> bytes:
                 raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status)
     except (HTTPError, OSError):
         raise OutcomeUnknown("the connection broke while Omi answered", status=answer.status) from None
-    if time.monotonic() > deadline and not answer.is_framed:  # its end is that of the connection, and may be our doing
+    if time.monotonic() > deadline and not getattr(
+        answer, "is_framed", True
+    ):  # its end is that of the connection, and may be our doing
         raise OutcomeUnknown("Omi did not finish its answer in time", status=answer.status)
     return b"".join(parts)
 
 
-def _by_meaning(error: Exception) -> OmiError:
+def _by_meaning(error: Exception, *, is_sent: bool) -> OmiError:
+    """`is_sent`: something of the request may have left; else it certainly has not."""
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(cause, ProxyError):
         return Unreachable("no connection to Omi through the proxy")
-    if isinstance(cause, NewConnectionError):
-        return Unreachable("no connection to Omi")
-    if isinstance(cause, ConnectTimeoutError):
-        return Unreachable("no connection to Omi in time")
+    if isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return Unreachable("Omi's certificate is not trusted")
+    if isinstance(cause, LocationValueError | requests.RequestException):
+        return Unreachable("Omi's address is not usable")
+    if not is_sent:
+        is_late = isinstance(cause, ConnectTimeoutError | ReadTimeoutError) and not isinstance(
+            cause, NewConnectionError
+        )
+        return Unreachable("no connection to Omi in time" if is_late else "no connection to Omi")
     if isinstance(cause, SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            return Unreachable("Omi's certificate is not trusted")
-        # a broken record may be the handshake's or that of a connection on which everything has been sent
         return OutcomeUnknown("the secure connection to Omi broke")
     if isinstance(cause, ReadTimeoutError):
         return OutcomeUnknown("Omi did not answer in time")
-    if isinstance(cause, LocationValueError | requests.RequestException):
-        return Unreachable("Omi's address is not usable")
     if isinstance(cause, ProtocolError | OSError):
         return OutcomeUnknown("the connection to Omi dropped after sending")
     return OutcomeUnknown("the exchange with Omi broke")
+
+
+_transports: WeakSet[Transport] = WeakSet()
+
+
+def _begin_all() -> None:
+    for transport in _transports:
+        transport.begin()
+
+
+os.register_at_fork(after_in_child=_begin_all)
