@@ -22,6 +22,7 @@ _MESSAGE = {"envelope": "envelope", "content": "content", "prepared": "prepared"
 _DELIVERY = {"data": "delivery"}
 _INSTALLATION = {"preferences": "preferences", "inbox_token": "address"}
 _BATCH = 500
+SPOILT = "spoilt, left as they are"
 
 
 class Rotation:
@@ -59,7 +60,7 @@ class Rotation:
         names = self._redis.hget(keys.STORE, "names")
         done["key of the names"] = self._one(current(), keys.STORE, "names", accounts.KIND, str(names)) if names else 0
         if self._spoilt:
-            done["spoilt, left as they are"] = self._spoilt
+            done[SPOILT] = self._spoilt
         return done
 
     def behind(self) -> int:

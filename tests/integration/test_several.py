@@ -790,6 +790,96 @@ def test_a_repeat_of_a_packed_text_is_known_to_those_who_came_and_had_it(
         assert "\n".join(sandbox.texts(each)).count("told once") == 1
 
 
+def traces(services: Services, uid: str) -> dict[int, list[str]]:
+    """Keys of each part that name this user, or whose value does."""
+    found: dict[int, list[str]] = {}
+    for number, part in enumerate(services.parts):
+        redis = part.inbox._redis
+        for key in map(str, redis.scan_iter("*")):
+            raw = redis.dump(key)
+            if uid in key or uid.encode() in bytes(raw or b""):
+                found.setdefault(number, []).append(key)
+    return found
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_erasing_waits_for_a_move_and_is_whole_then(
+    several: Wide, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    services = several(2)
+    uid = UIDS[0]
+    link(services, uid)
+    text(services, "waits.")
+    assert services.moving is not None
+
+    def dies(*args: Any) -> None:
+        if when == "after":
+            cut_over(*args)
+        raise Cut
+
+    monkeypatch.setattr(moving_module, "cut_over", dies)
+    with pytest.raises(Cut):
+        services.moving.move(uid, other_than(services, uid))
+    monkeypatch.undo()
+    with pytest.raises(StoreUnfit, match="being moved"):
+        services.erasure.erase(uid)
+    services.moving.mend()
+    assert services.erasure.erase(uid)["erased"]["messages"] == 1
+    clock.pass_time(minutes=3)
+    services.moving.mend()
+    work(services, clock)
+    assert not sandbox.texts(uid)
+    assert not [key for keys_ in traces(services, uid).values() for key in keys_ if "message" in key or "outbox" in key]
+
+
+def test_a_user_who_is_erased_between_two_tries_is_moved_nowhere(
+    several: Wide, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = several(2)
+    uid = UIDS[0]
+    link(services, uid)
+    text(services, "waits.")
+    source, target = homes(services)[uid], other_than(services, uid)
+    assert services.moving is not None
+
+    def first_erased(*args: Any) -> None:
+        monkeypatch.undo()
+        services.parts[source].installations.erase(uid)  # as far as erasing comes before the mover tries again
+        cut_over(*args)
+
+    monkeypatch.setattr(moving_module, "cut_over", first_erased)
+    with pytest.raises(NotMovedError):
+        services.moving.move(uid, target)
+    services.parts[source].erasure.erase(uid)
+    services.moving.done()
+    for _ in range(3):
+        clock.pass_time(minutes=3)
+        assert services.moving.mend() == 0
+    assert not [key for key in traces(services, uid).get(target, ()) if not key.startswith(keys.AT)]
+
+
+def test_a_user_who_moves_while_keys_change_is_not_left_behind(several: Wide, build: Wide, clock: Clock) -> None:
+    old, new = secrets.token_hex(32), secrets.token_hex(32)
+    link(several(2, DATA_KEYS=old), *UIDS)
+    services = build(REDIS_URL="", DATA_KEYS=f"{new},{old}")
+    rotation: Any = services.rotation
+    second, there = rotation.each[1], homes(services)
+    uid = max(UIDS, key=lambda uid: there[uid])
+    assert services.moving is not None
+    services.moving.move(uid, 1)
+    moving, run = services.moving, second.run
+
+    def moves_first() -> Any:
+        second.run = run
+        moving.move(uid, 0)
+        return run()
+
+    second.run = moves_first
+    services.rotation.run()
+    services = build(REDIS_URL="", DATA_KEYS=new)
+    assert {row.uid for row in services.installations.all()} == set(UIDS)
+
+
 def test_a_copy_is_sealed(several: Wide, clock: Clock) -> None:
     services = several(2, DATA_KEYS=secrets.token_hex(32))
     link(services, *UIDS)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from integration_app.errors import StoreUnfit
 from integration_app.store import keys
+from integration_app.store.accounts import name_of
 from integration_app.store.identity import Identity
 from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.scripts import load
@@ -43,6 +44,11 @@ class Directory:
                     raise StoreUnfit("REDIS_URLS names fewer than before → name them all again")
                 self._identities[number].check_place(number, len(self._each))
                 self._checked.add(number)
+
+    def check_at_rest(self, uid: str) -> None:
+        """Raises `StoreUnfit` while this user is on the way from one shard to another."""
+        if any(redis.hexists(keys.ARRIVING, name_of(uid)) for redis in self._each):
+            raise StoreUnfit("this user is being moved to another Redis: try again in a minute")
 
     def home(self, uid: str) -> int:
         """Where a user who is nowhere yet belongs: among the shards that every process knows by now."""

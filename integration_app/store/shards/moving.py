@@ -190,6 +190,8 @@ class Moving:
             pipe = here.pipeline(transaction=True)
             try:
                 pipe.watch(keys.installation(uid), keys.lease(uid), keys.PROVISIONAL, *own_keys(uid, self._clock()))
+                if not pipe.hexists(keys.installation(uid), "created_at"):
+                    break  # erased meanwhile
                 if ids := inbox.all_of(uid):
                     pipe.watch(*map(keys.message, ids))
                 manifest = manifest_of(here, uid, ids)
@@ -224,8 +226,13 @@ class Moving:
     def _activate(self, uid: str, number: int) -> None:
         """Step 4."""
         redis = self._each[number]
-        manifest = Manifest(**json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))["manifest"])
+        plan = json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))
+        manifest = Manifest(**plan["manifest"])
         activate(redis, uid, manifest, self._clock())
+        if not redis.hexists(keys.installation(uid), "created_at"):  # there was nobody to move
+            self._discard(number, uid, plan["ids"], manifest.deliveries)
+            redis.hdel(keys.ARRIVING, name_of(uid))
+            return
         self._directory.move(keys.installation(uid), number)
         for route in manifest.routes:  # once more: what it was told before may be lost by a failover
             self._directory.add(route, number)

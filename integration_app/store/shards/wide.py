@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
+from integration_app.store.rotation import SPOILT
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.asking import Way, Wide, every, finder, first, merged, of_those_there, owner, user
 from integration_app.store.shards.directory import Directory
@@ -90,9 +91,13 @@ def new_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
 
 
 def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
-    """All of it in the user's shard; then the directory forgets them too."""
+    """All of it in the user's shard; then the directory forgets them too. Not on their way to another: where they left
+    while it was asked, there was nothing, and it is asked again.
+    """
+    wide.directory.check_at_rest(args[0])
     number, routes = wide.directory.of(args[0]), wide.directory.routes_of(args[0])
     done = wide.ask(number, name, args, kwargs)
+    wide.directory.check_at_rest(args[0])
     for store in wide.each:
         store.forget_told(args[0])
     wide.directory.forget(routes)
@@ -154,8 +159,20 @@ def renamed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
     return done
 
 
+_PASSES = 20
+
+
 def resealed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
-    done = sum(wide.ask_all(name, args, kwargs), Counter[str]())
+    """Until there is nothing left: a user who moves meanwhile brings what they have as it was sealed."""
+    done = Counter[str]()
+    for _ in range(_PASSES):
+        more = sum(wide.ask_all(name, args, kwargs), Counter[str]())
+        spoilt, done[SPOILT] = more.pop(SPOILT, 0), 0
+        done += more  # without what is 0
+        if spoilt:
+            done[SPOILT] = spoilt
+        if not more.total():
+            break
     wide.directory.clear()  # routes have new names
     return done
 
