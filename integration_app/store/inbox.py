@@ -205,7 +205,8 @@ class Inbox:
             if pipe.exists(whole):  # it was packed again meanwhile
                 return False
             raw = {str(field): str(value) for field, value in pipe.hgetall(key).items()}
-            events = [stories.unpack(event, _names(raw)) for event in pipe.lrange(story, 0, -1)]
+            rows = pipe.lrange(story, 0, -1)
+            events = [stories.unpack(row, _names(raw)) for row in rows]
             lives = pipe.pttl(story)
             mine = {str(row["delivery"]) for row in events if row.get("uid") == name and row.get("delivery")}
             pipe.multi()
@@ -223,8 +224,7 @@ class Inbox:
             if "envelope" in raw:
                 pipe.hset(key, "envelope", _without_address(raw["envelope"], uid, tokens))
             pipe.delete(story)
-            kept = [stories.pack(_without(event, name)) for event in events if event.get("uid") != name]
-            if kept:
+            if kept := stories.without(rows, _names(raw), name):
                 pipe.rpush(story, *kept)
             if lives > 0:
                 pipe.pexpire(story, lives)
@@ -280,15 +280,6 @@ def _names(raw: Mapping[str, str]) -> list[str]:
 def _states(raw: Mapping[str, str]) -> dict[str, MessageState]:
     marks = {name.removeprefix("state:"): state for name, state in raw.items() if name.startswith("state:")}
     return dict(sorted((uid_of(name), MessageState(state)) for name, state in marks.items()))
-
-
-def _without(event: dict[str, Any], name: str) -> dict[str, Any]:
-    """An event that concerns several, as if this one had never been among them."""
-    if "uids" in event:
-        event["uids"] = [other for other in event["uids"] if other != name]
-    if isinstance(event.get("trust"), dict):
-        event["trust"].pop(name, None)
-    return event
 
 
 def _without_address(envelope: str, uid: str, tokens: Sequence[str]) -> str:

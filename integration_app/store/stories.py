@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -102,6 +102,30 @@ def unpack(raw: str, names: Iterable[str]) -> dict[str, Any]:
     if "cause" in found and "reason" not in found:
         found["reason"] = Reason.read(found["cause"]).sentence
     return found
+
+
+def without(rows: Iterable[str], names: Iterable[str], name: str) -> list[str]:
+    """A story as if `name` had never been among its `names`."""
+    found = []
+    for event in (unpack(row, names) for row in rows):
+        if event.get("uid") == name:
+            continue
+        if "uids" in event:
+            event["uids"] = [other for other in event["uids"] if other != name]
+        if isinstance(event.get("trust"), dict):
+            event["trust"].pop(name, None)
+        found.append(pack(event))
+    return found
+
+
+def received_by(rows: Sequence[str], names: Iterable[str], event: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Where a message was received, in a story that others of its users have; and the row with those of `event` too."""
+    for place, row in enumerate(rows):
+        there = unpack(row, names)
+        if "uids" in there and there.get("event") == event.get("event"):
+            uids = sorted({*there["uids"], *event["uids"]})
+            return place, pack(there | {"uids": uids, "trust": (there.get("trust") or {}) | (event.get("trust") or {})})
+    return None
 
 
 @lru_cache(10_000)

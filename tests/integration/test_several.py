@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
 from integration_app.errors import StoreUnfit, UnknownRecipient
-from integration_app.model import Route
+from integration_app.model import Route, Story
 from integration_app.model.webhook_events import EventType
 from integration_app.operations.alerting.problems import standing
-from integration_app.store import accounts, keys
+from integration_app.store import accounts, keys, stories
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards import moving as moving_module
 from integration_app.store.shards.cutover import cut_over
@@ -788,6 +789,38 @@ def test_a_repeat_of_a_packed_text_is_known_to_those_who_came_and_had_it(
     work(services, clock)
     for each in UIDS:
         assert "\n".join(sandbox.texts(each)).count("told once") == 1
+
+
+def told(story: Story) -> list[str]:
+    """What happened; of one moment in any order."""
+    return sorted(json.dumps(event.as_dict(), sort_keys=True, default=str) for event in story.events)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_story_names_those_who_are_there_and_nobody_else(several: Wide, clock: Clock, is_packed: bool) -> None:
+    services = several(2)
+    link(services, *UIDS)
+    one = text(services, "for all of them")
+    work(services, clock)
+    if is_packed:
+        clock.pass_time(hours=1)
+        pack(services, clock)
+    there, before, moving = homes(services), services.inbox.story(one), services.moving
+    assert moving is not None
+    assert before is not None
+    uid = next(uid for uid in UIDS if list(there.values()).count(there[uid]) > 1)
+    for number in (1 - there[uid], there[uid], 1 - there[uid]):
+        moving.move(uid, number)
+        after = services.inbox.story(one)
+        assert after is not None
+        assert (after.states, told(after)) == (before.states, told(before))
+        left = services.parts[1 - number].inbox.story(one)
+        if left is not None:
+            assert uid not in str(left)
+            assert stories.tag(uid) not in str(left)
+    services.erasure.erase(uid)
+    for part in services.parts:
+        assert stories.tag(uid) not in str(part.inbox.story(one))
 
 
 def traces(services: Services, uid: str) -> dict[int, list[str]]:

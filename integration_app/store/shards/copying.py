@@ -149,6 +149,8 @@ class Copier:
         self._there.unpack(one)
         there = set(map(str, self._target.hkeys(key)))  # others of its users may be there already
         is_open, is_new = state in _OPEN, not there
+        if there:
+            _receive(self._target, one, name, [event for event in events if "uids" in event])
         mine = {field_: value for field_, value in raw.items() if field_ not in there and not _is_mark(field_)}
         mine |= {f"{mark}:{name}": raw[f"{mark}:{name}"] for mark in keys.MARKS if f"{mark}:{name}" in raw}
         # of the present epoch there is of the present one here; what has to be looked up has to be here too
@@ -196,10 +198,46 @@ def discard(
             keep=int(retention.total_seconds()),
             marks=marks,
         )
-        packing.change(one, write)
+        packing.change(one, partial(_leave, redis, one, name, write))
     redis.delete(f"{INCOMING}{name}", *own_keys(uid, now))
     for one in deliveries:
         redis.delete(keys.delivery(one), keys.settling(one))
+
+
+def _leave(redis: Redis, one: str, name: str, take_out: Callable[[], object]) -> object:
+    """Out of the story first: as long as the marks are there, it can be done once more."""
+    key, story = keys.message(one), keys.story(one)
+
+    def leave(pipe: Any) -> None:
+        names, rows, lives = _names(pipe.hkeys(key)), pipe.lrange(story, 0, -1), pipe.pttl(story)
+        pipe.multi()
+        if name in names and len(names) > 1:
+            pipe.delete(story)
+            if kept := stories.without(rows, names, name):
+                pipe.rpush(story, *kept)
+            if lives > 0:
+                pipe.pexpire(story, lives)
+
+    redis.transaction(leave, key, story)
+    return take_out()
+
+
+def _receive(redis: Redis, one: str, name: str, events: Iterable[Mapping[str, Any]]) -> None:
+    """Among those who got it, in a story that others have already."""
+    key, story = keys.message(one), keys.story(one)
+
+    def receive(pipe: Any) -> None:
+        names, rows = [*_names(pipe.hkeys(key)), name], pipe.lrange(story, 0, -1)
+        pipe.multi()
+        for event in events:
+            if found := stories.received_by(rows, names, event):
+                pipe.lset(story, *found)
+
+    redis.transaction(receive, key, story)
+
+
+def _names(fields: Iterable[str]) -> list[str]:
+    return [field_.removeprefix("state:") for field_ in map(str, fields) if field_.startswith("state:")]
 
 
 def _is_mark(field_: str) -> bool:
@@ -208,9 +246,8 @@ def _is_mark(field_: str) -> bool:
 
 def _mine(rows: Iterable[str], raw: Mapping[str, str], name: str) -> Iterable[dict[str, Any]]:
     """The events that concern this user, without the others."""
-    names = [each.removeprefix("state:") for each in raw if each.startswith("state:")]
     for row in rows:
-        event = stories.unpack(row, names)
+        event = stories.unpack(row, _names(raw))
         if event.get("uid") not in (None, name):
             continue
         if "uids" in event:

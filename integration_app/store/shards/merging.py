@@ -52,7 +52,7 @@ def one_story(answers: list[Story | None]) -> Story | None:
     events: list[AnyEvent] = []
     for event in joined([list(story.events) for story in found]):
         if isinstance(event, Received) and events and isinstance(events[0], Received):
-            uids, trust = sorted((*events[0].uids, *event.uids)), {**(events[0].trust or {}), **(event.trust or {})}
+            uids, trust = sorted({*events[0].uids, *event.uids}), {**(events[0].trust or {}), **(event.trust or {})}
             events[0] = replace(events[0], uids=tuple(uids), trust=trust)
         elif event not in events:
             events.append(event)
