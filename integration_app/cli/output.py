@@ -55,8 +55,11 @@ def services() -> Iterator[Services]:
     except StoreUnfit as error:  # sealed under a key that is not listed, for one
         fail(str(error))
     except (RedisError, OSError) as error:
-        is_embedded = os.environ.get("REDIS_URL", "").endswith("/valkey.sock")
-        what = "is omi-inbox run running in this folder?" if is_embedded else "see REDIS_URL"
+        what = "see REDIS_URL"
+        if os.environ.get("REDIS_URL", "").endswith("/valkey.sock"):
+            what = "is omi-inbox run running in this folder?"
+        elif os.environ.get("REDIS_URLS"):
+            what = "see REDIS_URLS; omi-inbox doctor says which one is away"
         fail(f"Redis cannot be reached ({type(error).__name__}): {what}", TRY_LATER)
 
 
