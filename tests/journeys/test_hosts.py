@@ -120,12 +120,13 @@ def test_a_host_cut_off_in_mid_call_loses_nothing_and_its_work_is_taken_over(hos
     journey.until(lambda: journey.services.health.workers(since=journey.services.clock().replace(year=2000)) >= 3)
     journey.text("before")
     journey.until(lambda: journey.held() == "Me: before")
+    registry = StartedJobRegistry(queue=journey.services.jobs.rq)
+    journey.until(lambda: not registry.get_job_and_execution_ids())  # an end is told with the next dispatch
 
     journey.sandbox.fault("slow_after", seconds=1.5)  # stored at once, answered later: into a cable that is cut
     journey.text("in the air")
     journey.until(lambda: len(journey.sandbox.texts(UID)) == 2)
-    registry = StartedJobRegistry(queue=journey.services.jobs.rq)
-    ((job_id, execution_id),) = registry.get_job_and_execution_ids()
+    job_id, execution_id = registry.get_job_and_execution_ids()[0]
     worker = journey.services.queue_connection.hget(f"rq:execution:{job_id}:{execution_id}", "worker_name")
     assert worker is not None
     lost = fleet.of_worker(as_text(worker))
