@@ -60,9 +60,7 @@ class Line:
         mine = _Asked(command)
         outage: Exception | None = None
         with self._changing:
-            waits = (
-                self._in_flight >= self._at_once
-            )  # asked here: outside the lock its turn may have come, and woken it
+            waits = self._in_flight >= self._at_once  # not derived from `batch` later: that may be set at any time
             if waits:
                 self._waiting.append(mine)
             else:

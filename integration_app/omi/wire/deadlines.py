@@ -56,18 +56,18 @@ class _Watched(Exchange):
         return made
 
     def _send(self, request: bytes) -> None:
-        self._say_whose()  # again: connecting may have taken all the time there was
-        call: Call | None = getattr(_here, "call", None)
+        call = self._say_whose()  # again: connecting may have taken all the time there was
         if call is not None:
             call.is_sent = True
         super()._send(request)
 
-    def _say_whose(self) -> None:
+    def _say_whose(self) -> Call | None:
         call: Call | None = getattr(_here, "call", None)
         if call is not None:
             if call.deadline < time.monotonic():  # the process was stopped: another worker may have taken over
                 raise NewConnectionError(self, "the deadline passed before anything was sent")
             call.connection = self
+        return call
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):
@@ -145,6 +145,6 @@ class Deadlines:
 def _shut_down(sock: socket.socket | None) -> None:
     if sock is not None:
         try:
-            socket.socket.shutdown(plain(sock), socket.SHUT_RDWR)  # also under TLS: its own would pull the rug
+            socket.socket.shutdown(plain(sock), socket.SHUT_RDWR)  # below TLS, whose own drops its state
         except OSError:
             return

@@ -246,8 +246,9 @@ def _is_mark(field_: str) -> bool:
 
 def _mine(rows: Iterable[str], raw: Mapping[str, str], name: str) -> Iterable[dict[str, Any]]:
     """The events that concern this user, without the others."""
+    names = _names(raw)
     for row in rows:
-        event = stories.unpack(row, _names(raw))
+        event = stories.unpack(row, names)
         if event.get("uid") not in (None, name):
             continue
         if "uids" in event:

@@ -167,12 +167,12 @@ def resealed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
     done = Counter[str]()
     for _ in range(_PASSES):
         more = sum(wide.ask_all(name, args, kwargs), Counter[str]())
-        spoilt, done[SPOILT] = more.pop(SPOILT, 0), 0
-        done += more  # without what is 0
-        if spoilt:
-            done[SPOILT] = spoilt
+        spoilt = more.pop(SPOILT, 0)  # found again by every pass
+        done += more
         if not more.total():
             break
+    if spoilt:
+        done[SPOILT] = spoilt
     wide.directory.clear()  # routes have new names
     return done
 
