@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
 from integration_app.cli.output import FAILED, as_json, clock, has_settings, use_local_stack
 from integration_app.errors import SettingsError, StoreUnfit
-from integration_app.operations.checks import Check, every, of_settings
+from integration_app.operations.checks import Check, every, of_settings, redis_away
 from integration_app.operations.live import live
 from integration_app.operations.online import online
 
@@ -55,4 +55,4 @@ def _all(want_online: bool, live_uid: str | None) -> Iterator[Check]:
     except StoreUnfit as error:
         yield Check("at rest", False, f"{error} → list that key too, behind the new one")
     except (RedisError, OSError) as error:
-        yield Check("redis", False, f"cannot be reached ({type(error).__name__}) → see REDIS_URL")
+        yield Check("redis", False, redis_away(error))

@@ -23,6 +23,7 @@ from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.local.run import RunError, embedded_url
 from integration_app.model import Clock
 from integration_app.store.audit import Act
+from integration_app.store.outage import why
 
 FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
 
@@ -55,12 +56,12 @@ def services() -> Iterator[Services]:
     except StoreUnfit as error:  # sealed under a key that is not listed, for one
         fail(str(error))
     except (RedisError, OSError) as error:
-        what = "see REDIS_URL"
+        (what, cure), where = why(error), "REDIS_URL"
         if os.environ.get("REDIS_URL", "").endswith("/valkey.sock"):
-            what = "is omi-inbox run running in this folder?"
+            cure = "is omi-inbox run running in this folder?"
         elif os.environ.get("REDIS_URLS"):
-            what = "see REDIS_URLS; omi-inbox doctor says which one is away"
-        fail(f"Redis cannot be reached ({type(error).__name__}): {what}", TRY_LATER)
+            cure, where = "omi-inbox doctor says which one is away", "REDIS_URLS"
+        fail(f"Redis at {where}: {what} → {cure}", TRY_LATER)
 
 
 @contextmanager

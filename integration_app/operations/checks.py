@@ -18,6 +18,7 @@ from integration_app.operations.alerting.problems import Problem, standing, to_l
 from integration_app.operations.providers import refusals
 from integration_app.providers import registry
 from integration_app.settings import names
+from integration_app.store.outage import why
 
 _SECRETS = ("_TOKENS", "_USERS", "_KEYS", "_SECRETS")
 PROBE_UID = "omi-inbox-doctor"
@@ -144,10 +145,7 @@ def _stands(found: Services) -> Iterator[Check]:
         stands, facts = standing(found), found.health.facts()
         more = list(to_look_at(found))
     except (RedisError, OSError) as error:
-        words = (
-            f"cannot be reached or does not take a write ({type(error).__name__}) → is it running, and REDIS_URL right?"
-        )
-        yield Check("redis", False, words)
+        yield from (Check("redis", False, sentence) for sentence in found.health.away() or [redis_away(error)])
         return
     yield Check("redis", stands.written, f"version {facts.version}, takes a write and gives it back")
     for problem in stands.problems:
@@ -169,6 +167,11 @@ def _stands(found: Services) -> Iterator[Check]:
     for name, words in fine.items():
         if name not in wrong and not (name in of_redis and "redis" in wrong):
             yield Check(name, True, words)
+
+
+def redis_away(error: Exception) -> str:
+    what, cure = why(error)
+    return f"the one at REDIS_URL: {what} → {cure}"
 
 
 def _told(problem: Problem, *, warns: bool) -> Check:

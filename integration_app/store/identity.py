@@ -114,13 +114,13 @@ def greeter(clock: Callable[[], datetime], tag: str = "") -> Callable[[Any], Non
     last: list[str] = []
 
     def greet(connection: Any) -> None:
-        connection.on_connect()
+        connection.on_connect_check_health(check_health=False)  # a check would connect again, and greet again
         try:
-            connection.send_command("INFO", "server")
+            connection.send_command("INFO", "server", check_health=False)
             server = _run_id(connection.read_response(disable_decoding=True))
             if not server or last == [server]:
                 return
-            connection.send_command("EVAL", script, *anchor, server, codec.ms(clock()))
+            connection.send_command("EVAL", script, *anchor, server, codec.ms(clock()), check_health=False)
             if connection.read_response(disable_decoding=True) is not None:  # else the store is not ours yet
                 last[:] = [server]
         except RedisError as error:

@@ -20,7 +20,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(StoreUnfit, _unfit)
     app.register_error_handler(TimeoutError, lambda _: _answer(408, "Request Timeout"))
     app.register_error_handler(UnicodeEncodeError, lambda _: _answer(400, "Bad Request"))
-    app.register_error_handler(RecursionError, lambda _: _answer(400, "Bad Request"))
     app.register_error_handler(Exception, _unknown)
 
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
+from integration_app.store.outage import why
 from integration_app.store.rotation import SPOILT
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.asking import Way, Wide, every, finder, first, merged, of_those_there, owner, user
@@ -41,15 +42,19 @@ from integration_app.store.vault import current
 
 
 def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
-    """Which do not answer, as sentences."""
-    found = []
+    """Which do not answer, as sentences; one for all where all have the same reason."""
+    found: dict[str, tuple[str, str]] = {}
     for number, store in enumerate(wide.each):
         try:
             store.seconds()
         except (RedisError, OSError) as error:
-            what = f"number {number + 1} of REDIS_URLS does not answer ({type(error).__name__})"
-            found.append(f"{what}: messages for its users are refused → is it running?")
-    return found
+            found[f"number {number + 1}"] = why(error)
+    if len(found) == len(wide.each) and len(set(found.values())) == 1:
+        found = {"each": next(iter(found.values()))}
+    return [
+        f"{which} of REDIS_URLS: {what}; messages for its users are refused → {cure}"
+        for which, (what, cure) in found.items()
+    ]
 
 
 def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
