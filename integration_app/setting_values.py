@@ -7,7 +7,7 @@ import importlib.util
 import ipaddress
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from environs import ValidationError
 
@@ -17,6 +17,13 @@ from integration_app.model import QuietHours
 def not_blank(value: str) -> None:
     if not value.strip():
         raise ValidationError("must not be empty")
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        return urlsplit(value)
+    except ValueError:  # its words would repeat a password
+        raise ValidationError("is not a URL") from None
 
 
 def api_key(value: str) -> None:
@@ -31,7 +38,7 @@ def developer_key(value: str) -> None:
 
 
 def base_url(value: str) -> None:
-    parts = urlsplit(value)
+    parts = _split(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValidationError("must be an http(s) URL without query, such as https://inbox.example.com")
     if parts.username or parts.password:
@@ -44,7 +51,7 @@ def email(value: str) -> None:
 
 
 def url(value: str) -> None:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+    if _split(value).scheme not in ("http", "https") or not _split(value).hostname:
         raise ValidationError("must be an http(s) URL")
 
 
@@ -75,28 +82,30 @@ CLUSTERS = ("redis+cluster", "rediss+cluster")
 
 
 def redis_url(value: str) -> None:
-    scheme = urlsplit(value).scheme
+    scheme = _split(value).scheme
     if scheme in CLUSTERS:
         _cluster_url(value)
         return
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
         raise ValidationError("must be a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL")
-    if value.count("://") > 1 or (scheme in ("redis", "rediss") and "," in urlsplit(value).netloc.rpartition("@")[2]):
+    if value.count("://") > 1 or (scheme in ("redis", "rediss") and "," in _split(value).netloc.rpartition("@")[2]):
         raise ValidationError("must name one host; several stand in REDIS_URLS, with a space between two")
     _ports(value)
-    if scheme == "redis+sentinel" and not urlsplit(value).path.strip("/"):
+    if scheme == "redis+sentinel" and not _split(value).path.strip("/"):
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")
 
 
 def _ports(value: str) -> None:
-    hosts = urlsplit(value).netloc.rpartition("@")[2].split(",")
+    hosts = _split(value).netloc.rpartition("@")[2].split(",")
+    if "" in hosts[1:]:
+        raise ValidationError("must name hosts with one comma between two")
     ports = [port for host in hosts for port in [host.rpartition("]")[2].partition(":")[2]] if port]
     if not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports):
         raise ValidationError("must name ports as numbers")
 
 
 def _cluster_url(value: str) -> None:
-    parts = urlsplit(value)
+    parts = _split(value)
     _ports(value)
     count = parts.path.strip("/")
     if not parts.netloc.rpartition("@")[2] or (count and not (count.isdecimal() and 1 <= int(count) <= 256)):
@@ -105,21 +114,21 @@ def _cluster_url(value: str) -> None:
 
 def parts(urls: Sequence[str]) -> int:
     """Into how many parts users are split."""
-    count = urlsplit(urls[0]).path.strip("/")
+    count = _split(urls[0]).path.strip("/")
     return int(count or 16) if urls[0].startswith(CLUSTERS) and (count or "16").isdecimal() else len(urls)
 
 
 def rq_redis_url(value: str) -> None:
     if value:
         redis_url(value)
-        if urlsplit(value).scheme in CLUSTERS:
+        if _split(value).scheme in CLUSTERS:
             raise ValidationError("RQ cannot use a cluster: a small Redis of its own is enough")
 
 
 def redis_urls(value: str) -> None:
     for url in value.split():
         redis_url(url)
-    if len(value.split()) > 1 and any(urlsplit(url).scheme in CLUSTERS for url in value.split()):
+    if len(value.split()) > 1 and any(_split(url).scheme in CLUSTERS for url in value.split()):
         raise ValidationError("must be several primaries, or one cluster")
 
 

@@ -179,7 +179,7 @@ def read(reader: Reader) -> Callable[[], Settings]:
         "omi_connect_timeout_seconds": env.float("OMI_CONNECT_TIMEOUT_SECONDS", 5.0, validate=positive),
         "omi_read_timeout_seconds": env.float("OMI_READ_TIMEOUT_SECONDS", 130.0, validate=positive),
         "omi_settle_seconds": env.float("OMI_SETTLE_SECONDS", 150.0, validate=not_negative),
-        "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(min=1)),
+        "omi_max_requests_per_minute": env.int("OMI_MAX_REQUESTS_PER_MINUTE", 100, validate=check.Range(1, 1_000_000)),
         "public_base_url": env.str("PUBLIC_BASE_URL", validate=values_of.base_url),
         "inbox_domain": env.str("INBOX_DOMAIN", None, validate=values_of.domain),
         "inbox_phone": env.str("INBOX_PHONE", None, validate=values_of.phone),
@@ -269,5 +269,7 @@ def _cross_check(values: dict[str, Any], reader: Reader) -> None:
             reader.mistake(f"{what.upper()}_MAX_WAIT_SECONDS", f"must not be less than {what.upper()}_QUIET_SECONDS")
 
 
-def _plain(sentence: str) -> str:
+def _plain(sentence: str | int) -> str:
+    if isinstance(sentence, int):  # of a list only the place of what cannot be read
+        return f"its entry {sentence + 1} cannot be read"
     return "is not set" if sentence == "Environment variable not set." else sentence.rstrip(".")

@@ -16,27 +16,23 @@ if (os.environ.get("WORKER_CLASS") or "gevent") == "gevent" and __name__ == "__m
 
 import gc
 import secrets
-import signal
 import socket
 import sys
 import threading
 import time
-from types import FrameType
 
 import click
 
 from integration_app import __version__, bootstrap, logs, reporting, tracing
 from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError
-from workers import jobs
+from workers import jobs, stopping
 from workers.concurrent import ConcurrentWorker
 from workers.maintenance import Maintenance
 
 log = logs.get("workers")
 
 RESTART_SECONDS = 1.0
-TWICE_SECONDS = 1.0
-"""Ctrl-C reaches a process from the terminal and from its parent: two signals within this time are one."""
 
 
 @click.command()
@@ -76,16 +72,7 @@ def run(services: Services, slots: int, grace: float) -> None:
     """Work until a signal says stop."""
     stop = threading.Event()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    asked: list[float] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if asked and time.monotonic() - asked[0] > TWICE_SECONDS:
-            os._exit(1)
-        asked.append(time.monotonic())
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    stopping.at_signals(stop)
     maintenance = [threading.Thread(target=Maintenance(part, name, stop).run) for part in services.parts]
     for thread in maintenance:
         thread.start()
@@ -98,10 +85,10 @@ def run(services: Services, slots: int, grace: float) -> None:
             ConcurrentWorker(services, slots=slots, name=mine, stop=stop, grace=grace).run(burst=False)
         except Exception as error:  # noqa: BLE001 - a Redis that is away at the start is waited for
             log.warning("the worker starts again", error=type(error).__name__)
-        if not stop.is_set():  # not stop.wait(): a signal that arrives within it would find its lock taken
-            time.sleep(RESTART_SECONDS)
-    for thread in maintenance:
-        thread.join()
+        stop.wait(RESTART_SECONDS)
+    late = time.monotonic() + max(1.0, grace)
+    for thread in maintenance:  # a tick may be long, and stands wherever it ends
+        thread.join(max(0.0, late - time.monotonic()))
     log.info("stopped")
     tracing.flush()
     reporting.flush()

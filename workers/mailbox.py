@@ -6,10 +6,8 @@ Without MAILBOX_HOST it waits to be stopped, so that a Procfile may name it.
 from __future__ import annotations
 
 import random
-import signal
 import sys
 import threading
-from types import FrameType
 
 import click
 from redis.exceptions import RedisError
@@ -19,6 +17,7 @@ from integration_app.bootstrap import Services
 from integration_app.errors import SettingsError, StoreUnfit
 from integration_app.mailbox.connection import Connection, LoginRefused, MailboxError
 from integration_app.mailbox.reader import MailboxReader
+from workers import stopping
 
 log = logs.get(__name__)
 
@@ -100,12 +99,7 @@ def main() -> None:
     logs.configure(services.settings.log_format, services.settings.log_level)
     reporting.configure(services.settings.sentry_dsn, __version__)
     stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    stopping.at_signals(stop)
     if services.mailbox is None:
         log.info("MAILBOX_HOST is not set: there is nothing to do")
         while not stop.wait(3600):

@@ -32,19 +32,12 @@ class Topology:
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
-        login, _, hosts = parts.netloc.rpartition("@")
-        user, _, password = login.partition(":")
-        self.secret: dict[str, Any] = {}
-        if password:
-            self.secret = {"username": unquote(user) or None, "password": unquote(password)}
+        self.secret, self._hosts = login_and_hosts(parts.netloc, 6379)
         self.tls: dict[str, Any] = {}
         if parts.scheme.startswith("rediss"):
             self.tls = (
                 {"ssl_cert_reqs": "none"} if "ssl_cert_reqs=none" in parts.query else {"ssl_cert_reqs": "required"}
             )
-        self._hosts = [
-            (host, int(port or 6379)) for host, _, port in (part.partition(":") for part in hosts.split(","))
-        ]
         self._timeout = timeout
         self._lock = threading.Lock()
         self._client: RedisCluster | None = None
@@ -81,6 +74,15 @@ class Topology:
             **self.tls,
             **self.secret,
         )
+
+
+def login_and_hosts(netloc: str, port: int) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+    """Of `[user:password@]host[:port],[v6::address]:port`: the login for redis-py, each host with its port."""
+    login, _, hosts = netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    pairs = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
+    return secret, [(pair.hostname or "", pair.port or port) for pair in pairs]
 
 
 def slot_of(tag: str) -> int:

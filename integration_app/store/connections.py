@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff
@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
-from integration_app.store.cluster import SecureSlotConnection, SlotConnection, Topology, slot_of
+from integration_app.store.cluster import SecureSlotConnection, SlotConnection, Topology, login_and_hosts, slot_of
 from integration_app.store.line import Line
 from integration_app.store.tags import Packer, TaggedRedis
 
@@ -122,11 +122,8 @@ def _is_stale(connection: Any) -> bool:
 def _behind_sentinels(url: str, options: dict[str, Any], timeout: float) -> Redis:
     """`redis+sentinel://[user:password@]host:port,host:port/<service>[/<db>]`: the primary that the sentinels name."""
     parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = login.partition(":")
+    secret, pairs = login_and_hosts(parts.netloc, 26379)
     service, _, number = parts.path.strip("/").partition("/")
-    pairs = [(host, int(port or 26379)) for host, _, port in (part.partition(":") for part in hosts.split(","))]
-    secret = {"username": unquote(user) or None, "password": unquote(password)} if password else {}
     sentinel = Sentinel(pairs, socket_timeout=timeout)
     primary: Redis = sentinel.master_for(
         service, db=int(number or 0), connection_class=_ManagedConnection, **options, **secret

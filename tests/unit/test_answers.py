@@ -104,7 +104,8 @@ def test_a_503_in_html_comes_from_in_front_of_omi() -> None:
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("2873", 2873.0), ("2", 2.0), (" 1.5 ", 1.5), ("-3", 0.0), ("Fri, 20 Nov 2026 08:00:10 GMT", 10.0),
-     ("Fri, 20 Nov 2020 08:00:10 GMT", 0.0), ("soon", None), ("", None), ("nan", None), ("inf", None)],
+     ("Fri, 20 Nov 2020 08:00:10 GMT", 0.0), ("soon", None), ("", None), ("nan", None), ("inf", None),
+     ("Mon, 01 Jan 99999999999 00:00:00 GMT", None), ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None)],
 )  # fmt: skip
 def test_retry_after(header: str, seconds: float | None) -> None:
     with pytest.raises(RateLimited) as caught:

@@ -10,6 +10,7 @@ import pytest
 
 from integration_app import bootstrap
 from integration_app.errors import SettingsError
+from integration_app.local.stack import known_names
 from integration_app.providers import registry
 from integration_app.settings import names
 from tests.conftest import REPO
@@ -168,3 +169,24 @@ def test_a_key_that_cannot_stand_in_a_header_is_a_mistake(
         monkeypatch.delenv("OMI_API_KEY")
     # As the process gets it in a locale that may know ASCII alone.
     assert name in mistakes(monkeypatch, **{name: os.fsdecode(key)})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://[::1", "redis://:made-up@\u2100/0", "9" * 400, "\u00b2", "nan", "[", "::,,%zz", "whsec_*", "\u202e"],
+)
+def test_a_strange_value_is_a_mistake_or_taken_whatever_the_setting(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    for name in sorted(known_names()):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            assert "made-up" not in said(), name
+
+
+def said() -> str:
+    try:
+        bootstrap.read_settings()
+    except SettingsError as error:
+        return str(error)
+    return ""
