@@ -21,7 +21,8 @@ from integration_app.cli.output import (
     wants_json,
 )
 from integration_app.cli.output import services as services_
-from integration_app.store.shards.moving import Moving, NotMovedError
+from integration_app.store.shards.moving import Moving
+from integration_app.store.shards.turn import NotMovedError
 
 _TRIES = 10
 _PAUSE_SECONDS = 1.0

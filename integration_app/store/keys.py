@@ -6,7 +6,7 @@ oi:store                   hash: this store is ours: id, epoch, schema, the serv
                            the key of the names
 oi:at:<epoch>:<route>      set: numbers of the shards that a route leads to; expires. Only with several shards
 oi:arriving · oi:departed  hash: uid → JSON, while a user moves between shards · oi:incoming:<uid>: the installation ·
-oi:mover                   the process that moves users; expires
+oi:mover                   the process that moves users; expires · oi:mover-count: how many came to write here
 oi:spoilt:<key>            a key that could not be read, put aside; expires · oi:put-aside: one was, lately
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately

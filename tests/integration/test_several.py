@@ -24,7 +24,7 @@ from integration_app.store import accounts, keys, stories
 from integration_app.store.installations import phone_keys
 from integration_app.store.shards import moving as moving_module
 from integration_app.store.shards.cutover import cut_over
-from integration_app.store.shards.moving import NotMovedError
+from integration_app.store.shards.turn import NotMovedError
 from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
 from tests.clusters import Cluster, Primaries, Server

@@ -28,7 +28,7 @@ MOVERS = """
 import random, time, traceback
 from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
-from integration_app.store.shards.moving import NotMovedError
+from integration_app.store.shards.turn import NotMovedError
 logs.configure("text", "critical")
 moving = bootstrap.build().moving
 while True:

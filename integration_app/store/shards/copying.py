@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from redis import Redis
@@ -19,10 +20,10 @@ from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.packed import arrived_at
 from integration_app.store.packing import Packing
 from integration_app.store.scripts import load
+from integration_app.store.shards.turn import Fence
 from integration_app.store.vault import current
 
 _OPEN = ("waiting", "sending", "quarantined")
-_SIGN_EACH = 100
 INCOMING = f"{keys.PREFIX}incoming:"
 """Where an installation lies until it is the one."""
 
@@ -102,17 +103,17 @@ class Copier:
         self,
         source: Redis,
         target: Redis,
+        fence: Fence,
         *,
         retention: timedelta,
         clock: Callable[[], datetime],
-        sign_of_life: Callable[[], object],
     ) -> None:
         self._source = source
         self._target = target
         self._here, self._there = Packing(source), Packing(target)
         self._retention = retention
         self._clock = clock
-        self._sign_of_life = sign_of_life
+        self._fence = fence
         self._note_seen = load(target, "note_seen")
         self._raise = load(target, "raise")
 
@@ -125,17 +126,17 @@ class Copier:
         for key in (*own_keys(uid, now), *deliveries):
             self._copy(key, key)
         epochs = [redis.hget(keys.STORE, "epoch") for redis in (source, self._target)]
-        for number, one in enumerate(ids):
-            if number % _SIGN_EACH == 0:
-                self._sign_of_life()
+        for one in ids:
+            self._fence.check()
             self._copy_message(uid, one, *epochs)
 
     def _copy(self, key: str, as_key: str) -> None:
         value = self._source.dump(key)
         if value is None:
-            self._target.delete(as_key)
+            self._fence.write(methodcaller("delete", as_key))
         else:
-            self._target.restore(as_key, max(0, int(self._source.pttl(key))), value, replace=True)
+            lives = max(0, int(self._source.pttl(key)))
+            self._fence.write(methodcaller("restore", as_key, lives, value, replace=True))
 
     def _copy_message(self, uid: str, one: str, epoch: Any, new_epoch: Any) -> None:
         """With the marks of this user alone."""
@@ -156,22 +157,25 @@ class Copier:
         # of the present epoch there is of the present one here; what has to be looked up has to be here too
         is_known = raw.get(f"epoch:{name}", raw.get("epoch")) == epoch
         mine[f"epoch:{name}"] = str(new_epoch) if is_known else "0"
-        pipe = self._target.pipeline(transaction=True)
         if is_new:
             mine["pending"] = "0"
-        pipe.hset(key, mapping=mine)  # type: ignore[arg-type]
-        if is_open:
-            pipe.hincrby(key, "pending", 1)
-            pipe.persist(key)
-            pipe.persist(story)
         known = set(map(str, self._target.lrange(story, 0, -1)))  # of an earlier stay, where others have it too
         told = [stories.pack(event) for event in events if is_new or event.get("uid") == name]
-        if new := [row for row in told if row not in known]:
-            pipe.rpush(story, *new)
-        if not is_open and is_new:
-            for each in (key, story):
-                pipe.pexpire(each, lives if lives > 0 else self._retention)
-        pipe.execute()
+        new = [row for row in told if row not in known]
+
+        def write(pipe: Any) -> None:
+            pipe.hset(key, mapping=mine)
+            if is_open:
+                pipe.hincrby(key, "pending", 1)
+                pipe.persist(key)
+                pipe.persist(story)
+            if new:
+                pipe.rpush(story, *new)
+            if not is_open and is_new:
+                for each in (key, story):
+                    pipe.pexpire(each, lives if lives > 0 else self._retention)
+
+        self._fence.write(write)
         self._know(name, one, raw.get("envelope"))
 
     def _know(self, name: str, one: str, envelope: str | None) -> None:
@@ -183,12 +187,20 @@ class Copier:
 
 
 def discard(
-    redis: Redis, uid: str, ids: Iterable[str], deliveries: Iterable[str], retention: timedelta, now: datetime
+    redis: Redis,
+    fence: Fence,
+    uid: str,
+    ids: Iterable[str],
+    deliveries: Iterable[str],
+    *,
+    retention: timedelta,
+    now: datetime,
 ) -> None:
     """Take away what is the user's in a shard where they are not, or not yet."""
     take_out, name, packing = load(redis, "part"), name_of(uid), Packing(redis)
     marks = [f"{mark}:{name}" for mark in keys.MARKS]
     for one in ids:
+        fence.check()
         write = partial(
             take_out,
             message=keys.message(one),
@@ -199,9 +211,8 @@ def discard(
             marks=marks,
         )
         packing.change(one, partial(_leave, redis, one, name, write))
-    redis.delete(f"{INCOMING}{name}", *own_keys(uid, now))
-    for one in deliveries:
-        redis.delete(keys.delivery(one), keys.settling(one))
+    told = [key for one in deliveries for key in (keys.delivery(one), keys.settling(one))]
+    fence.write(methodcaller("delete", f"{INCOMING}{name}", *own_keys(uid, now), *told))
 
 
 def _leave(redis: Redis, one: str, name: str, take_out: Callable[[], object]) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from redis import Redis
@@ -12,10 +13,11 @@ from redis import Redis
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of
 from integration_app.store.shards.copying import INCOMING, Manifest
+from integration_app.store.shards.turn import Fence
 
 DEPARTED = f"{keys.PREFIX}departed"
 FORWARDED = timedelta(minutes=2)
-"""How long the source forwards: far longer than a request takes that has read the directory before."""
+"""How long the source forwards once they are there: far longer than a request that has read the directory before."""
 FORWARD_MS = int(FORWARDED.total_seconds() * 1000)
 
 
@@ -32,12 +34,11 @@ def cut_over(pipe: Any, uid: str, number: int, manifest: Manifest, ids: Sequence
     gone = (keys.installation, keys.lease, keys.poke, keys.outbox, keys.open_deliveries)
     pipe.delete(*(key(uid) for key in gone))
     pipe.hset(keys.installation(uid), "moved_to", onwards)
-    pipe.pexpire(keys.installation(uid), FORWARD_MS)
     for key in manifest.phones:
         pipe.srem(key, name)
         pipe.sadd(key, onwards)
     for key in manifest.inboxes:
-        pipe.set(key, onwards, px=FORWARD_MS)
+        pipe.set(key, onwards)
     pipe.srem(keys.INSTALLATIONS, name)
     pipe.srem(keys.IMPORTS, name)
     for key in (keys.DUE, keys.LEFT, keys.DAILY, keys.BOOKED):
@@ -47,19 +48,34 @@ def cut_over(pipe: Any, uid: str, number: int, manifest: Manifest, ids: Sequence
         if rows:
             pipe.zrem(key, *rows)
     left = {"to": number, "at": codec.ms(now), "ids": list(ids), "deliveries": manifest.deliveries}
-    pipe.hset(DEPARTED, name, json.dumps(left | {"phones": manifest.phones}))
+    pipe.hset(DEPARTED, name, json.dumps(left | {"phones": manifest.phones, "inboxes": list(manifest.inboxes)}))
     pipe.execute()
 
 
-def activate(redis: Redis, uid: str, manifest: Manifest, now: datetime) -> None:
-    """The copy is live from now on, and due at once. Nothing where another process has done it."""
+def forward_for_a_while(uid: str, left: dict[str, Any], inboxes: Sequence[str], now: datetime, pipe: Any) -> None:
+    """They are where they wanted to be: what was sent to be forwarded by then comes through. `inboxes`: of these."""
+    for key in (keys.installation(uid), *inboxes):
+        pipe.pexpire(key, FORWARD_MS)
+    pipe.hset(DEPARTED, name_of(uid), json.dumps(left | {"ids": None, "at": codec.ms(now)}))
+
+
+def forward_no_more(uid: str, left: dict[str, Any], pipe: Any) -> None:
+    for key in left["phones"]:
+        pipe.srem(key, forward_to(uid, left["to"]))
+    pipe.hdel(DEPARTED, name_of(uid))
+
+
+def activate(redis: Redis, fence: Fence, uid: str, manifest: Manifest, now: datetime) -> None:
+    """The copy is live from now on, and due at once. Nothing where it has been activated."""
     name = name_of(uid)
-    pipe = redis.pipeline(transaction=True)
-    pipe.watch(f"{INCOMING}{name}")
-    if not pipe.exists(f"{INCOMING}{name}"):
-        pipe.reset()
+    if not redis.exists(f"{INCOMING}{name}"):
         return
-    pipe.multi()
+    before = redis.hget(DEPARTED, name)  # they were here a moment ago
+    fence.write(partial(_make_live, uid, manifest, json.loads(str(before)) if before else None, now))
+
+
+def _make_live(uid: str, manifest: Manifest, before: dict[str, Any] | None, now: datetime, pipe: Any) -> None:
+    name = name_of(uid)
     pipe.rename(f"{INCOMING}{name}", keys.installation(uid))
     pipe.persist(keys.installation(uid))
     pipe.hset(keys.installation(uid), "came_ms", codec.ms(now))
@@ -78,9 +94,5 @@ def activate(redis: Redis, uid: str, manifest: Manifest, now: datetime) -> None:
     if manifest.is_importing:
         pipe.sadd(keys.IMPORTS, name)
     pipe.hdel(keys.ARRIVING, name)
-    if before := redis.hget(DEPARTED, name):  # they were here a moment ago
-        left = json.loads(str(before))
-        for key in left["phones"]:
-            pipe.srem(key, forward_to(uid, left["to"]))
-        pipe.hdel(DEPARTED, name)
-    pipe.execute()
+    if before:
+        forward_no_more(uid, before, pipe)

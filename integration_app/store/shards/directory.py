@@ -56,9 +56,24 @@ class Directory:
         return known[_hash(keys.installation(uid)) % len(known)]
 
     def of(self, uid: str) -> int:
-        """The shard of this user; their home where there is no such user."""
-        found = self.shards([keys.installation(uid)])
-        return min(found) if found else self.home(uid)
+        """The shard of this user; their home where there is no such user. Raises `StoreUnfit` for the moment in which
+        they have left one and are not in the next.
+        """
+        route = keys.installation(uid)
+        found = sorted(self.shards([route]))
+        if len(found) < 2:
+            return found[0] if found else self.home(uid)
+        away: Exception | None = None
+        for number in found:
+            try:
+                if self._each[number].hexists(route, "created_at"):
+                    return number
+            except (RedisError, OSError) as error:  # it may have named one too many
+                away = error
+        if away is not None:
+            raise away
+        self.check_at_rest(uid)
+        return found[0]
 
     def shards(self, routes: Iterable[str]) -> set[int]:
         """Every shard that one of the routes leads to."""
@@ -123,9 +138,9 @@ class Directory:
 
 
 def _has(redis: Redis, route: str) -> bool:
-    """A user who has moved leaves a word behind for a while."""
+    """Where a user has left a word that they have moved, too: they may not be there yet."""
     if route.startswith(keys.INSTALLATION):
-        return bool(redis.hexists(route, "created_at"))
+        return any(redis.hmget(route, "created_at", "moved_to"))
     return bool(redis.exists(route))
 
 

@@ -7,7 +7,8 @@
 4. Activate: the target applies the manifest in one transaction.
 5. Remove the source from the directory, and clean up there.
 
-A mover that dies is finished by `mend`: after 3 it activates, before it the copy is discarded.
+A mover that dies is finished by `mend`: after 3 it activates, before it the copy is discarded. One that was only
+stopped writes nothing more where another has come since (`turn.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from operator import methodcaller
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
@@ -28,18 +32,21 @@ from integration_app.store.due import Lease
 from integration_app.store.packing import Packing
 from integration_app.store.replication import Replication
 from integration_app.store.shards.copying import Copier, Manifest, discard, manifest_of, own_keys
-from integration_app.store.shards.cutover import DEPARTED, FORWARD_MS, activate, cut_over, forward_to
+from integration_app.store.shards.cutover import (
+    DEPARTED,
+    FORWARD_MS,
+    activate,
+    cut_over,
+    forward_for_a_while,
+    forward_no_more,
+    forward_to,
+)
 from integration_app.store.shards.directory import Directory
+from integration_app.store.shards.turn import Fence, NotMovedError, Turn
 from integration_app.store.stores import Stores
 
-MOVER, MARK = (f"{keys.PREFIX}{what}" for what in ("mover", "mover-mark"))
+MARK = f"{keys.PREFIX}mover-mark"
 TRIES = 20
-_MOVER_SECONDS = 10
-"""One that says nothing for so long is taken for dead; far longer than a step takes."""
-
-
-class NotMovedError(Exception):
-    """With the reason, for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Moving:
         self._retention = retention
         self._replication = replication
         self._clock = clock
-        self._me = secrets.token_hex(8)
+        self._turn = Turn(each[0])
         self._is_behind = True
         """Something may have been left undone, by another process or by this one."""
 
@@ -114,15 +121,15 @@ class Moving:
         self._directory.check()
         if not 0 <= number < len(self._each):
             raise NotMovedError(f"there is no shard {number}")
+        if not self._turn.take():
+            raise NotMovedError("another command is moving users: wait until it has ended")
+        if self._is_behind:
+            self.mend()
         source = self.shard_of(uid)
         if source is None:
             raise NotMovedError("no such user")
         if source == number:
             return
-        if not self._may_move():
-            raise NotMovedError("another command is moving users: wait until it has ended")
-        if self._is_behind:
-            self.mend()
         self._is_behind = True  # until this has come to its end
         self._move(uid, source, number)
         self._is_behind = False
@@ -143,7 +150,7 @@ class Moving:
     def mend(self) -> int:
         """Finish what a mover has left behind, and end what is kept for a while. Returns how many were finished."""
         self._directory.check()
-        if not self._may_move():
+        if not self._turn.take():
             return 0
         done = 0
         for number in range(len(self._each)):
@@ -161,21 +168,13 @@ class Moving:
                 self._clean_up(uid_of(name), number)
         return done
 
-    def _may_move(self) -> bool:
-        """One process at a time; it is asked before each user."""
-        first = self._each[0]
-        if not first.set(MOVER, self._me, nx=True, ex=_MOVER_SECONDS) and first.get(MOVER) != self._me:
-            return False
-        return bool(first.expire(MOVER, _MOVER_SECONDS))
-
     def done(self) -> None:
         """Others may move users now."""
-        if self._each[0].get(MOVER) == self._me:
-            self._each[0].delete(MOVER)
+        self._turn.end()
 
     def forget_mover(self) -> None:
         """One that has died need not be waited for."""
-        self._each[0].delete(MOVER)
+        self._turn.end_of_another()
 
     # --- the steps ------------------------------------------------------------------------------------------------
 
@@ -183,9 +182,9 @@ class Moving:
         """Steps 1 to 3."""
         uid = lease.uid
         here, there, inbox = self._each[source], self._each[number], self._stores[source].inbox
-        copier = Copier(here, there, retention=self._retention, clock=self._clock, sign_of_life=self._may_move)
         for _ in range(TRIES):
-            if not self._may_move() or here.get(keys.lease(uid)) != lease.token:
+            fence = self._turn.fence(there)
+            if here.get(keys.lease(uid)) != lease.token:
                 break
             pipe = here.pipeline(transaction=True)
             try:
@@ -195,13 +194,13 @@ class Moving:
                 if ids := inbox.all_of(uid):
                     pipe.watch(*map(keys.message, ids))
                 manifest = manifest_of(here, uid, ids)
-                for route in manifest.routes:
+                for route in (keys.installation(uid), *manifest.routes):
                     self._directory.add(route, number)
-                self._discard(number, uid, ids, manifest.deliveries)
-                plan = {"from": source, "ids": ids, "manifest": manifest.as_dict()}
-                there.hset(keys.ARRIVING, name_of(uid), json.dumps(plan))
+                self._discard(fence, number, uid, ids, manifest.deliveries)
+                plan = json.dumps({"from": source, "ids": ids, "manifest": manifest.as_dict()})
+                fence.write(methodcaller("hset", keys.ARRIVING, name_of(uid), plan))
                 epoch = self._stores[number].identity.epoch()
-                copier.copy(uid, manifest, ids)
+                Copier(here, there, fence, retention=self._retention, clock=self._clock).copy(uid, manifest, ids)
                 self._replicate(number)
                 if self._stores[number].identity.epoch() != epoch:
                     continue  # it has failed over, and may have forgotten the first half
@@ -220,27 +219,31 @@ class Moving:
         if not self._replication.has_all(self._each[number], MARK):
             raise NotMovedError("too few replicas have it: try again")
 
-    def _discard(self, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
-        discard(self._each[number], uid, ids, deliveries, retention=self._retention, now=self._clock())
+    def _discard(self, fence: Fence, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
+        discard(self._each[number], fence, uid, ids, deliveries, retention=self._retention, now=self._clock())
 
-    def _activate(self, uid: str, number: int) -> None:
+    def _activate(self, uid: str, number: int, fence: Fence) -> None:
         """Step 4."""
         redis = self._each[number]
         plan = json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))
         manifest = Manifest(**plan["manifest"])
-        activate(redis, uid, manifest, self._clock())
+        activate(redis, fence, uid, manifest, self._clock())
         if not redis.hexists(keys.installation(uid), "created_at"):  # there was nobody to move
-            self._discard(number, uid, plan["ids"], manifest.deliveries)
-            redis.hdel(keys.ARRIVING, name_of(uid))
+            self._discard(fence, number, uid, plan["ids"], manifest.deliveries)
+            fence.write(methodcaller("hdel", keys.ARRIVING, name_of(uid)))
             return
+        fence.check()
         self._directory.move(keys.installation(uid), number)
         for route in manifest.routes:  # once more: what it was told before may be lost by a failover
             self._directory.add(route, number)
 
     def _finish(self, uid: str, place: int) -> int:
         """What a mover of this user has left undone in the target `place`: 1 where there was anything."""
-        name = name_of(uid)
-        raw = self._each[place].hget(keys.ARRIVING, name)
+        name, target = name_of(uid), self._each[place]
+        if not target.hexists(keys.ARRIVING, name):
+            return 0
+        fence = self._turn.fence(target)
+        raw = target.hget(keys.ARRIVING, name)
         if raw is None:
             return 0
         plan = json.loads(str(raw))
@@ -248,10 +251,10 @@ class Moving:
         self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
         gone = self._each[plan["from"]].hget(DEPARTED, name)
         if gone is not None and json.loads(str(gone))["to"] == place:
-            self._activate(uid, place)
+            self._activate(uid, place, fence)
         else:
-            self._discard(place, uid, plan["ids"], plan["manifest"]["deliveries"])
-            self._each[place].hdel(keys.ARRIVING, name)
+            self._discard(fence, place, uid, plan["ids"], plan["manifest"]["deliveries"])
+            fence.write(methodcaller("hdel", keys.ARRIVING, name))
             self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
         return 1
 
@@ -262,16 +265,22 @@ class Moving:
         if raw is None or redis.hexists(keys.installation(uid), "created_at"):
             return  # they are here
         left = json.loads(str(raw))
-        target = self._each[left["to"]]
-        if target.hexists(keys.ARRIVING, name):
+        if self._each[left["to"]].hexists(keys.ARRIVING, name):
             return  # not there yet
         if left["ids"] is not None:
-            if target.hexists(keys.installation(uid), "created_at"):  # else they are gone, or have moved on
-                self._replicate(left["to"])
-                self._directory.move(keys.installation(uid), left["to"])
-            self._discard(source, uid, left["ids"], left["deliveries"])
-            redis.hset(DEPARTED, name, json.dumps(left | {"ids": None}))
-        if codec.ms(self._clock()) - left["at"] > FORWARD_MS:
-            for key in left["phones"]:
-                redis.srem(key, forward_to(uid, left["to"]))
-            redis.hdel(DEPARTED, name)
+            self._empty(uid, source, left)
+        elif codec.ms(self._clock()) - left["at"] > FORWARD_MS:
+            self._turn.fence(redis).write(partial(forward_no_more, uid, left))
+
+    def _empty(self, uid: str, source: int, left: dict[str, Any]) -> None:
+        redis, target = self._each[source], self._each[left["to"]]
+        fence = self._turn.fence(redis)
+        if redis.hexists(keys.installation(uid), "created_at"):
+            return  # they have come back meanwhile
+        if target.hexists(keys.installation(uid), "created_at"):  # else they are gone, or have moved on
+            self._replicate(left["to"])
+            fence.check()
+            self._directory.move(keys.installation(uid), left["to"])
+        self._discard(fence, source, uid, left["ids"], left["deliveries"])
+        inboxes = [key for key in left.get("inboxes", ()) if redis.get(key) == forward_to(uid, left["to"])]
+        fence.write(partial(forward_for_a_while, uid, left, inboxes, self._clock()))
