@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -225,6 +226,15 @@ class Health:
         """How far this host's own clock is ahead of Redis's, in seconds."""
         seconds, micros = self._redis.time()
         return time.time() - int(seconds) - int(micros) / 1e6
+
+    def coming(self) -> list[tuple[str, int]]:
+        """Who is on the way to here, and from which of several."""
+        plans = self._redis.hgetall(keys.ARRIVING)
+        return [(str(name), int(json.loads(str(plan))["from"])) for name, plan in plans.items()]
+
+    def has_left(self, name: str) -> bool:
+        """Whether this user, as they are called in Redis, went to another of several lately."""
+        return bool(self._redis.hexists(keys.DEPARTED, name))
 
     def away(self) -> list[str]:
         """Which of several do not answer, as sentences with what to do."""

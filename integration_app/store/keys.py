@@ -108,7 +108,8 @@ FAILED_UIDS = f"{PREFIX}failed-uids"
 LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
 SWEPT = f"{PREFIX}swept"
-ARRIVING = f"{PREFIX}arriving"
+ARRIVING, DEPARTED = f"{PREFIX}arriving", f"{PREFIX}departed"
+MOVER_COUNT = f"{PREFIX}mover-count"
 RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
@@ -149,6 +150,7 @@ THROTTLE = f"{PREFIX}throttle"
 TABLE = {
     "store": STORE, "spoilt": SPOILT, "at": AT, "held": HELD,
     "seq": SEQ, "fence": FENCE, "messages": MESSAGES, "parked": PARKED, "quarantine": QUARANTINE, "due": DUE,
+    "mover_count": MOVER_COUNT,
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,

@@ -28,9 +28,14 @@ MOVERS = """
 import random, time, traceback
 from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
+from integration_app.errors import StoreUnfit
 from integration_app.store.shards.turn import NotMovedError
 logs.configure("text", "critical")
 moving = bootstrap.build().moving
+try:
+    moving.forget_mover()  # of the one that was killed, or of a worker's, which must not go on then
+except RedisError:
+    pass
 while True:
     uid = f"user{random.randrange(%d)}"
     try:
@@ -39,7 +44,7 @@ while True:
         time.sleep(0.02)
     except Exception as error:
         print(type(error).__name__, error, flush=True)
-        if not isinstance(error, (RedisError, NotMovedError)):
+        if not isinstance(error, (RedisError, NotMovedError, StoreUnfit)):
             traceback.print_exc()
 """
 

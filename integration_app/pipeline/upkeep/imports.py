@@ -87,8 +87,9 @@ class Importing:
 
     def _step(self, uid: str) -> int:
         status, now = self._imports.status(uid), self._clock()
-        if status is None:  # it has expired
-            self._imports.erase(uid)
+        if status is None:
+            if self._imports.status(uid) is None:  # asked once more: it has expired, and not moved to another Redis
+                self._imports.erase(uid)
             return 0
         if status.state is not ImportState.RUNNING or (status.until and status.until > now):
             return 0

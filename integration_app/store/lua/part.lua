@@ -1,11 +1,12 @@
 --- Take a uid that has moved to another shard out of a message; the whole message, when no other uid of this shard has it.
 -- @flags allow-oom
 -- @keys message story
--- @args id uid keep marks...
--- @returns 1; 0 where the uid does not have it
+-- @args id uid keep turn marks...
+-- @returns 1; 0 where the uid does not have it, or another process moves users by now
 -- @repeat the uid is out of it then
 --
--- `marks`: the fields of this uid.
+-- `marks`: the fields of this uid. `turn`: which count of those who came to move users is ours.
+if redis.call('GET', K.mover_count) ~= turn then return 0 end
 local state = redis.call('HGET', message, 'state:' .. uid)
 if not state then return 0 end
 local others = false

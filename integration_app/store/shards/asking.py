@@ -57,6 +57,14 @@ def user(place: int = 0) -> Way:
     return ask
 
 
+def changed(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
+    """That of the user whose uid comes first, for what changes something there; not done where they have left it."""
+    number = wide.directory.of(args[0])
+    answer = wide.ask(number, name, args, kwargs)
+    wide.directory.check_here(args[0], number)
+    return answer
+
+
 def owner(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """That of the user whose delivery or lease it is."""
     return wide.ask(wide.directory.of(args[0].uid), name, args, kwargs)

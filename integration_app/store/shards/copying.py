@@ -151,7 +151,7 @@ class Copier:
         there = set(map(str, self._target.hkeys(key)))  # others of its users may be there already
         is_open, is_new = state in _OPEN, not there
         if there:
-            _receive(self._target, one, name, [event for event in events if "uids" in event])
+            _receive(self._fence, one, name, [event for event in events if "uids" in event])
         mine = {field_: value for field_, value in raw.items() if field_ not in there and not _is_mark(field_)}
         mine |= {f"{mark}:{name}": raw[f"{mark}:{name}"] for mark in keys.MARKS if f"{mark}:{name}" in raw}
         # of the present epoch there is of the present one here; what has to be looked up has to be here too
@@ -208,14 +208,15 @@ def discard(
             id=one,
             uid=name,
             keep=int(retention.total_seconds()),
+            turn=fence.count,
             marks=marks,
         )
-        packing.change(one, partial(_leave, redis, one, name, write))
+        packing.change(one, partial(_leave, fence, one, name, write))
     told = [key for one in deliveries for key in (keys.delivery(one), keys.settling(one))]
     fence.write(methodcaller("delete", f"{INCOMING}{name}", *own_keys(uid, now), *told))
 
 
-def _leave(redis: Redis, one: str, name: str, take_out: Callable[[], object]) -> object:
+def _leave(fence: Fence, one: str, name: str, take_out: Callable[[], object]) -> object:
     """Out of the story first: as long as the marks are there, it can be done once more."""
     key, story = keys.message(one), keys.story(one)
 
@@ -229,11 +230,11 @@ def _leave(redis: Redis, one: str, name: str, take_out: Callable[[], object]) ->
             if lives > 0:
                 pipe.pexpire(story, lives)
 
-    redis.transaction(leave, key, story)
+    fence.transaction(leave, key, story)
     return take_out()
 
 
-def _receive(redis: Redis, one: str, name: str, events: Iterable[Mapping[str, Any]]) -> None:
+def _receive(fence: Fence, one: str, name: str, events: Iterable[Mapping[str, Any]]) -> None:
     """Among those who got it, in a story that others have already."""
     key, story = keys.message(one), keys.story(one)
 
@@ -244,7 +245,7 @@ def _receive(redis: Redis, one: str, name: str, events: Iterable[Mapping[str, An
             if found := stories.received_by(rows, names, event):
                 pipe.lset(story, *found)
 
-    redis.transaction(receive, key, story)
+    fence.transaction(receive, key, story)
 
 
 def _names(fields: Iterable[str]) -> list[str]:

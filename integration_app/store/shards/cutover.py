@@ -12,10 +12,10 @@ from redis import Redis
 
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of
+from integration_app.store.due import Lease
 from integration_app.store.shards.copying import INCOMING, Manifest
 from integration_app.store.shards.turn import Fence
 
-DEPARTED = f"{keys.PREFIX}departed"
 FORWARDED = timedelta(minutes=2)
 """How long the source forwards once they are there: far longer than a request that has read the directory before."""
 FORWARD_MS = int(FORWARDED.total_seconds() * 1000)
@@ -26,8 +26,9 @@ def forward_to(uid: str, number: int) -> str:
     return f"{keys.FORWARD}{number}:{name_of(uid)}"
 
 
-def cut_over(pipe: Any, uid: str, number: int, manifest: Manifest, ids: Sequence[str], now: datetime) -> None:
+def cut_over(pipe: Any, lease: Lease, number: int, manifest: Manifest, ids: Sequence[str], now: datetime) -> None:
     """In one step, if nothing that `pipe` watches has changed; raises redis-py's `WatchError` if it has."""
+    uid = lease.uid
     name, onwards = name_of(uid), forward_to(uid, number)
     pipe.multi()
     # no outbox: a worker that was told of it before finds nothing to send
@@ -47,8 +48,9 @@ def cut_over(pipe: Any, uid: str, number: int, manifest: Manifest, ids: Sequence
     for key, rows in manifest.shared.items():
         if rows:
             pipe.zrem(key, *rows)
-    left = {"to": number, "at": codec.ms(now), "ids": list(ids), "deliveries": manifest.deliveries}
-    pipe.hset(DEPARTED, name, json.dumps(left | {"phones": manifest.phones, "inboxes": list(manifest.inboxes)}))
+    left = {"to": number, "lease": lease.token, "at": codec.ms(now), "ids": list(ids), "phones": manifest.phones}
+    more = {"inboxes": list(manifest.inboxes), "deliveries": manifest.deliveries}
+    pipe.hset(keys.DEPARTED, name, json.dumps(left | more))
     pipe.execute()
 
 
@@ -56,13 +58,13 @@ def forward_for_a_while(uid: str, left: dict[str, Any], inboxes: Sequence[str], 
     """They are where they wanted to be: what was sent to be forwarded by then comes through. `inboxes`: of these."""
     for key in (keys.installation(uid), *inboxes):
         pipe.pexpire(key, FORWARD_MS)
-    pipe.hset(DEPARTED, name_of(uid), json.dumps(left | {"ids": None, "at": codec.ms(now)}))
+    pipe.hset(keys.DEPARTED, name_of(uid), json.dumps(left | {"ids": None, "at": codec.ms(now)}))
 
 
 def forward_no_more(uid: str, left: dict[str, Any], pipe: Any) -> None:
     for key in left["phones"]:
         pipe.srem(key, forward_to(uid, left["to"]))
-    pipe.hdel(DEPARTED, name_of(uid))
+    pipe.hdel(keys.DEPARTED, name_of(uid))
 
 
 def activate(redis: Redis, fence: Fence, uid: str, manifest: Manifest, now: datetime) -> None:
@@ -70,7 +72,7 @@ def activate(redis: Redis, fence: Fence, uid: str, manifest: Manifest, now: date
     name = name_of(uid)
     if not redis.exists(f"{INCOMING}{name}"):
         return
-    before = redis.hget(DEPARTED, name)  # they were here a moment ago
+    before = redis.hget(keys.DEPARTED, name)  # they were here a moment ago
     fence.write(partial(_make_live, uid, manifest, json.loads(str(before)) if before else None, now))
 
 

@@ -23,6 +23,7 @@ from integration_app.store.identity import Identity
 from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.scripts import load
 
+_MOVING = "this user is being moved to another Redis: try again in a minute"
 _TTL = int(timedelta(days=7).total_seconds())
 
 
@@ -48,7 +49,17 @@ class Directory:
     def check_at_rest(self, uid: str) -> None:
         """Raises `StoreUnfit` while this user is on the way from one shard to another."""
         if any(redis.hexists(keys.ARRIVING, name_of(uid)) for redis in self._each):
-            raise StoreUnfit("this user is being moved to another Redis: try again in a minute")
+            raise StoreUnfit(_MOVING)
+
+    def check_gone(self, uid: str) -> None:
+        """Raises `StoreUnfit` where this user is in any shard."""
+        if any(redis.hexists(keys.installation(uid), "created_at") for redis in self._each):
+            raise StoreUnfit(_MOVING)
+
+    def check_here(self, uid: str, number: int) -> None:
+        """Raises `StoreUnfit` where this user has left the shard: what was changed there may not have come along."""
+        if self._each[number].hexists(keys.installation(uid), "moved_to"):
+            raise StoreUnfit(_MOVING)
 
     def home(self, uid: str) -> int:
         """Where a user who is nowhere yet belongs: among the shards that every process knows by now."""

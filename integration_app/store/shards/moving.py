@@ -33,7 +33,6 @@ from integration_app.store.packing import Packing
 from integration_app.store.replication import Replication
 from integration_app.store.shards.copying import Copier, Manifest, discard, manifest_of, own_keys
 from integration_app.store.shards.cutover import (
-    DEPARTED,
     FORWARD_MS,
     activate,
     cut_over,
@@ -125,6 +124,7 @@ class Moving:
             raise NotMovedError("another command is moving users: wait until it has ended")
         if self._is_behind:
             self.mend()
+        is_behind = self._is_behind
         source = self.shard_of(uid)
         if source is None:
             raise NotMovedError("no such user")
@@ -132,7 +132,7 @@ class Moving:
             return
         self._is_behind = True  # until this has come to its end
         self._move(uid, source, number)
-        self._is_behind = False
+        self._is_behind = is_behind
 
     def _move(self, uid: str, source: int, number: int) -> None:
         due, now = self._stores[source].due, self._clock()
@@ -152,20 +152,16 @@ class Moving:
         self._directory.check()
         if not self._turn.take():
             return 0
-        done = 0
-        for number in range(len(self._each)):
-            with suppress(RedisError, OSError, NotMovedError):  # one that is away now holds up no other; it comes again
-                done += self._mend(number)
-        return done
-
-    def _mend(self, number: int) -> int:
-        redis, done = self._each[number], 0
-        for name in map(str, redis.hkeys(keys.ARRIVING)):
-            with suppress(NotMovedError):
-                done += self._finish(uid_of(name), number)
-        for name in map(str, redis.hkeys(DEPARTED)):
-            with suppress(NotMovedError):
-                self._clean_up(uid_of(name), number)
+        done, away = 0, 0
+        for step, waiting in ((self._finish, keys.ARRIVING), (self._clean_up, keys.DEPARTED)):
+            for number, redis in enumerate(self._each):
+                try:
+                    for name in map(str, redis.hkeys(waiting)):
+                        with suppress(NotMovedError):
+                            done += step(uid_of(name), number) or 0
+                except (RedisError, OSError):  # one that is away now holds up no other; it comes again
+                    away += 1
+        self._is_behind = away > 0
         return done
 
     def done(self) -> None:
@@ -197,14 +193,14 @@ class Moving:
                 for route in (keys.installation(uid), *manifest.routes):
                     self._directory.add(route, number)
                 self._discard(fence, number, uid, ids, manifest.deliveries)
-                plan = json.dumps({"from": source, "ids": ids, "manifest": manifest.as_dict()})
-                fence.write(methodcaller("hset", keys.ARRIVING, name_of(uid), plan))
+                plan = {"from": source, "lease": lease.token, "ids": ids, "manifest": manifest.as_dict()}
+                fence.write(methodcaller("hset", keys.ARRIVING, name_of(uid), json.dumps(plan)))
                 epoch = self._stores[number].identity.epoch()
                 Copier(here, there, fence, retention=self._retention, clock=self._clock).copy(uid, manifest, ids)
                 self._replicate(number)
                 if self._stores[number].identity.epoch() != epoch:
                     continue  # it has failed over, and may have forgotten the first half
-                cut_over(pipe, uid, number, manifest, ids, self._clock())
+                cut_over(pipe, lease, number, manifest, ids, self._clock())
             except WatchError:
                 continue  # a message came, or the user changed something: copy once more
             else:
@@ -247,24 +243,30 @@ class Moving:
         if raw is None:
             return 0
         plan = json.loads(str(raw))
-        self._each[plan["from"]].delete(keys.lease(uid))  # first: a mover that is still at it cannot go on
-        self._replicate(plan["from"])  # before it is asked: what it says now it says after a failover too
-        gone = self._each[plan["from"]].hget(DEPARTED, name)
-        if gone is not None and json.loads(str(gone))["to"] == place:
+        source, token = plan["from"], plan.get("lease")
+        here = self._each[source]
+        if token is None or here.get(keys.lease(uid)) == token:
+            here.delete(keys.lease(uid))  # first: a mover that is still at it cannot go on
+        self._replicate(source)  # before it is asked: what it says now it says after a failover too
+        gone = json.loads(str(here.hget(keys.DEPARTED, name) or "{}"))
+        if gone.get("to") == place and gone.get("lease") == token:  # not one of long ago
             self._activate(uid, place, fence)
         else:
             self._discard(fence, place, uid, plan["ids"], plan["manifest"]["deliveries"])
             fence.write(methodcaller("hdel", keys.ARRIVING, name))
-            self._stores[plan["from"]].due.set(uid, self._clock())  # its lease is gone
+            self._stores[source].due.set(uid, self._clock())  # its lease is gone
         return 1
 
     def _clean_up(self, uid: str, source: int) -> None:
         """Step 5. The forwarding stays for a while."""
         redis, name = self._each[source], name_of(uid)
-        raw = redis.hget(DEPARTED, name)
-        if raw is None or redis.hexists(keys.installation(uid), "created_at"):
-            return  # they are here
+        raw = redis.hget(keys.DEPARTED, name)
+        if raw is None:
+            return
         left = json.loads(str(raw))
+        if redis.hexists(keys.installation(uid), "created_at"):  # they are here again, as a new user
+            self._turn.fence(redis).write(partial(forward_no_more, uid, left))
+            return
         if self._each[left["to"]].hexists(keys.ARRIVING, name):
             return  # not there yet
         if left["ids"] is not None:

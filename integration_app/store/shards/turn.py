@@ -13,12 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import WatchError
 
 from integration_app.store import keys
 
 MOVER = f"{keys.PREFIX}mover"
-_COUNT = f"{keys.PREFIX}mover-count"
 _EXPIRES = 10
 """Seconds. A process that says nothing for so long is taken for dead; far longer than a step takes."""
 _SIGN_SECONDS = 1.0
@@ -56,7 +54,7 @@ class Turn:
 
     def fence(self, redis: Redis) -> Fence:
         """For what is written in this shard from here on."""
-        count = int(redis.incr(_COUNT))
+        count = int(redis.incr(keys.MOVER_COUNT))
         self.keep()
         return Fence(redis, count, self.go_on)
 
@@ -73,28 +71,34 @@ class Fence:
     """`count`: how many had come when this one came."""
 
     def __init__(self, redis: Redis, count: int, go_on: Callable[[], None]) -> None:
+        self.count = str(count)
         self._redis = redis
-        self._count = str(count)
         self._go_on = go_on
 
     def check(self) -> None:
-        """Raises `NotMovedError` where another process has come since."""
+        """Raises `NotMovedError` where another process has come since, as everything here does."""
         self._go_on()
-        if self._redis.get(_COUNT) != self._count:
-            raise NotMovedError(_PASSED)
+        self._compare(self._redis)
 
     def write(self, fill: Callable[[Any], object]) -> None:
-        """In one transaction; nothing, and `NotMovedError`, where another process has come since."""
-        self._go_on()
-        pipe = self._redis.pipeline(transaction=True)
-        try:
-            pipe.watch(_COUNT)
-            if pipe.get(_COUNT) != self._count:
-                raise NotMovedError(_PASSED)
+        """In one transaction."""
+
+        def change(pipe: Any) -> None:
             pipe.multi()
             fill(pipe)
-            pipe.execute()
-        except WatchError:
-            raise NotMovedError(_PASSED) from None
-        finally:
-            pipe.reset()
+
+        self.transaction(change)
+
+    def transaction(self, change: Callable[[Any], object], *watched: str) -> None:
+        """As redis-py's: `change` reads, calls `multi`, and writes; again where a key that is watched has changed."""
+        self._go_on()
+
+        def fenced(pipe: Any) -> None:
+            self._compare(pipe)
+            change(pipe)
+
+        self._redis.transaction(fenced, keys.MOVER_COUNT, *watched)
+
+    def _compare(self, redis: Any) -> None:
+        if redis.get(keys.MOVER_COUNT) != self.count:
+            raise NotMovedError(_PASSED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -20,7 +21,18 @@ from integration_app.store import keys
 from integration_app.store.outage import why
 from integration_app.store.rotation import SPOILT
 from integration_app.store.shards.accepting import WideIngest
-from integration_app.store.shards.asking import Way, Wide, every, finder, first, merged, of_those_there, owner, user
+from integration_app.store.shards.asking import (
+    Way,
+    Wide,
+    changed,
+    every,
+    finder,
+    first,
+    merged,
+    of_those_there,
+    owner,
+    user,
+)
 from integration_app.store.shards.directory import Directory
 from integration_app.store.shards.merging import (
     added,
@@ -42,7 +54,7 @@ from integration_app.store.vault import current
 
 
 def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
-    """Which do not answer, as sentences; one for all where all have the same reason."""
+    """Which do not answer, and how many users are between two, as sentences; one for all that have the same reason."""
     found: dict[str, tuple[str, str]] = {}
     for number, store in enumerate(wide.each):
         try:
@@ -51,10 +63,13 @@ def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
             found[f"number {number + 1}"] = why(error)
     if len(found) == len(wide.each) and len(set(found.values())) == 1:
         found = {"each": next(iter(found.values()))}
-    return [
-        f"{which} of REDIS_URLS: {what}; messages for its users are refused → {cure}"
-        for which, (what, cure) in found.items()
-    ]
+    sentence = "{} of REDIS_URLS: {}; messages for its users are refused → {}"
+    rows = [sentence.format(which, *reason) for which, reason in found.items()]
+    with suppress(RedisError, OSError):  # of one that is away
+        between = [wide.each[source].has_left(name) for store in wide.each for name, source in store.coming()]
+        if count := sum(between):
+            rows.append(f"between two of REDIS_URLS: messages for {count} are refused → is each up, and has it room?")
+    return rows
 
 
 def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -85,7 +100,7 @@ def bound(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     uid, number = args
     here, route = wide.directory.of(uid), keys.phone(current().name("phone", number))
     wide.directory.add(route, here)
-    wide.ask(here, name, args, kwargs)
+    changed(wide, name, args, kwargs)
     wide.directory.add(route, here)
 
 
@@ -103,6 +118,7 @@ def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     number, routes = wide.directory.of(args[0]), wide.directory.routes_of(args[0])
     done = wide.ask(number, name, args, kwargs)
     wide.directory.check_at_rest(args[0])
+    wide.directory.check_gone(args[0])
     for store in wide.each:
         store.forget_told(args[0])
     wide.directory.forget(routes)
@@ -206,10 +222,10 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "installations": {
         "add": new_user, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
-        "change_preferences": _of, "get": _of, "keep_for_undo": _of, "link_phone": bound,
-        "mark_enabled": _of, "mark_left": _of, "new_inbox": _of, "prefer": _of, "tokens": _of, "uids": merged(unique),
-        "undo": _of, "unlink_phone": _of,
-        "with_inbox": merged(unique), "with_phone": merged(unique),
+        "get": _of, "link_phone": bound, "tokens": _of, "uids": merged(unique), "with_inbox": merged(unique),
+        "with_phone": merged(unique),
+        **dict.fromkeys(("change_preferences", "keep_for_undo", "mark_enabled", "mark_left", "new_inbox"), changed),
+        **dict.fromkeys(("prefer", "undo", "unlink_phone"), changed),
     },
     "shared_phones": {"ends": user(1), "provisional": user(1), "settle": user(1)},
     "due": {
@@ -245,8 +261,8 @@ WAYS: dict[str, dict[str, Way]] = {
     "renaming": {"run": renamed},
     "notices": {"tell": first},
     "imports": {
-        "draft": _of, "erase": _of, "next": _of, "running": merged(unique), "set_state": _of, "status": _of,
-        "took": _of,
+        "draft": changed, "erase": changed, "next": _of, "running": merged(unique), "set_state": changed, "status": _of,
+        "took": changed,
     },
     "feed": {"tell": told, "test": first},
     "endpoints": {

@@ -1,0 +1,336 @@
+"""A mover that is stopped (Ctrl-Z, a frozen host) and goes on after others have moved the same user; and the moment in
+which a user is in neither shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis.exceptions import RedisError
+
+from integration_app.bootstrap import Services
+from integration_app.errors import StoreUnfit
+from integration_app.model import Kind, Preferences, Route
+from integration_app.model.imports import ImportRow, ImportState
+from integration_app.store import keys
+from integration_app.store.shards import copying
+from integration_app.store.shards import moving as moving_module
+from integration_app.store.shards.cutover import activate, cut_over
+from integration_app.store.shards.turn import NotMovedError
+from tests.conftest import Clock
+from tests.integration.helpers import PHONE, link, text
+from tests.integration.test_several import (  # noqa: F401 - fixtures
+    Cut,
+    Wide,
+    homes,
+    other_than,
+    primaries,
+    several,
+    work,
+)  # fmt: skip
+from tests.sandbox_control import SandboxControl
+from tests.unit.factories import message
+
+UID, OTHER = "user0", "user1"
+TEXTS = 12
+
+
+@pytest.fixture
+def ready(several: Wide) -> Services:  # noqa: F811
+    services = several()
+    link(services, UID, OTHER)
+    for number in range(TEXTS):
+        text(services, f"text {number}.")
+    return services
+
+
+class Another:
+    """A process that moves users too, and takes ours for dead."""
+
+    def __init__(self, build: Callable[..., Services]) -> None:
+        self.moving: Any = build().moving
+
+    def does(self, what: Callable[[Any], object]) -> None:
+        self.moving.forget_mover()
+        self.moving.mend()
+        what(self.moving)
+        self.moving.done()
+
+
+def each_text_once(services: Services, clock: Clock, sandbox: SandboxControl) -> None:
+    assert len(list(services.inbox.of(UID))) == TEXTS
+    work(services, clock)
+    for uid in (UID, OTHER):
+        said = "\n".join(sandbox.texts(uid))
+        assert [said.count(f"text {number}.") for number in range(TEXTS)] == [1] * TEXTS
+
+
+STEPS = ["_copy", "_copy_message", "_know"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [1, 2, 8])
+def test_one_that_was_stopped_while_it_copied_writes_nothing_more(
+    ready: Services,
+    build: Callable[..., Services],
+    clock: Clock,
+    sandbox: SandboxControl,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    after: int,
+) -> None:
+    target, another, calls = other_than(ready, UID), Another(build), [0]
+    real = getattr(copying.Copier, step)
+
+    def stopped(self: Any, *args: Any) -> None:
+        calls[0] += 1
+        if calls[0] == after:
+            another.does(lambda moving: moving.move(UID, target))
+        real(self, *args)
+
+    assert ready.moving
+    with monkeypatch.context() as patched:
+        patched.setattr(copying.Copier, step, stopped)
+        with pytest.raises(NotMovedError):
+            ready.moving.move(UID, target)
+    assert homes(ready)[UID] == target
+    each_text_once(ready, clock, sandbox)
+
+
+@pytest.mark.parametrize("after", [1, TEXTS // 2, TEXTS])
+def test_one_that_was_stopped_while_it_cleaned_up_leaves_who_came_back_alone(
+    ready: Services,
+    build: Callable[..., Services],
+    clock: Clock,
+    sandbox: SandboxControl,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+) -> None:
+    source, target, another = homes(ready)[UID], other_than(ready, UID), Another(build)
+    here: Any = ready.parts[source].due._redis
+    calls, real = [0], copying._leave
+
+    def stopped(fence: Any, *args: Any) -> object:
+        calls[0] += fence._redis.connection_pool is here.connection_pool
+        if calls[0] == after:
+            calls[0] += 1
+            another.does(lambda moving: moving.move(UID, source))
+        return real(fence, *args)
+
+    assert ready.moving
+    with monkeypatch.context() as patched:
+        patched.setattr(copying, "_leave", stopped)
+        with pytest.raises(NotMovedError):
+            ready.moving.move(UID, target)
+    assert homes(ready)[UID] == source
+    each_text_once(ready, clock, sandbox)
+
+
+def test_one_that_was_stopped_and_is_mended_leaves_nothing_behind(
+    ready: Services, build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, another, real = other_than(ready, UID), Another(build), copying.Copier._copy_message
+
+    def stopped(self: Any, *args: Any) -> None:
+        another.does(lambda moving: None)
+        real(self, *args)
+
+    assert ready.moving
+    with monkeypatch.context() as patched:
+        patched.setattr(copying.Copier, "_copy_message", stopped)
+        with pytest.raises(NotMovedError):
+            ready.moving.move(UID, target)
+    redis: Any = ready.parts[target].due._redis
+    assert not [key for key in redis.scan_iter(f"{keys.PREFIX}*") if UID in key and not key.startswith(keys.AT)]
+    assert not [key for key in redis.scan_iter(f"{keys.MESSAGE}*") if any(UID in field for field in redis.hkeys(key))]
+
+
+def left(services: Services, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The mover died right after this step."""
+    real: Callable[..., None] = cut_over if step == "cut_over" else activate
+
+    def dies(*args: Any) -> None:
+        real(*args)
+        raise Cut
+
+    assert services.moving
+    with monkeypatch.context() as patched:
+        patched.setattr(moving_module, step, dies)
+        with pytest.raises(Cut):
+            services.moving.move(UID, other_than(services, UID))
+
+
+def test_between_two_shards_nothing_is_answered_wrongly_for_as_long_as_it_takes(
+    ready: Services, clock: Clock, sandbox: SandboxControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = ready.installations.get(UID)
+    assert before
+    source = homes(ready)[UID]
+    left(ready, monkeypatch, "cut_over")
+    redis: Any = ready.parts[source].due._redis
+    assert [redis.pttl(key) for key in (keys.installation(UID), keys.inbox(before.inbox_token))] == [-1, -1]
+    clock.pass_time(minutes=10)
+    installations, now = ready.installations, clock()
+    mail = replace(
+        message("a mail", dedupe_keys=("m",)), route=Route.RECIPIENT, sender="a@example.com", channel="email",
+        recipients=(str(ready.settings.inbox_address(before.inbox_token)),),
+    )  # fmt: skip
+    asked: list[Callable[[], object]] = [
+        lambda: installations.get(UID),
+        lambda: installations.add(UID, now=now),
+        lambda: installations.link_phone(UID, "+15550002222"),
+        lambda: installations.unlink_phone(UID, PHONE),
+        lambda: installations.new_inbox(UID, keep=timedelta(days=1)),
+        lambda: installations.prefer(UID, Preferences()),
+        lambda: installations.mark_left(UID, now=now),
+        lambda: ready.erasure.erase(UID),
+        lambda: ready.erasure.export(UID),
+        lambda: ready.intake.accept(mail),
+        lambda: ready.intake.accept(message("a text", sender=PHONE, dedupe_keys=("t",))),
+    ]
+    for ask in asked:
+        with pytest.raises(StoreUnfit):
+            ask()
+    assert ["between two of REDIS_URLS: messages for 1 are refused" in row for row in ready.health.away()] == [True]
+    assert ready.moving
+    ready.moving.mend()
+    assert ready.health.away() == []
+    assert ready.installations.get(UID) == before
+    assert ready.intake.accept(mail).uids == 1
+    assert 0 < redis.pttl(keys.inbox(before.inbox_token)) <= 120_000, "what was on its way comes through"
+    clock.pass_time(minutes=3)
+    ready.moving.mend()
+    assert not redis.hkeys(keys.DEPARTED)
+
+
+def test_erasing_right_after_the_activation_erases(ready: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    left(ready, monkeypatch, "activate")
+    ready.erasure.erase(UID)
+    assert ready.moving
+    ready.moving.mend()
+    assert UID not in homes(ready)
+    assert list(ready.inbox.of(UID)) == []
+    for part in ready.parts:
+        redis: Any = part.due._redis
+        assert not [key for key in redis.scan_iter(f"{keys.MESSAGE}*") if any(UID in name for name in redis.hkeys(key))]
+
+
+def test_a_directory_that_names_one_too_many_misleads_nobody(ready: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process had asked all shards right before the move, and notes it after."""
+    assert ready.moving
+    directory, route, target = ready.moving._directory, keys.installation(UID), other_than(ready, UID)
+    asked = directory._ask_all(route)
+    ready.moving.move(UID, target)
+    directory._note(route, asked)
+    assert directory.of(UID) == target
+    source: Any = directory._each[1 - target]
+
+    def away(*_: Any) -> None:
+        raise RedisError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "hexists", away)
+        assert directory.of(UID) == target
+
+
+def test_an_erase_that_a_whole_move_overtakes_is_not_said_to_be_done(
+    ready: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ready.moving
+    moving, directory, target = ready.moving, ready.moving._directory, other_than(ready, UID)
+    real = directory.routes_of
+
+    def late(uid: str) -> list[str]:
+        found = real(uid)
+        moving.move(uid, target)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory, "routes_of", late)
+        with pytest.raises(StoreUnfit, match="try again"):
+            ready.erasure.erase(UID)
+    assert len(list(ready.inbox.of(UID))) == TEXTS
+    ready.erasure.erase(UID)
+    assert UID not in homes(ready)
+
+
+def test_a_setting_that_a_cut_over_overtakes_is_not_said_to_be_saved(
+    ready: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ready.moving
+    source, directory = homes(ready)[UID], ready.moving._directory
+    left(ready, monkeypatch, "cut_over")
+    changes: list[Callable[[], object]] = [
+        lambda: ready.installations.link_phone(UID, "+15550002222"),
+        lambda: ready.installations.unlink_phone(UID, PHONE),
+        lambda: ready.installations.prefer(UID, Preferences()),
+        lambda: ready.imports.erase(UID),
+    ]
+    monkeypatch.setattr(directory, "of", lambda uid: source)  # as it was read right before
+    for change in changes:
+        with pytest.raises(StoreUnfit, match="try again"):
+            change()
+
+
+def test_who_was_there_long_ago_is_not_taken_for_one_who_has_just_left(
+    several: Wide,  # noqa: F811
+    clock: Clock,
+    sandbox: SandboxControl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Moved, erased, come back to the first shard; the next mover dies before it cuts over."""
+    services = several()
+    assert services.moving
+    source = services.moving._directory.home(UID)
+    link(services, UID)
+    services.moving.move(UID, 1 - source)
+    services.erasure.erase(UID)
+    redis: Any = services.parts[source].due._redis
+    redis.delete(keys.installation(UID))  # it has expired
+    link(services, UID)
+    assert homes(services)[UID] == source
+    text(services, "waits.")
+
+    def dies(*_: Any) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving_module, "cut_over", dies)
+        patched.setattr(services.moving, "_is_behind", False)
+        with pytest.raises(Cut):
+            services.moving.move(UID, 1 - source)
+    services.moving.mend()
+    assert [part.installations.uids() for part in services.parts].count([UID]) == 1
+    work(services, clock)
+    assert "\n".join(sandbox.texts(UID)).count("waits.") == 1
+    assert not redis.hkeys(keys.DEPARTED)
+
+
+def test_an_import_that_moves_while_it_is_looked_at_goes_on(ready: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready.moving
+    moving, source, target = ready.moving, homes(ready)[UID], other_than(ready, UID)
+    rows = [
+        ImportRow(key=f"k{number}", kind=Kind.CONVERSATION, text=f"row {number}.", source="other_text", spec="x")
+        for number in range(4)
+    ]
+    ready.imports.draft(UID, "x.csv", rows, 0)
+    drafted = ready.imports.status(UID)
+    assert drafted
+    ready.imports.set_state(UID, drafted.id, ImportState.RUNNING)
+    imports: Any = ready.imports
+    store, real, calls = imports.each[source], imports.each[source].status, [0]
+
+    def late(uid: str) -> Any:
+        calls[0] += 1
+        if calls[0] == 1:
+            moving.move(UID, target)
+        return real(uid)
+
+    monkeypatch.setattr(store, "status", late)
+    ready.importing.step()
+    assert ready.imports.status(UID) is not None
+    assert ready.imports.running() == [UID]
