@@ -10,10 +10,17 @@ from redis.crc import key_slot
 
 from integration_app.local import valkey
 from integration_app.local.ports import free_port
+from integration_app.store.shards.moving import Moving
+from integration_app.store.shards.turn import MOVER
 from tests.sentinels import within
 
 HOST = "127.0.0.1"
 SLOTS = 16384
+
+
+def forget_mover(moving: Moving) -> None:
+    """Whoever moves users is taken for dead at once, not after some seconds without a sign of life."""
+    moving._each[0].delete(MOVER)
 
 
 class Server:

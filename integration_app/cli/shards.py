@@ -22,7 +22,7 @@ from integration_app.cli.output import (
 )
 from integration_app.cli.output import services as services_
 from integration_app.store.shards.moving import Moving
-from integration_app.store.shards.turn import NotMovedError
+from integration_app.store.shards.turn import NoSuchUserError, NotMovedError
 
 _TRIES = 10
 _PAUSE_SECONDS = 1.0
@@ -57,10 +57,10 @@ def move(uid: str, to: int) -> None:
     """Move one user, with everything that waits. Safe beside web and workers, and to repeat."""
     with acting() as found:
         moving = _moving(found)
-        if moving.shard_of(uid) is None:
-            fail("no such user", NOT_FOUND)
         try:
             _move(moving, uid, to)
+        except NoSuchUserError as error:
+            fail(str(error), NOT_FOUND)
         except NotMovedError as error:
             fail(str(error), TRY_LATER)
         finally:
@@ -100,6 +100,8 @@ def _move(moving: Moving, uid: str, to: int) -> None:
     for attempt in range(_TRIES):
         try:
             moving.move(uid, to)
+        except NoSuchUserError:
+            raise
         except NotMovedError:
             if attempt == _TRIES - 1:
                 raise

@@ -6,7 +6,7 @@ oi:store                   hash: this store is ours: id, epoch, schema, the serv
                            the key of the names
 oi:at:<epoch>:<route>      set: numbers of the shards that a route leads to; expires. Only with several shards
 oi:arriving · oi:departed  hash: uid → JSON, while a user moves between shards · oi:incoming:<uid>: the installation ·
-oi:mover                   the process that moves users; expires · oi:mover-count: how many came to write here
+oi:mover                   the process that moves users; expires · oi:mover-fence: the last that came to write here
 oi:spoilt:<key>            a key that could not be read, put aside; expires · oi:put-aside: one was, lately
 oi:held                    hash: uid → how often its lease was taken and not given back
 oi:failing                 sorted set: uid by the time (ms) at which its drain failed · oi:alarm:<cause>: told lately
@@ -109,7 +109,7 @@ LIMITED = f"{PREFIX}limited"
 LIMITED_UIDS = f"{PREFIX}limited-uids"
 SWEPT = f"{PREFIX}swept"
 ARRIVING, DEPARTED = f"{PREFIX}arriving", f"{PREFIX}departed"
-MOVER_COUNT = f"{PREFIX}mover-count"
+MOVER_FENCE = f"{PREFIX}mover-fence"
 RECOUNTED = f"{PREFIX}recounted"
 REWRITE = f"{PREFIX}rewrite"
 REWRITTEN = f"{PREFIX}rewritten"
@@ -150,7 +150,7 @@ THROTTLE = f"{PREFIX}throttle"
 TABLE = {
     "store": STORE, "spoilt": SPOILT, "at": AT, "held": HELD,
     "seq": SEQ, "fence": FENCE, "messages": MESSAGES, "parked": PARKED, "quarantine": QUARANTINE, "due": DUE,
-    "mover_count": MOVER_COUNT,
+    "mover_fence": MOVER_FENCE,
     "installations": INSTALLATIONS, "counters": COUNTERS, "replays": REPLAYS, "probing": PROBING, "budget": BUDGET,
     "booked": BOOKED, "failures": FAILURES, "failed_uids": FAILED_UIDS, "limited": LIMITED,
     "limited_uids": LIMITED_UIDS, "message": MESSAGE, "story": STORY, "outbox": OUTBOX, "of": OF,

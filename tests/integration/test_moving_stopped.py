@@ -5,11 +5,13 @@ which a user is in neither shard.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from integration_app.bootstrap import Services
@@ -21,6 +23,7 @@ from integration_app.store.shards import copying
 from integration_app.store.shards import moving as moving_module
 from integration_app.store.shards.cutover import activate, cut_over
 from integration_app.store.shards.turn import NotMovedError
+from tests.clusters import forget_mover
 from tests.conftest import Clock
 from tests.integration.helpers import PHONE, link, text
 from tests.integration.test_several import (  # noqa: F401 - fixtures
@@ -55,7 +58,8 @@ class Another:
         self.moving: Any = build().moving
 
     def does(self, what: Callable[[Any], object]) -> None:
-        self.moving.forget_mover()
+        forget_mover(self.moving)
+        self.moving._is_behind = True
         self.moving.mend()
         what(self.moving)
         self.moving.done()
@@ -307,6 +311,8 @@ def test_who_was_there_long_ago_is_not_taken_for_one_who_has_just_left(
     assert [part.installations.uids() for part in services.parts].count([UID]) == 1
     work(services, clock)
     assert "\n".join(sandbox.texts(UID)).count("waits.") == 1
+    clock.pass_time(minutes=3)
+    services.moving.mend()
     assert not redis.hkeys(keys.DEPARTED)
 
 
@@ -334,3 +340,107 @@ def test_an_import_that_moves_while_it_is_looked_at_goes_on(ready: Services, mon
     ready.importing.step()
     assert ready.imports.status(UID) is not None
     assert ready.imports.running() == [UID]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("step", ["_activate", "_empty"])
+def test_one_that_was_stopped_says_nothing_of_where_they_are(
+    ready: Services, build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, step: str, place: int
+) -> None:
+    """Right before, or between, its words to the directory; somebody brings the user back meanwhile."""
+    assert ready.moving
+    source, target, another = homes(ready)[UID], other_than(ready, UID), Another(build)
+    directory: Any = ready.moving._directory
+    placed = directory._placed
+    real, moves = placed[place], [0 if step == "_activate" else 1]
+
+    def stopped(**args: Any) -> object:
+        if args["is_all"]:
+            moves[0] -= 1
+            if moves[0] == -1:
+                another.does(lambda moving: moving.move(UID, source))
+        return real(**args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory, "_placed", [stopped if at == place else each for at, each in enumerate(placed)])
+        with pytest.raises(NotMovedError):
+            ready.moving.move(UID, target)
+    assert homes(ready)[UID] == source
+    assert directory.of(UID) == source
+    assert ready.installations.get(UID) is not None
+
+
+class StoppedAt:
+    """Before its packet `number` to any Redis, `ours` is stopped, and `meanwhile` happens."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real: Any = AbstractConnection.send_packed_command
+        self._left = -1
+        self._meanwhile: Callable[[], object] = lambda: None
+        monkeypatch.setattr(AbstractConnection, "send_packed_command", lambda *args, **how: self._send(*args, **how))
+
+    def run(self, number: int, ours: Callable[[], object], meanwhile: Callable[[], object]) -> bool:
+        """Whether it came so far."""
+        self._left, self._meanwhile = number, meanwhile
+        with suppress(NotMovedError, StoreUnfit):
+            ours()
+        was_stopped, self._left = self._left < 0, -1
+        return was_stopped
+
+    def _send(self, connection: Any, *args: Any, **how: Any) -> Any:
+        if self._left >= 0:
+            self._left -= 1
+            if self._left < 0:
+                self._meanwhile()
+        return self._real(connection, *args, **how)
+
+
+def _come_back(moving: Any, source: int, target: int) -> None:
+    moving.move(UID, target)
+    moving.move(UID, source)
+
+
+EVERY = 7
+MEANWHILE: dict[str, Callable[[Any, int, int], object]] = {
+    "mended": lambda moving, source, target: None,
+    "moved there": lambda moving, source, target: moving.move(UID, target),
+    "moved there and back": _come_back,
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_it_may_be_stopped_anywhere(
+    several: Wide,  # noqa: F811
+    build: Callable[..., Services],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    """Each seventh of its packets, another offset for each of what happens meanwhile."""
+    services = several()
+    assert services.moving
+    moving: Any = services.moving
+    another, stopped, at = Another(build), StoppedAt(monkeypatch), list(MEANWHILE).index(what)
+    link(services, UID, OTHER)
+    ids = [text(services, f"text {number}.") for number in range(2)]
+    while True:
+        source, target = homes(services)[UID], other_than(services, UID)
+
+        def meanwhile(source: int = source, target: int = target) -> None:
+            for part in services.parts:
+                part.due._redis.delete(keys.lease(UID))  # it has expired
+            another.does(lambda mover: MEANWHILE[what](mover, source, target))
+
+        moving._is_behind = True
+        if not stopped.run(at, lambda target=target: moving.move(UID, target), meanwhile):  # type: ignore[misc]
+            break
+        another.does(lambda mover: mover.mend())
+        here = homes(services)[UID]
+        assert moving._directory.of(UID) == here, at
+        assert services.inbox.states(ids, UID) == ["waiting"] * len(ids), at
+        assert services.outbox.size(UID) == len(ids), at
+        assert services.installations.with_phone(PHONE) == [UID, OTHER], at
+        there: Any = services.parts[1 - here].due._redis
+        assert not there.exists(keys.of(UID), keys.outbox(UID), keys.phones(UID)), at
+        assert not [key for key in there.scan_iter(f"{keys.MESSAGE}*") if f"state:{UID}" in there.hkeys(key)], at
+        at += EVERY
+    assert at > 150

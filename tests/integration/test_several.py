@@ -27,7 +27,7 @@ from integration_app.store.shards.cutover import cut_over
 from integration_app.store.shards.turn import NotMovedError
 from integration_app.store.shards.wide import WAYS
 from integration_app.store.stores import Stores
-from tests.clusters import Cluster, Primaries, Server
+from tests.clusters import Cluster, Primaries, Server, forget_mover
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import PHONE, let_settle, link, pack, text
 from tests.sandbox_control import SandboxControl
@@ -576,7 +576,7 @@ def test_a_mover_that_was_taken_for_dead_cannot_go_on(
             return real_delete(*names)
 
         monkeypatch.setattr(redis, "delete", delete)
-        mender.forget_mover()
+        forget_mover(mender)
         mender.mend()
         mender.done()
 

@@ -22,6 +22,7 @@ import urllib3.connectionpool
 from integration_app.bootstrap import Services
 from integration_app.store import due as due_module
 from integration_app.web.app import create_app
+from tests.clusters import forget_mover
 from tests.proof.lane import Lane, close, run_to_rest
 from workers.concurrent import ConcurrentWorker
 
@@ -160,7 +161,7 @@ def _mend(lane: Lane) -> None:
     """What the first worker does that finds a mover dead."""
     services = lane.services()
     if services.moving:
-        services.moving.forget_mover()
+        forget_mover(services.moving)
         services.moving.mend()
         services.moving.done()
     close(services)

@@ -30,10 +30,11 @@ from redis.exceptions import RedisError
 from integration_app import bootstrap, logs
 from integration_app.errors import StoreUnfit
 from integration_app.store.shards.turn import NotMovedError
+from tests.clusters import forget_mover
 logs.configure("text", "critical")
 moving = bootstrap.build().moving
 try:
-    moving.forget_mover()  # of the one that was killed, or of a worker's, which must not go on then
+    forget_mover(moving)  # of the one that was killed, or of a worker's, which must not go on then
 except RedisError:
     pass
 while True:

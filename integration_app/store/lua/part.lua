@@ -5,8 +5,8 @@
 -- @returns 1; 0 where the uid does not have it, or another process moves users by now
 -- @repeat the uid is out of it then
 --
--- `marks`: the fields of this uid. `turn`: which count of those who came to move users is ours.
-if redis.call('GET', K.mover_count) ~= turn then return 0 end
+-- `marks`: the fields of this uid. `turn`: what we put up here before we moved users.
+if redis.call('GET', K.mover_fence) ~= turn then return 0 end
 local state = redis.call('HGET', message, 'state:' .. uid)
 if not state then return 0 end
 local others = false

@@ -57,6 +57,15 @@ def user(place: int = 0) -> Way:
     return ask
 
 
+def known_user(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
+    """Of the user whose uid comes first. None for one who is nowhere, and not for one who has just left."""
+    number = wide.directory.of(args[0])
+    answer = wide.ask(number, name, args, kwargs)
+    if answer is None:
+        wide.directory.check_here(args[0], number)
+    return answer
+
+
 def changed(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     """That of the user whose uid comes first, for what changes something there; not done where they have left it."""
     number = wide.directory.of(args[0])

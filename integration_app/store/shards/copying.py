@@ -208,7 +208,7 @@ def discard(
             id=one,
             uid=name,
             keep=int(retention.total_seconds()),
-            turn=fence.count,
+            turn=fence.token,
             marks=marks,
         )
         packing.change(one, partial(_leave, fence, one, name, write))

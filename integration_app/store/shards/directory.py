@@ -9,7 +9,7 @@ message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -22,8 +22,11 @@ from integration_app.store.accounts import name_of
 from integration_app.store.identity import Identity
 from integration_app.store.installations import Installations, phone_keys
 from integration_app.store.scripts import load
+from integration_app.store.shards.turn import PASSED, Fence, NotMovedError
 
 _MOVING = "this user is being moved to another Redis: try again in a minute"
+PLACES = (0, 1)
+"""The shards in which it lies."""
 _TTL = int(timedelta(days=7).total_seconds())
 
 
@@ -56,6 +59,11 @@ class Directory:
         if any(redis.hexists(keys.installation(uid), "created_at") for redis in self._each):
             raise StoreUnfit(_MOVING)
 
+    def forget_left(self, uid: str) -> None:
+        """No shard says any more where this user has gone."""
+        for redis in self._each:
+            redis.hdel(keys.installation(uid), "moved_to")
+
     def check_here(self, uid: str, number: int) -> None:
         """Raises `StoreUnfit` where this user has left the shard: what was changed there may not have come along."""
         if self._each[number].hexists(keys.installation(uid), "moved_to"):
@@ -75,15 +83,16 @@ class Directory:
         if len(found) < 2:
             return found[0] if found else self.home(uid)
         away: Exception | None = None
-        for number in found:
-            try:
-                if self._each[number].hexists(route, "created_at"):
-                    return number
-            except (RedisError, OSError) as error:  # it may have named one too many
-                away = error
-        if away is not None:
-            raise away
-        self.check_at_rest(uid)
+        for _ in range(2):  # they may get there between the two questions
+            for number in found:
+                try:
+                    if self._each[number].hexists(route, "created_at"):
+                        return number
+                except (RedisError, OSError) as error:  # it may have named one too many
+                    away = error
+            if away is not None:
+                raise away
+            self.check_at_rest(uid)
         return found[0]
 
     def shards(self, routes: Iterable[str]) -> set[int]:
@@ -107,9 +116,10 @@ class Directory:
         """It leads to this shard too, from now on. Before it does: an entry never lacks a shard."""
         self._note(route, {number, *self._ask_all(route)})
 
-    def move(self, route: str, number: int) -> None:
-        """It leads to this shard alone."""
-        self._note(route, {number}, is_all=True)
+    def move(self, route: str, number: int, fences: Mapping[int, Fence]) -> None:
+        """It leads to this shard alone. `fences`: of `PLACES`; raises `NotMovedError` where one has been passed."""
+        turns = {place: fence.token for place, fence in fences.items()}
+        self._note(route, {number}, is_all=True, turns=turns)
 
     def routes_of(self, uid: str) -> list[str]:
         """Every route that leads to this user."""
@@ -136,11 +146,15 @@ class Directory:
         return found
 
     def _ask_all(self, route: str) -> set[int]:
-        return {number for number, redis in enumerate(self._each) if _has(redis, route)}
+        return {place for number, redis in enumerate(self._each) for place in _led_by(redis, route, number)}
 
-    def _note(self, route: str, numbers: Iterable[int], *, is_all: bool = False) -> None:
+    def _note(
+        self, route: str, numbers: Iterable[int], *, is_all: bool = False, turns: Mapping[int, str] | None = None
+    ) -> None:
         for place in self._places(route):
-            self._placed[place](route=route, ttl=_TTL, is_all=int(is_all), numbers=sorted(numbers))
+            turn, rows = (turns or {}).get(place, ""), sorted(numbers)
+            if not self._placed[place](route=route, ttl=_TTL, is_all=int(is_all), turn=turn, numbers=rows):
+                raise NotMovedError(PASSED)
 
     def _places(self, route: str) -> tuple[int, int]:
         """Where it is looked for, and where else it lies."""
@@ -148,11 +162,13 @@ class Directory:
         return first, 1 - first
 
 
-def _has(redis: Redis, route: str) -> bool:
-    """Where a user has left a word that they have moved, too: they may not be there yet."""
-    if route.startswith(keys.INSTALLATION):
-        return any(redis.hmget(route, "created_at", "moved_to"))
-    return bool(redis.exists(route))
+def _led_by(redis: Redis, route: str, number: int) -> Iterable[int]:
+    """Where a route leads, as far as one shard (`number`) knows: to itself, and to where a user has gone."""
+    if not route.startswith(keys.INSTALLATION):
+        return [number] if redis.exists(route) else []
+    made, moved = redis.hmget(route, "created_at", "moved_to")
+    there = [int(str(moved).removeprefix(keys.FORWARD).partition(":")[0])] if moved else []
+    return [number, *there] if made or moved else []
 
 
 def _hash(text: str) -> int:

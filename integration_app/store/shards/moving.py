@@ -14,10 +14,10 @@ stopped writes nothing more where another has come since (`turn.py`).
 from __future__ import annotations
 
 import json
+import math
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from operator import methodcaller
@@ -29,7 +29,6 @@ from redis.exceptions import RedisError, WatchError
 from integration_app.store import codec, keys
 from integration_app.store.accounts import name_of, uid_of
 from integration_app.store.due import Lease
-from integration_app.store.packing import Packing
 from integration_app.store.replication import Replication
 from integration_app.store.shards.copying import Copier, Manifest, discard, manifest_of, own_keys
 from integration_app.store.shards.cutover import (
@@ -40,24 +39,15 @@ from integration_app.store.shards.cutover import (
     forward_no_more,
     forward_to,
 )
-from integration_app.store.shards.directory import Directory
-from integration_app.store.shards.turn import Fence, NotMovedError, Turn
+from integration_app.store.shards.directory import PLACES, Directory
+from integration_app.store.shards.places import Place, place_of
+from integration_app.store.shards.turn import Fence, NoSuchUserError, NotMovedError, Turn
 from integration_app.store.stores import Stores
 
 MARK = f"{keys.PREFIX}mover-mark"
 TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One shard as an operator sees it."""
-
-    number: int
-    address: str
-    users: int
-    messages: int
-    waiting: int
-    used_memory: int
+_AGAIN_SECONDS = 5.0
+"""Between two looks at what others have left, where one was away."""
 
 
 class Moving:
@@ -84,22 +74,12 @@ class Moving:
         self._turn = Turn(each[0])
         self._is_behind = True
         """Something may have been left undone, by another process or by this one."""
+        self._mend_at = math.inf
 
     def places(self) -> list[Place]:
         """Every shard, in the order of REDIS_URLS. Raises `StoreUnfit` where that is not theirs, as all of these do."""
         self._directory.check()
-        return [self._place(number) for number in range(len(self._each))]
-
-    def _place(self, number: int) -> Place:
-        redis = self._each[number]
-        return Place(
-            number=number,
-            address=self._addresses[number],
-            users=int(redis.scard(keys.INSTALLATIONS)),
-            messages=Packing(redis).count(),
-            waiting=int(redis.zcard(keys.DUE)),
-            used_memory=int(redis.info("memory").get("used_memory", 0)),
-        )
+        return [place_of(number, self._addresses[number], redis) for number, redis in enumerate(self._each)]
 
     def shard_of(self, uid: str) -> int | None:
         """Where this user is; None for one who is nowhere."""
@@ -122,17 +102,16 @@ class Moving:
             raise NotMovedError(f"there is no shard {number}")
         if not self._turn.take():
             raise NotMovedError("another command is moving users: wait until it has ended")
-        if self._is_behind:
+        if self._is_behind or time.monotonic() > self._mend_at:
             self.mend()
-        is_behind = self._is_behind
         source = self.shard_of(uid)
         if source is None:
-            raise NotMovedError("no such user")
+            raise NoSuchUserError("no such user")
         if source == number:
             return
         self._is_behind = True  # until this has come to its end
         self._move(uid, source, number)
-        self._is_behind = is_behind
+        self._is_behind = False
 
     def _move(self, uid: str, source: int, number: int) -> None:
         due, now = self._stores[source].due, self._clock()
@@ -152,25 +131,45 @@ class Moving:
         self._directory.check()
         if not self._turn.take():
             return 0
-        done, away = 0, 0
-        for step, waiting in ((self._finish, keys.ARRIVING), (self._clean_up, keys.DEPARTED)):
-            for number, redis in enumerate(self._each):
-                try:
-                    for name in map(str, redis.hkeys(waiting)):
-                        with suppress(NotMovedError):
-                            done += step(uid_of(name), number) or 0
-                except (RedisError, OSError):  # one that is away now holds up no other; it comes again
-                    away += 1
-        self._is_behind = away > 0
+        done, away = 0, set[int]()
+        for uid, number, plan in self._left(keys.ARRIVING, away):
+            done += self._mend(self._finish, uid, number, plan["from"], away)
+        for uid, number, left in self._left(keys.DEPARTED, away):
+            if not self._is_resting(left):
+                self._mend(self._clean_up, uid, number, left["to"], away)
+        self._is_behind, self._mend_at = False, time.monotonic() + (_AGAIN_SECONDS if away else math.inf)
         return done
+
+    def _left(self, key: str, away: set[int]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        """What stands under this key in each shard that is not `away`: user, shard, what is known of the move."""
+        for number, redis in enumerate(self._each):
+            try:
+                rows = redis.hgetall(key) if number not in away else {}
+            except (RedisError, OSError):
+                away.add(number)
+                continue
+            yield from ((uid_of(str(name)), number, json.loads(str(raw))) for name, raw in rows.items())
+
+    def _mend(self, step: Callable[[str, int], int | None], uid: str, number: int, other: int, away: set[int]) -> int:
+        """One that is away holds up no others, and is asked once."""
+        if away & {number, other}:
+            return 0
+        try:
+            self._turn.go_on()
+            return step(uid, number) or 0
+        except NotMovedError:
+            return 0
+        except (RedisError, OSError):
+            away.add(other)
+            return 0
+
+    def _is_resting(self, left: Mapping[str, Any]) -> bool:
+        """Nothing is left but to forward."""
+        return left["ids"] is None and codec.ms(self._clock()) - left["at"] <= FORWARD_MS
 
     def done(self) -> None:
         """Others may move users now."""
         self._turn.end()
-
-    def forget_mover(self) -> None:
-        """One that has died need not be waited for."""
-        self._turn.end_of_another()
 
     # --- the steps ------------------------------------------------------------------------------------------------
 
@@ -228,10 +227,14 @@ class Moving:
             self._discard(fence, number, uid, plan["ids"], manifest.deliveries)
             fence.write(methodcaller("hdel", keys.ARRIVING, name_of(uid)))
             return
-        fence.check()
-        self._directory.move(keys.installation(uid), number)
+        self._lead(uid, number, {number: fence})
         for route in manifest.routes:  # once more: what it was told before may be lost by a failover
             self._directory.add(route, number)
+
+    def _lead(self, uid: str, number: int, known: Mapping[int, Fence]) -> None:
+        """The directory leads to this shard alone, from now on."""
+        fences = {place: known.get(place) or self._turn.fence(self._each[place]) for place in PLACES}
+        self._directory.move(keys.installation(uid), number, fences)
 
     def _finish(self, uid: str, place: int) -> int:
         """What a mover of this user has left undone in the target `place`: 1 where there was anything."""
@@ -281,8 +284,7 @@ class Moving:
             return  # they have come back meanwhile
         if target.hexists(keys.installation(uid), "created_at"):  # else they are gone, or have moved on
             self._replicate(left["to"])
-            fence.check()
-            self._directory.move(keys.installation(uid), left["to"])
+            self._lead(uid, left["to"], {source: fence})
         self._discard(fence, source, uid, left["ids"], left["deliveries"])
         inboxes = [key for key in left.get("inboxes", ()) if redis.get(key) == forward_to(uid, left["to"])]
         fence.write(partial(forward_for_a_while, uid, left, inboxes, self._clock()))

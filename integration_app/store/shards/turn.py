@@ -1,8 +1,9 @@
 """One process moves users at a time, and one that was stopped meanwhile writes nothing more.
 
 The turn is a key with an expiry in the first shard. A process that was stopped for longer than that (Ctrl-Z, a host
-that was frozen) still believes that it has it. So each shard counts who came to write there, and a write goes through
-only while its process was the last. It counts first and asks then whose turn it is: who has it came after all before.
+that was frozen) still believes that it has it. So each puts up a fence in a shard before it writes there, and a write
+goes through only while that fence stands. First the fence, then the question whose turn it is: who has the turn has put
+up theirs after all who had it before.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ MOVER = f"{keys.PREFIX}mover"
 _EXPIRES = 10
 """Seconds. A process that says nothing for so long is taken for dead; far longer than a step takes."""
 _SIGN_SECONDS = 1.0
-_PASSED = "another process moves users by now: try again"
+PASSED = "another process moves users by now: try again"
 
 
 class NotMovedError(Exception):
     """With the reason, for an operator."""
+
+
+class NoSuchUserError(NotMovedError):
+    """Trying again does not help."""
 
 
 class Turn:
@@ -45,7 +50,7 @@ class Turn:
         """A sign of life. Raises `NotMovedError` where the turn has passed on."""
         self._said = time.monotonic()
         if self._first.get(MOVER) != self._me or not self._first.expire(MOVER, _EXPIRES):
-            raise NotMovedError(_PASSED)
+            raise NotMovedError(PASSED)
 
     def go_on(self) -> None:
         """`keep`, now and then."""
@@ -54,24 +59,21 @@ class Turn:
 
     def fence(self, redis: Redis) -> Fence:
         """For what is written in this shard from here on."""
-        count = int(redis.incr(keys.MOVER_COUNT))
+        token = secrets.token_hex(8)
+        redis.set(keys.MOVER_FENCE, token)
         self.keep()
-        return Fence(redis, count, self.go_on)
+        return Fence(redis, token, self.go_on)
 
     def end(self) -> None:
         if self._first.get(MOVER) == self._me:
             self._first.delete(MOVER)
 
-    def end_of_another(self) -> None:
-        """One that has died need not be waited for."""
-        self._first.delete(MOVER)
-
 
 class Fence:
-    """`count`: how many had come when this one came."""
+    """`token`: what this process put up in the shard."""
 
-    def __init__(self, redis: Redis, count: int, go_on: Callable[[], None]) -> None:
-        self.count = str(count)
+    def __init__(self, redis: Redis, token: str, go_on: Callable[[], None]) -> None:
+        self.token = token
         self._redis = redis
         self._go_on = go_on
 
@@ -97,8 +99,8 @@ class Fence:
             self._compare(pipe)
             change(pipe)
 
-        self._redis.transaction(fenced, keys.MOVER_COUNT, *watched)
+        self._redis.transaction(fenced, keys.MOVER_FENCE, *watched)
 
     def _compare(self, redis: Any) -> None:
-        if redis.get(keys.MOVER_COUNT) != self.count:
-            raise NotMovedError(_PASSED)
+        if redis.get(keys.MOVER_FENCE) != self.token:
+            raise NotMovedError(PASSED)

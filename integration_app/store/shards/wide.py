@@ -8,17 +8,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from integration_app.errors import StoreUnfit
 from integration_app.model.webhook_events import EventType
 from integration_app.store import keys
-from integration_app.store.outage import why
 from integration_app.store.rotation import SPOILT
 from integration_app.store.shards.accepting import WideIngest
 from integration_app.store.shards.asking import (
@@ -28,6 +23,7 @@ from integration_app.store.shards.asking import (
     every,
     finder,
     first,
+    known_user,
     merged,
     of_those_there,
     owner,
@@ -49,27 +45,9 @@ from integration_app.store.shards.merging import (
     unique,
     whole_replay,
 )
+from integration_app.store.shards.watching import away, misplaced
 from integration_app.store.stores import Stores
 from integration_app.store.vault import current
-
-
-def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
-    """Which do not answer, and how many users are between two, as sentences; one for all that have the same reason."""
-    found: dict[str, tuple[str, str]] = {}
-    for number, store in enumerate(wide.each):
-        try:
-            store.seconds()
-        except (RedisError, OSError) as error:
-            found[f"number {number + 1}"] = why(error)
-    if len(found) == len(wide.each) and len(set(found.values())) == 1:
-        found = {"each": next(iter(found.values()))}
-    sentence = "{} of REDIS_URLS: {}; messages for its users are refused → {}"
-    rows = [sentence.format(which, *reason) for which, reason in found.items()]
-    with suppress(RedisError, OSError):  # of one that is away
-        between = [wide.each[source].has_left(name) for store in wide.each for name, source in store.coming()]
-        if count := sum(between):
-            rows.append(f"between two of REDIS_URLS: messages for {count} are refused → is each up, and has it room?")
-    return rows
 
 
 def newest(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
@@ -119,6 +97,7 @@ def erased(wide: Wide, name: str, args: Any, kwargs: Any) -> Any:
     done = wide.ask(number, name, args, kwargs)
     wide.directory.check_at_rest(args[0])
     wide.directory.check_gone(args[0])
+    wide.directory.forget_left(args[0])
     for store in wide.each:
         store.forget_told(args[0])
     wide.directory.forget(routes)
@@ -198,17 +177,6 @@ def resealed(wide: Wide, name: str, args: Any, kwargs: Any) -> Counter[str]:
     return done
 
 
-def misplaced(wide: Wide, name: str, args: Any, kwargs: Any) -> str:
-    for number, store in enumerate(wide.each):
-        try:
-            store.check_place(number, len(wide.each))
-        except StoreUnfit as error:
-            return str(error)
-        except (RedisError, OSError):
-            continue  # said by `away`
-    return ""
-
-
 _of, _total, _any = user(), merged(sum), merged(any)
 
 WAYS: dict[str, dict[str, Way]] = {
@@ -222,7 +190,7 @@ WAYS: dict[str, dict[str, Way]] = {
     },
     "installations": {
         "add": new_user, "all": merged(lambda answers: sorted(joined(answers), key=lambda row: row.uid)),
-        "get": _of, "link_phone": bound, "tokens": _of, "uids": merged(unique), "with_inbox": merged(unique),
+        "get": known_user, "link_phone": bound, "tokens": _of, "uids": merged(unique), "with_inbox": merged(unique),
         "with_phone": merged(unique),
         **dict.fromkeys(("change_preferences", "keep_for_undo", "mark_enabled", "mark_left", "new_inbox"), changed),
         **dict.fromkeys(("prefer", "undo", "unlink_phone"), changed),
