@@ -370,6 +370,56 @@ def test_one_that_was_stopped_says_nothing_of_where_they_are(
     assert ready.installations.get(UID) is not None
 
 
+def test_a_directory_that_is_learned_while_they_are_in_neither_shard_names_both(
+    ready: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(ready, monkeypatch, "cut_over")
+    for part in ready.parts:
+        redis: Any = part.due._redis
+        redis.delete(*redis.scan_iter(f"{keys.AT}*"))
+    with pytest.raises(StoreUnfit, match="is being moved"):
+        ready.installations.get(UID)
+    with pytest.raises(StoreUnfit, match="is being moved"):
+        ready.installations.add(UID, now=ready.clock())
+
+
+def test_who_was_erased_right_after_a_move_may_come_back_at_once(ready: Services) -> None:
+    assert ready.moving
+    ready.moving.move(UID, other_than(ready, UID))
+    ready.erasure.erase(UID)
+    assert ready.installations.get(UID) is None
+    link(ready, UID)
+    assert UID in homes(ready)
+
+
+def test_one_primary_that_is_away_holds_up_no_user_of_the_others(
+    several: Wide,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = several(3)
+    link(services, UID, OTHER)
+    moving: Any = services.moving
+    for uid, source in ((UID, 2), (OTHER, 1)):
+        moving.move(uid, source)
+    real = moving._finish
+    monkeypatch.setattr(moving, "_finish", lambda *_: 0)  # both movers died after the cut-over
+    for uid in (UID, OTHER):
+        monkeypatch.setattr(moving, "_is_behind", False)
+        moving.move(uid, 0)
+    monkeypatch.setattr(moving, "_finish", real)
+
+    def away(*_: Any) -> None:
+        raise RedisError("away")
+
+    with monkeypatch.context() as patched:
+        for name in ("hget", "hgetall", "get", "set"):
+            patched.setattr(moving._each[2], name, away)
+        assert moving.mend() == 1
+    assert homes(services) == {OTHER: 0}
+    assert moving.mend() == 1
+    assert homes(services) == {UID: 0, OTHER: 0}
+
+
 class StoppedAt:
     """Before its packet `number` to any Redis, `ours` is stopped, and `meanwhile` happens."""
 

@@ -217,10 +217,9 @@ class Moving:
     def _discard(self, fence: Fence, number: int, uid: str, ids: Sequence[str], deliveries: Sequence[str]) -> None:
         discard(self._each[number], fence, uid, ids, deliveries, retention=self._retention, now=self._clock())
 
-    def _activate(self, uid: str, number: int, fence: Fence) -> None:
+    def _activate(self, uid: str, number: int, fence: Fence, plan: Mapping[str, Any]) -> None:
         """Step 4."""
         redis = self._each[number]
-        plan = json.loads(str(redis.hget(keys.ARRIVING, name_of(uid))))
         manifest = Manifest(**plan["manifest"])
         activate(redis, fence, uid, manifest, self._clock())
         if not redis.hexists(keys.installation(uid), "created_at"):  # there was nobody to move
@@ -253,7 +252,7 @@ class Moving:
         self._replicate(source)  # before it is asked: what it says now it says after a failover too
         gone = json.loads(str(here.hget(keys.DEPARTED, name) or "{}"))
         if gone.get("to") == place and gone.get("lease") == token:  # not one of long ago
-            self._activate(uid, place, fence)
+            self._activate(uid, place, fence, plan)
         else:
             self._discard(fence, place, uid, plan["ids"], plan["manifest"]["deliveries"])
             fence.write(methodcaller("hdel", keys.ARRIVING, name))
