@@ -227,14 +227,14 @@ class Health:
         seconds, micros = self._redis.time()
         return time.time() - int(seconds) - int(micros) / 1e6
 
-    def coming(self) -> list[tuple[str, int]]:
-        """Who is on the way to here, and from which of several."""
-        plans = self._redis.hgetall(keys.ARRIVING)
-        return [(str(name), int(json.loads(str(plan))["from"])) for name, plan in plans.items()]
+    def coming(self) -> list[tuple[str, int, str | None]]:
+        """Who is on the way to here, from which of several, and the lease of that move."""
+        plans = {str(name): json.loads(str(plan)) for name, plan in self._redis.hgetall(keys.ARRIVING).items()}
+        return [(name, int(plan["from"]), plan.get("lease")) for name, plan in plans.items()]
 
-    def has_left(self, name: str) -> bool:
-        """Whether this user, as they are called in Redis, went to another of several lately."""
-        return bool(self._redis.hexists(keys.DEPARTED, name))
+    def has_left(self, name: str, lease: str | None) -> bool:
+        """Whether this user, as they are called in Redis, has left here with this move."""
+        return bool(json.loads(str(self._redis.hget(keys.DEPARTED, name) or "{}")).get("lease", "") == lease)
 
     def away(self) -> list[str]:
         """Which of several do not answer, as sentences with what to do."""

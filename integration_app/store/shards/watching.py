@@ -27,8 +27,8 @@ def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
     between = 0
     for store in wide.each:
         with suppress(RedisError, OSError):  # of one that is away
-            coming = [row for row in store.coming() if row[1] < len(wide.each)]
-            between += sum(wide.each[source].has_left(name) for name, source in coming)
+            for name, source, lease in store.coming():
+                between += source < len(wide.each) and wide.each[source].has_left(name, lease)
     if between:
         rows.append(f"between two of REDIS_URLS: messages for {between} are refused → is each up, and has it room?")
     return rows
