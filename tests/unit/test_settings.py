@@ -180,7 +180,7 @@ def test_a_strange_value_is_a_mistake_or_taken_whatever_the_setting(
 ) -> None:
     for name in sorted(known_names()):
         with monkeypatch.context() as changed:
-            changed.setenv(name, value)
+            changed.setenv(name, os.fsdecode(value.encode()))  # as in a locale that may know ASCII alone
             assert "made-up" not in said(), name
 
 
