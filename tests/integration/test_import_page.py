@@ -251,6 +251,7 @@ def test_rotating_a_key_takes_an_import_along_with_its_end(
         ("deep.jsonl", b"[" * 1_000_000),
     ],
 )
+@pytest.mark.usefixtures("no_collection")
 def test_a_hostile_file_takes_a_bounded_time_and_leaves_nothing_on_disk(
     name: str, data: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -297,6 +297,7 @@ def test_the_api_does_what_the_pages_do(
      ("[" * 50_000, "ids"), ('{"ids": [], "without_look": true}', "without_look"),
      ('{"ids": [], "rate": "x"}', "rate"), ('{"ids": [], "rate": NaN}', "rate"), ('{"ids": [], "rate": 0}', "rate")],
 )  # fmt: skip
+@pytest.mark.usefixtures("no_collection")
 def test_a_body_of_another_form_is_answered_with_the_field(
     app: Flask, services: Services, body: str, field: str
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_call_that_was_recorded_and_sent_again_does_nothing(omi: Omi, services
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'{"uid": 1}', b'{"uid": "a b"}', b"[" * 50_000, b"\xff"])
+@pytest.mark.usefixtures("no_collection")
 def test_odd_calls_are_answered_with_a_sentence(omi: Omi, body: bytes) -> None:
     path = "/omi/tools/inbox_status"
     assert omi.said(path, body, omi.headers(path, body))

@@ -73,6 +73,7 @@ def test_each_answer_has_one_meaning_in_every_shape(status: int, text: str, mean
     "body", [b"", b"null", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"detail": null}', b'{"detail": 5}']
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 503])
+@pytest.mark.usefixtures("no_collection")
 def test_no_body_is_too_odd(status: int, body: bytes) -> None:
     with pytest.raises(OmiError):
         from_response(status, {}, body)
