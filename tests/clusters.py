@@ -19,7 +19,7 @@ SLOTS = 16384
 
 
 def forget_mover(moving: Moving) -> None:
-    """Whoever moves users is taken for dead at once, not after some seconds without a sign of life."""
+    """A mover is taken for dead at once, not after ten seconds without a sign of life."""
     moving._each[0].delete(MOVER)
 
 

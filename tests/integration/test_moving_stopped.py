@@ -347,7 +347,7 @@ def test_an_import_that_moves_while_it_is_looked_at_goes_on(ready: Services, mon
 def test_one_that_was_stopped_says_nothing_of_where_they_are(
     ready: Services, build: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, step: str, place: int
 ) -> None:
-    """Right before, or between, its words to the directory; somebody brings the user back meanwhile."""
+    """Right before its words to the directory, or between them; another brings the user back meanwhile."""
     assert ready.moving
     source, target, another = homes(ready)[UID], other_than(ready, UID), Another(build)
     directory: Any = ready.moving._directory
