@@ -269,7 +269,7 @@ Schemathesis sent the sandbox {cases[0]:,} requests made of its OpenAPI document
 | acknowledged means replicated | `test_faults.py::test_without_its_replicas_a_message_is_refused_and_no_call_made`, `test_redis.py` |
 | a message that ends its workers is parked | `test_faults.py::test_a_message_that_ends_its_workers_is_parked_after_the_third` |
 | a rolling restart refuses nothing | `tests/journeys/test_restarts.py` |
-| several primaries, a cluster, moving users | `tests/integration/test_several.py`, this page |
+| several primaries, a cluster, moving users | `tests/shards/`, this page |
 | data of the release before is readable | `tests/integration/test_release.py` |
 """
 

@@ -26,16 +26,8 @@ from integration_app.store.shards.turn import NotMovedError
 from tests.clusters import forget_mover
 from tests.conftest import Clock
 from tests.integration.helpers import PHONE, link, text
-from tests.integration.test_several import (  # noqa: F401 - fixtures
-    Cut,
-    Wide,
-    homes,
-    other_than,
-    primaries,
-    several,
-    work,
-)  # fmt: skip
 from tests.sandbox_control import SandboxControl
+from tests.shards.helpers import Cut, Wide, homes, other_than, work
 from tests.unit.factories import message
 
 UID, OTHER = "user0", "user1"
@@ -43,7 +35,7 @@ TEXTS = 12
 
 
 @pytest.fixture
-def ready(several: Wide) -> Services:  # noqa: F811
+def ready(several: Wide) -> Services:
     services = several()
     link(services, UID, OTHER)
     for number in range(TEXTS):
@@ -281,7 +273,7 @@ def test_a_setting_that_a_cut_over_overtakes_is_not_said_to_be_saved(
 
 
 def test_who_was_there_long_ago_is_not_taken_for_one_who_has_just_left(
-    several: Wide,  # noqa: F811
+    several: Wide,
     clock: Clock,
     sandbox: SandboxControl,
     monkeypatch: pytest.MonkeyPatch,
@@ -393,7 +385,7 @@ def test_who_was_erased_right_after_a_move_may_come_back_at_once(ready: Services
 
 
 def test_one_primary_that_is_away_holds_up_no_user_of_the_others(
-    several: Wide,  # noqa: F811
+    several: Wide,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     services = several(3)
@@ -460,7 +452,7 @@ MEANWHILE: dict[str, Callable[[Any, int, int], object]] = {
 
 @pytest.mark.parametrize("what", MEANWHILE)
 def test_it_may_be_stopped_anywhere(
-    several: Wide,  # noqa: F811
+    several: Wide,
     build: Callable[..., Services],
     monkeypatch: pytest.MonkeyPatch,
     what: str,
