@@ -15,7 +15,7 @@ from integration_app.web.actions import ACTIONS
 from integration_app.web.app import create_app
 from integration_app.web.operator_api import openapi
 from tests.integration.helpers import link, text
-from tests.integration.test_people import sign_in
+from tests.people.helpers import sign_in
 from tests.sandbox_control import SandboxControl
 
 NAMES = (

@@ -29,8 +29,8 @@ from integration_app.store.vault import KeyMissing, Vault
 from integration_app.web.app import create_app
 from tests.conftest import Cli, Clock
 from tests.integration.helpers import run_to_rest, state, text
-from tests.integration.test_people import sign_in
 from tests.integration.web_client import Browser
+from tests.people.helpers import sign_in
 from tests.sandbox_control import SandboxControl
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)

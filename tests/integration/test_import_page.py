@@ -23,8 +23,8 @@ from integration_app.transfer.items import UnreadableFile
 from integration_app.web.app import create_app
 from tests.conftest import Clock
 from tests.integration.helpers import run_due, text
-from tests.integration.test_people import sign_in
 from tests.integration.web_client import Browser
+from tests.people.helpers import sign_in
 from tests.sandbox_control import SandboxControl
 
 CHAT = "".join(f"[{day:02d}/03/2026, 10:00:00] Mara: words of day {day}\n" for day in range(1, 4))

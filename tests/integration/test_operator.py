@@ -106,7 +106,7 @@ def test_a_page_that_lies_open_signs_out_too(app: Flask, clock: Clock) -> None:
 
 
 def test_operator_and_user_in_one_browser(app: Flask, services: Services, sandbox: SandboxControl) -> None:
-    from tests.integration.test_people import sign_in
+    from tests.people.helpers import sign_in
 
     browser = sign_in(app, sandbox, "u")
     browser.get("/operator/login")
@@ -117,7 +117,7 @@ def test_operator_and_user_in_one_browser(app: Flask, services: Services, sandbo
 
 
 def test_a_users_session_is_no_operators(app: Flask, services: Services, sandbox: SandboxControl) -> None:
-    from tests.integration.test_people import sign_in
+    from tests.people.helpers import sign_in
 
     user = sign_in(app, sandbox, "u")
     assert user.get("/operator").status_code == 303

@@ -14,8 +14,8 @@ from integration_app.model import Preferences, Then, Through, UserRule
 from integration_app.web.app import create_app
 from tests.conftest import Clock
 from tests.integration.helpers import PHONE, link, run_to_rest, state, text
-from tests.integration.test_people import sign_in
 from tests.integration.web_client import Browser
+from tests.people.helpers import sign_in
 from tests.sandbox_control import SandboxControl
 
 
