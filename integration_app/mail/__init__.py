@@ -22,10 +22,9 @@ import base64
 import binascii
 from dataclasses import replace
 
-from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.bodies import choose_body
 from integration_app.mail.forwards import Forward, forward_of
-from integration_app.mail.headers import date_of, zone_of
+from integration_app.mail.headers import automatic_cause, date_of, zone_of
 from integration_app.mail.mime import Mail, read_mail, read_parsed
 from integration_app.model import Content
 from integration_app.text.clean import clean

@@ -25,6 +25,7 @@ _COLON = re.compile(r"\*{0,2}\s?[:\uff1a]\s")
 _TWO_WORDS = re.compile(r"(?:^|\s)\*{0,2}(\S{1,15} \S{1,12})$")
 _ONE_WORD = re.compile(r"(?:^|\s)\*{0,2}(\S{1,16})$")
 _NAME_BEFORE = re.compile(r"(?:\"([^\"<>]{1,80})\"|(?<=[,:] )([^,:<>\"]{1,60}))\s*<", re.ASCII)
+_GLUED_MAX = 16
 _LINES_MAX = 2000
 _TRIES_MAX = 60
 
@@ -108,12 +109,21 @@ def _inline_labels(line: str) -> list[tuple[str, int, int]]:
     """Known labels inside a line: each folded, where it begins, and where its value does."""
     found = []
     for colon in _COLON.finditer(line):
-        for words_before in (_TWO_WORDS, _ONE_WORD):
-            mark = words_before.search(line[max(0, colon.start() - 40) : colon.start()])
-            if mark and words.fold(mark[1].strip("* ")) in words.LABELS:
-                found.append((words.fold(mark[1].strip("* ")), colon.start() - len(mark[1]), colon.end()))
-                break
+        before = line[max(0, colon.start() - 40) : colon.start()]
+        marks = (mark[1] for pattern in (_TWO_WORDS, _ONE_WORD) if (mark := pattern.search(before)))
+        label = next((mark for mark in marks if words.fold(mark.strip("* ")) in words.LABELS), _glued(before))
+        if label:
+            found.append((words.fold(label.strip("* ")), colon.start() - len(label), colon.end()))
     return found
+
+
+def _glued(before: str) -> str:
+    """A label that stands right behind the value of another, as Yahoo has it: `…@example.com>To`."""
+    for size in range(min(_GLUED_MAX, len(before) - 1), 1, -1):
+        label = before[-size:]
+        if label[0].isupper() and not before[-size - 1].isspace() and words.fold(label) in words.LABELS:
+            return label
+    return ""
 
 
 def _below_attribution(lines: list[str], when: _When) -> Forward | None:
@@ -146,8 +156,10 @@ def _below(lines: list[str], number: int, least: int, when: _When) -> Forward | 
 
 def _alone(lines: list[str], begin: int, when: _When) -> Forward | None:
     """A head without anything above it: an author, a date and a subject, or it is only a contact card."""
+    if begin > 0 and kind_of_label(lines[begin - 1][:LINE_MAX]) == "sent":
+        begin -= 1
     rows, end = _rows(lines, begin)
-    if len(rows) < 3 or not any(_is_subject(label) for label, _ in rows) or not _dates(rows, when):
+    if len(rows) < 3 or not any(_is_subject(label) for label, _ in rows) or not _is_dated(rows, when):
         return None
     return _taken_apart(lines, begin, rows, end, when)
 
@@ -156,7 +168,12 @@ def _is_head(rows: list[tuple[str, str]], when: _When) -> bool:
     """Below a mere rule a signature or a note may stand: a head names its author, or a subject and a date."""
     if any(words.fold(label) in words.SENDER for label, _ in rows):
         return True
-    return any(_is_subject(label) for label, _ in rows) and bool(_dates(rows, when))
+    return any(_is_subject(label) for label, _ in rows) and _is_dated(rows, when)
+
+
+def _is_dated(rows: list[tuple[str, str]], when: _When) -> bool:
+    """Whether it says when; a date that cannot be read is one too."""
+    return any(value and words.fold(label) in words.SENT for label, value in rows) or bool(_dates(rows, when))
 
 
 def _dates(rows: list[tuple[str, str]], when: _When) -> list[datetime]:
@@ -202,7 +219,7 @@ def _taken_apart(lines: list[str], number: int, rows: list[tuple[str, str]], end
             date=dates[0] if dates else None,
         ),
         _without_rule(lines[:number]),
-        _unquoted(lines[end:]),
+        _unquoted(_below_repeated(lines, number, end)),
     )
 
 
@@ -213,8 +230,16 @@ def _without_rule(lines: list[str]) -> str:
     return (above if RULE.fullmatch(last[:200]) else note).strip()
 
 
+def _below_repeated(lines: list[str], number: int, end: int) -> list[str]:
+    """What stands below the head; Zoho closes it with the line that opened it."""
+    return lines[end + 1 :] if end < len(lines) and number < end and lines[end] == lines[number] else lines[end:]
+
+
 def _unquoted(lines: list[str]) -> str:
-    """Some programs put `>` before every line of what they forward."""
+    """Some programs put `>` before every line of what they forward, or a rule below it that says that it ends."""
+    last = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].strip()), 0)
+    if lines and RULE.fullmatch(lines[last][:200]) and any(word in words.fold(lines[last]) for word in words.FORWARDED):
+        lines = lines[:last]
     if all(line.startswith(">") for line in lines if line.strip()):
         lines = [line[2:] if line.startswith("> ") else line[1:] for line in lines]
     return "\n".join(lines).strip("\n")

@@ -1,10 +1,11 @@
-"""Headers of a raw mail: decoded one by one, each within a limit. The parser's own header objects recurse and turn
-quadratic on hostile input.
+"""Headers of a raw mail: decoded one by one, each within a limit, and what they say of it. The parser's own header
+objects recurse and turn quadratic on hostile input.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
@@ -14,6 +15,7 @@ from integration_app.text.clean import one_line
 
 HEADER_MAX = 4_000
 
+_ROBOTS = ("mailer-daemon", "postmaster", "mail-daemon")
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,190}")
 
 
@@ -53,3 +55,29 @@ def zone_of(date: str) -> timezone:
         return timezone(parsedate_to_datetime(date[:100]).utcoffset() or timedelta(0))
     except (TypeError, ValueError, OverflowError, IndexError):
         return UTC
+
+
+def automatic_cause(
+    header: Callable[[str], str], *, sender: str, envelope_from: str | None, invites: bool = False
+) -> str | None:
+    """Why a mail is automatic (a bounce, an auto-reply, a list), in words; None when a person wrote it.
+
+    `header` gives the topmost header of a name, "" where there is none. `List-Unsubscribe` alone does not count:
+    tickets, orders and boarding passes carry it too. An invitation (`invites`) is sent by a calendar, and wanted.
+    https://www.rfc-editor.org/rfc/rfc3834#section-2
+    """
+    kind = header("content-type").partition(";")[0].strip().lower()
+    if kind == "multipart/report" or envelope_from in ("", "<>"):
+        return "a bounce or a delivery report"
+    if any(address.partition("@")[0].lower() in _ROBOTS for address in (sender, envelope_from or "")):
+        return "a message of a mail server"
+    submitted = header("auto-submitted").partition(";")[0].strip().lower()
+    if submitted not in ("", "no") and not (invites and submitted == "auto-generated"):
+        return "an automatic reply or notice (Auto-Submitted)"
+    if header("x-auto-response-suppress").strip().lower() == "all" and header("x-autoreply"):
+        return "an automatic reply (X-Autoreply)"
+    if header("precedence").strip().lower() in ("bulk", "list", "junk", "auto_reply"):
+        return "sent in bulk (Precedence)"
+    if header("list-id").strip():
+        return "a mailing list's (List-Id)"
+    return None

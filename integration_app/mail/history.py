@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integration_app.mail import words
+from integration_app.mail.footers import is_footer, without_signature
 from integration_app.mail.signs import (
     ABBREVIATION,
     ADDRESS,
@@ -31,10 +32,10 @@ from integration_app.mail.signs import (
     SENTENCE_END,
     START_INSIDE,
     STARTS,
+    YEAR,
     bare_subject,
     head,
     header_block,
-    is_footer,
     is_forward_line,
     is_forward_subject,
     is_quoted,
@@ -43,10 +44,9 @@ from integration_app.mail.signs import (
     label_of,
     lacking,
     says_wrote,
-    without_signature,
 )
 
-_ATTRIBUTION_LINES = 5
+ATTRIBUTION_LINES = 5
 _GAP = 3
 """Blank lines between an attribution and its quotation."""
 _RUN_MAX = 500
@@ -56,6 +56,8 @@ _CANDIDATES_MAX = 400
 _NAME_WORDS = 6
 _SHAPE_WORDS = 16
 _UNANNOUNCED_LINES = 6
+_ANNOUNCED_LINES = 4
+_WRAPPED = 60
 _WRAP_COLUMN = 72
 _POINTER_MAX = 400
 _TELLING = 20
@@ -71,18 +73,26 @@ class Split:
     history: str = ""
 
 
-def split_history(text: str, *, subject: str = "", is_reply: bool = False) -> Split:
+def split_history(text: str, *, subject: str = "", is_reply: bool = False, follows: bool = False) -> Split:
     """Take the mail that is answered, and a signature behind the exact delimiter `-- `, off a reply.
 
-    `is_reply` when the headers say so (In-Reply-To, References); a subject like "Re:" says it too.
+    `is_reply` when the headers say so (In-Reply-To, References); a subject like "Re:" says it too. `follows`: other
+    parts of the mail have words already, so this one may be nothing but history.
     """
     lines = text.split("\n")
     page = _Page(lines, is_reply=is_reply or is_reply_subject(subject), subject=subject)
     kept = without_signature(page.own(), is_reply=page.is_reply)
     own = "\n".join(kept).strip()
-    if not own or (len(own) < _POINTER_MAX and POINTS_BELOW.search(own)):
+    if not own and follows:
+        return Split("", text)
+    if not own or points_below(own):
         return Split(text)  # nothing else, or the answers stand in what would be cut
     return Split(own, lacking(lines, kept))
+
+
+def points_below(own: str) -> bool:
+    """Whether these few words say that the answers stand in what would be cut."""
+    return len(own) < _POINTER_MAX and bool(POINTS_BELOW.search(own))
 
 
 def is_forward(text: str, subject: str = "") -> bool:
@@ -160,16 +170,36 @@ class _Page:
         first = next((number for number, quoted in enumerate(self._quoted) if quoted), None)
         if first is None or not self._is_reply:
             return self._lines
+        if self._is_announced_within(first):
+            return self._around(first, first)
         marked = sum(self._quoted)
         above = next((row.strip() for row in reversed(self._seen[:first]) if row.strip()), "")
         inside = any(self._seen[n].strip() and not self._quoted[n] for n in range(first, self._last_quoted))
-        code = self._seen[first].lstrip().startswith(">>>")
-        if marked < _UNANNOUNCED_LINES or inside or code or COLON.search(above):
+        typed = self._seen[first].lstrip().startswith(">>>") or not self._looks_quoted_by_a_program(first)
+        if marked < _UNANNOUNCED_LINES or inside or typed or COLON.search(above):
             return self._lines
         below = self._lines[self._last_quoted + 1 :]
         if above and any(line.strip() for line in below) and self._tail_of(first):
             return self._lines  # own words on both sides: the writer quotes
         return self._lines[:first] + self._tail_of(first)
+
+    def _is_announced_within(self, first: int) -> bool:
+        """iOS and Open-Xchange quote the attribution too: it is what the quotation begins with."""
+        run = ""
+        for line in self._seen[first : first + _ANNOUNCED_LINES]:
+            row = line.strip(" \t>\uff1e")
+            if not is_quoted(line) or (run and not row):
+                break
+            run = f"{run} {row}".strip()
+            wrote, address = says_wrote(run), bool(ADDRESS.search(run))
+            if (wrote or (address and COLON.search(run))) and DATE.search(run) and CLOCK.search(run):
+                return True
+        return False
+
+    def _looks_quoted_by_a_program(self, first: int) -> bool:
+        """Paragraphs, lines that were wrapped, or a quotation within: not a poem, nor lines of a shell."""
+        rows = [line.strip() for line, quoted in zip(self._seen[first:], self._quoted[first:], strict=True) if quoted]
+        return any(row.strip(" >\uff1e") == "" or row[1:2] == ">" or len(row) >= _WRAPPED for row in rows)
 
     # --- candidates ---------------------------------------------------------------------------------------
 
@@ -207,7 +237,7 @@ class _Page:
             return None
         self._candidates -= 1
         run, undated = "", None
-        for number in range(last, max(-1, last - _ATTRIBUTION_LINES), -1):
+        for number in range(last, max(-1, last - ATTRIBUTION_LINES), -1):
             row = self._seen[number].strip()
             ends_sentence = number < last and SENTENCE_END.search(row) and not ABBREVIATION.search(row)
             if not row or self._quoted[number] or ends_sentence or len(run) + len(row) > _RUN_MAX:
@@ -222,7 +252,8 @@ class _Page:
         return undated
 
     def _is_sure(self, run: str, *, quoted_below: bool) -> bool:
-        wrote, address, colon = says_wrote(run), bool(ADDRESS.search(run)), bool(COLON.search(run))
+        address, colon = bool(ADDRESS.search(run)), bool(COLON.search(run))
+        wrote = says_wrote(run) or words.fold(run).startswith(words.QUOTING)
         if not (wrote or address or colon):
             return False
         dated = any(map(str.isdigit, run)) and bool(DATE.search(run))
@@ -234,7 +265,7 @@ class _Page:
             if not self._is_reply and not (bracketed or (wrote and clock)):
                 return False  # a letter that quotes a letter
             return 2 + clock + 2 * address + 3 * wrote + colon >= 4
-        if wrote and colon and (bracketed or STARTS.match(run)):
+        if wrote and colon and clock and (address or YEAR.search(run)):
             return True
         return clock and bool(ADDRESS_LAST.search(run)) and len(run.split()) <= _SHAPE_WORDS
 
@@ -283,12 +314,15 @@ class _Page:
         return True
 
     def _is_original_rule(self, number: int) -> bool:
-        low = words.fold(self._seen[number].strip(" *-_=\t"))
-        return low in words.ORIGINAL and bool(RULE.fullmatch(self._seen[number]))
+        line = self._seen[number].strip()
+        bare, dashed = line.strip(" *-_=\t"), line.startswith("--") and line.endswith("--")
+        if dashed and ADDRESS.search(bare):
+            return says_wrote(bare)  # Notes
+        return words.fold(bare) in words.ORIGINAL and (dashed or bool(RULE.fullmatch(line)))
 
     def _rule_is_history(self, number: int) -> bool:
         below = self._below(number)
-        end = header_block(self._seen, below) if below < len(self._seen) else below
+        end = header_block(self._seen, below, announced=True) if below < len(self._seen) else below
         return self._block_is_history(below, end) if end > below else self._is_reply
 
     # --- what stands around -------------------------------------------------------------------------------

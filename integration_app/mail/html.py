@@ -16,6 +16,7 @@ from integration_app.mail.signs import ADDRESS, DATE
 HTML_MAX = 2_000_000
 """Characters of HTML that are looked at."""
 LINKS_MAX = 25
+_EMOJI_MAX = 14
 
 _SKIP = frozenset((
     "script", "style", "head", "title", "template", "svg", "math", "noscript", "noembed", "noframes", "datalist",
@@ -28,6 +29,7 @@ _BLOCKS = frozenset((
     "section", "table", "tbody", "thead", "tfoot", "tr", "ul",
 ))  # fmt: skip
 _PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre", "blockquote"])
+_LISTS = ("ul", "ol")
 _COMMENT = re.compile(r"/\*.{0,200}?\*/", re.DOTALL)
 _ZERO = re.compile(r"0*\.?0+(?:px|em|rem|pt|%)?\Z")
 _FAR_AWAY = re.compile(r"-\d{4,}")
@@ -113,6 +115,8 @@ class _Page:
         self.lines: list[str] = []
         self.line: list[str] = []
         self.said = False  # the line has more on it than a bullet or a separator
+        self.indented = False  # what the line begins with is kept
+        self.lists: list[int | None] = []  # the number of the next item, where items have one
         self.quotes = 0
         self.link_begins = 0
         self.links: set[str] = set()
@@ -125,10 +129,32 @@ class _Page:
             self.line.append(collapsed)
             self.said = self.said or collapsed != " "
 
+    def text_as_it_stands(self, text: str) -> None:
+        """With its blanks and its line ends."""
+        first, *others = text.replace("\r", "").split("\n")
+        self._piece(first)
+        for row in others:
+            self.line_break()
+            self._piece(row)
+
+    def _piece(self, text: str) -> None:
+        if text:
+            self.indented = self.indented or not self.line
+            self.line.append(text)
+            self.said = self.said or not text.isspace()
+
+    def item(self) -> None:
+        number = self.lists[-1] if self.lists else None
+        if number is not None:
+            self.lists[-1] = number + 1
+        self.indented = True
+        self.line.append("  " * (min(len(self.lists), 8) - 1) + ("- " if number is None else f"{number}. "))
+
     def end_line(self) -> None:
-        line = "".join(self.line).strip()
+        line = "".join(self.line)
+        line = line.rstrip() if self.indented else line.strip()
         self.line = []
-        self.said = False
+        self.said = self.indented = False
         if line:
             self.lines.append("> " * min(self.quotes, 5) + line)
 
@@ -158,50 +184,41 @@ class _Page:
 
 def _layout(root: LexborNode) -> str:
     page = _Page()
-    # node, whether it opens or closes, and whether an inherited font size of nothing hides its text
-    todo: list[tuple[LexborNode, bool, bool]] = [(root, True, False)]
+    # node, whether it opens or closes, whether an inherited font size of nothing hides its text, and whether its blanks
+    # and line ends count
+    todo: list[tuple[LexborNode, bool, bool, bool]] = [(root, True, False, False)]
     while todo:
-        node, opening, tiny = todo.pop()
+        node, opening, tiny, is_set = todo.pop()
         tag = (node.tag or "").lower()
         if not opening:
             _close(page, tag, node)
             continue
         if tag == "-text":
             if not tiny:
-                _text(page, node)
+                (page.text_as_it_stands if is_set else page.text)(node.text(deep=False))
         elif tag == "br":
             page.line_break()
         elif tag == "img":
             page.text(_alt(node))
         elif tag not in _SKIP and not _is_hidden(style := _style(node), node):
             tiny = bool(_ZERO.match(style["font-size"])) if "font-size" in style else tiny
-            indents = tag == "blockquote" and _is_indent(style)
-            _open(page, "div" if indents else tag)
-            todo.append((node, False, tiny))
-            todo.extend((child, True, tiny) for child in reversed(list(node.iter(include_text=True))))
+            space = style.get("white-space", "pre" if tag == "pre" else "")
+            is_set = space.startswith(("pre", "break-spaces")) if space else is_set
+            _open(page, "div" if tag == "blockquote" and _is_indent(style) else tag, node)
+            todo.append((node, False, tiny, is_set))
+            todo.extend((child, True, tiny, is_set) for child in reversed(list(node.iter(include_text=True))))
     page.end_line()
     return "\n".join(page.lines).strip()
 
 
-def _text(page: _Page, node: LexborNode) -> None:
-    text = node.text(deep=False)
-    if node.parent is not None and (
-        node.parent.tag == "pre" or (node.parent.parent is not None and node.parent.parent.tag == "pre")
-    ):
-        for line in text.split("\n"):
-            page.line.append(line)
-            page.end_line()
-    else:
-        page.text(text)
-
-
-def _open(page: _Page, tag: str) -> None:
-    if tag in _PARAGRAPHS:
-        page.end_paragraph()
-    elif tag in _BLOCKS:
-        page.end_line()
-    if tag == "li":
-        page.line.append("- ")
+def _open(page: _Page, tag: str, node: LexborNode) -> None:
+    if tag in _BLOCKS and (page.said or not page.line or tag in _LISTS):  # the text of an item goes behind its bullet
+        (page.end_paragraph if tag in _PARAGRAPHS and not (tag in _LISTS and page.lists) else page.end_line)()
+    if tag in _LISTS:
+        start = (node.attributes.get("start") or "1").strip()[:5]
+        page.lists.append(None if tag == "ul" else int(start) if start.isdecimal() else 1)
+    elif tag == "li":
+        page.item()
     elif tag == "blockquote":
         page.quotes += 1
     elif tag == "a":
@@ -213,7 +230,9 @@ def _open(page: _Page, tag: str) -> None:
 def _close(page: _Page, tag: str, node: LexborNode) -> None:
     if tag == "a":
         page.link(node.attributes.get("href") or "")
-    if tag in _PARAGRAPHS:
+    if tag in _LISTS and page.lists:
+        page.lists.pop()
+    if tag in _PARAGRAPHS and not (tag in _LISTS and page.lists):
         page.end_paragraph()
     elif tag in _BLOCKS:
         page.end_line()
@@ -252,6 +271,6 @@ def _is_hidden(style: dict[str, str], node: LexborNode) -> bool:
 
 
 def _alt(node: LexborNode) -> str:
-    """Emoji are often images; a caption longer than one is decoration."""
+    """Emoji are often images, of many code points where they are families; a caption longer than one is decoration."""
     alt = node.attributes.get("alt") or ""
-    return alt if 0 < len(alt) <= 4 else ""
+    return alt if len(alt) <= 4 or (len(alt) <= _EMOJI_MAX and not any(map(str.isalnum, alt))) else ""

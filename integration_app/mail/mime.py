@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timezone
 from email.errors import MessageError
 
-from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.bodies import TEXT_MAX, within
 from integration_app.mail.forwards import Forward
-from integration_app.mail.headers import author_of, date_of, header, zone_of
+from integration_app.mail.headers import author_of, automatic_cause, date_of, header, zone_of
 from integration_app.mail.parts import Parts
 from integration_app.mail.structure import parse
 from integration_app.model import Attachment

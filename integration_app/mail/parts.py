@@ -145,6 +145,7 @@ class Parts:
             subject=self._subject,
             is_reply=self._is_reply,
             tags=self._tags,
+            follows=self.said,
             whole=bool(self._attached),
         )
         self._tags -= tags

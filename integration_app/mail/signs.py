@@ -9,8 +9,6 @@ import re
 
 from integration_app.mail import words
 
-SIGNATURE_LINES = 12
-FOOTER_LINES = 8
 LOOKED_AT_MAX = 200_000
 """Characters in which history is looked for."""
 LINE_MAX = 400
@@ -44,8 +42,9 @@ DATE = re.compile(
     r"|(?<!\w)(?:" + MONTHS + r")[^\W\d_]{0,9}\.?\s\d{1,2}(?!\d)",
     re.IGNORECASE,
 )
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|\d{1,2}[./-]\d{1,2}[./-]\d\d(?!\d)")
 LABEL = re.compile(r"[\s|]{0,4}[*_]{0,2}\s?([^\W\d_][^:\uff1a|\n]{0,28}?)\s?[*_]{0,2}\s?[:\uff1a|]\s?[*_]{0,2}\s*(.*)")
-RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}\s?[-_=]{2,})\s*")
+RULE = re.compile(r"\s{0,4}(?:[_\-=\u2014\u2015\u2500*]{5,}|[-_=]{2,}\s?[^-_=]{3,60}(?:-[^-_=]{2,40})?\s?[-_=]{2,})\s*")
 _RULED = re.compile(r"[-_=*]{2,20}\s?([^-_=*]{3,80}?)\s?[-_=*]{2,20}(?=\s|$)")
 SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f;\u061f][\"'\u201d\u2019)*]*$")
 ABBREVIATION = re.compile(r"(?:^|[\s(])[^\W\d_]{1,5}\.$|\d\.$")
@@ -57,7 +56,6 @@ START_INSIDE = re.compile(
     + r")\s"
 )
 """Where an attribution may begin within a line."""
-POSTSCRIPT = re.compile(r"\s{0,3}(?:P\.?\s?[SD]\.?\b[:.]?\s|Nachtrag\b|NB\b)", re.IGNORECASE)
 POINTS_BELOW = re.compile(
     r"\b(?:(?:see|my|answers?|answered|comments?|repl(?:y|ies|ied)|respon(?:se|ses|ded)|notes?|thoughts)\b.{0,40}\b"
     r"(?:below|in-?line|in (?:red|blue|green|bold|colou?r)|interspersed)"
@@ -74,7 +72,12 @@ ADDRESS_LAST = re.compile(r"[<(\[](?:mailto:)?[^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{
 REPLY_SUBJECT = re.compile(rf"\s*(?:{words.REPLY_PREFIXES})(?:\[\d+\]|\(\d+\)|\d)?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 FORWARD_SUBJECT = re.compile(rf"\s*(?:{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a]", re.IGNORECASE)
 AMBIGUOUS_SUBJECT = re.compile(r"\s*vs\s*[:\uff1a]", re.IGNORECASE)
-_MARK = re.compile(r"^\s*\[[A-Za-z :_-]{2,20}\]\s*")
+_MARK = re.compile(
+    r"^\s*(?:\[[^\[\]\n]{1,40}\]|\*{1,5}\s?[A-Z ]{2,20}?\s?\*{1,5}|(?:external|extern|ext|caution|spam)\s?:)\s*",
+    re.IGNORECASE,
+)
+"""What lists, gateways and filters put in front of a subject."""
+_MARKS_MAX = 4
 PREFIXES = re.compile(
     rf"(?:\s*(?:{words.REPLY_PREFIXES}|{words.FORWARD_PREFIXES})(?:\[\d+\])?\s?\.?\s*[:\uff1a])+", re.IGNORECASE
 )
@@ -82,11 +85,18 @@ PREFIXES = re.compile(
 
 def is_reply_subject(subject: str) -> bool:
     """Whether a subject begins as that of an answer does."""
-    return bool(REPLY_SUBJECT.match(subject[:200]))
+    return bool(REPLY_SUBJECT.match(_unmarked(subject)))
 
 
 def is_forward_subject(subject: str) -> bool:
-    return bool(FORWARD_SUBJECT.match(subject[:200]))
+    return bool(FORWARD_SUBJECT.match(_unmarked(subject)))
+
+
+def _unmarked(subject: str) -> str:
+    bare = subject[:200]
+    for _ in range(_MARKS_MAX):
+        bare = _MARK.sub("", bare)
+    return bare
 
 
 def bare_subject(subject: str) -> str:
@@ -141,9 +151,21 @@ def header_block(lines: list[str], start: int, *, announced: bool = False) -> in
                 return start
             if not rows and not announced and found[0] not in ("sender", "sent"):
                 return start
+            if _begins_anew(rows, found, gap=gap):
+                return start
             rows.append(found)
         number += 1
     return number if _is_block(rows) else start
+
+
+def _begins_anew(rows: list[tuple[str, str, str]], found: tuple[str, str, str], *, gap: bool) -> bool:
+    """Whether the rows so far are lines of the writer's, like "Date: next Friday", right above a block."""
+    before = [value for kind, _, value in rows if kind == found[0]]
+    if found[0] == "sender" and ADDRESS.search(found[2]) and before:
+        return not any(map(ADDRESS.search, before))
+    if found[0] == "sent":
+        return bool(before) and (gap or rows[0][0] == "sent")
+    return gap and found[0] == "sender" and bool(before)
 
 
 def _is_block(rows: list[tuple[str, str, str]]) -> bool:
@@ -231,33 +253,3 @@ def lacking(lines: list[str], kept: list[str]) -> str:
     while ending < len(kept) - common and kept[-1 - ending] == lines[-1 - ending]:
         ending += 1
     return "\n".join(lines[common : len(lines) - ending]).strip("\n")
-
-
-def without_signature(lines: list[str], *, is_reply: bool = True) -> list[str]:
-    """Without what stands below `-- `; a postscript is no part of it, nor is a sentence that goes on."""
-    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - SIGNATURE_LINES), -1):
-        if lines[number].rstrip("\r") == "-- ":
-            added = next((n for n in range(number, len(lines)) if POSTSCRIPT.match(lines[n])), len(lines))
-            own = any(line.strip() for line in lines[:number])
-            first = next((line.strip() for line in lines[number + 1 :] if line.strip()), "")
-            if first[:1].islower() or (not is_reply and SENTENCE_END.search(first)):
-                return lines  # a divider
-            return [*lines[:number], *lines[added:]] if own else lines
-    return lines
-
-
-def is_footer(paragraph: list[str]) -> bool:
-    """What a list, a company or a mail program puts below a mail, a paragraph of it: by how it begins."""
-    first = paragraph[0].strip()
-    if first in ("--", "—", "- -"):
-        return True
-    low = words.fold(" ".join(line.strip() for line in paragraph))[:1500]
-    if RULE.fullmatch(first[:LINE_MAX]):
-        return len(paragraph) <= FOOTER_LINES and (len(paragraph) == 1 or "@" in low or "://" in low or _is_legal(low))
-    if low.startswith(words.FOOTERS):
-        return len(low) < 300
-    return low.startswith(words.LEGAL_STARTS) and _is_legal(low)
-
-
-def _is_legal(low: str) -> bool:
-    return any(word in low for word in words.LEGAL)

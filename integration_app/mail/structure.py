@@ -160,7 +160,7 @@ def text_of(part: Message) -> str:
 
 def _unflowed(part: Message, text: str) -> str:
     """Lines that a mail program broke softly, joined again: https://www.rfc-editor.org/rfc/rfc3676"""
-    joins = "" if str(part.get_param("delsp", "")).lower() == "yes" else " "
+    deletes = str(part.get_param("delsp", "")).lower() == "yes"
     lines: list[str] = []
     open_ = False
     for line in text[:_FLOWED_TEXT_MAX].split("\n"):
@@ -168,7 +168,7 @@ def _unflowed(part: Message, text: str) -> str:
         bare = row.removeprefix(" ")
         quoted = bare.startswith(">")
         if open_ and not quoted and bare not in ("-- ", "--"):
-            lines[-1] = f"{lines[-1].rstrip(' ')}{joins}{bare}"
+            lines[-1] = f"{lines[-1][:-1]}{bare}" if deletes else f"{lines[-1].rstrip(' ')} {bare}"
         else:
             lines.append(row if quoted else bare)
         open_ = row.endswith(" ") and bare != "-- " and not quoted

@@ -39,22 +39,38 @@ FOLDED = {
 LABELS = SENDER | SENT | TO | SUBJECT
 
 REPLY_PREFIXES = (
-    "re|aw|sv|antw|antwoord|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|"
-    "σχετ|bls|ats|ré"
+    r"re(?:\^\d)?|aw|sv|antw|odp|odg|r|rif|res|ref|atb|ynt|yan|vá|vs|回复|回覆|答复|返信|답장|תשובה|رد|отв|на|απ|σχετ|bls|ats|ré|"
+    "réf|vast|reply|antwort|antwoord|svar|odpowiedź|odpověď|risposta|respuesta|resposta|réponse|ответ|відповідь|"
+    "trả lời|ตอบกลับ|yanıt"
 )
 FORWARD_PREFIXES = (
     "fwd?|wg|tr|rv|rvs|enc|vl|vb|vbs|doorst|pd|pr|i|fs|továbbítás|továbbítva|転送|转发|轉寄|전달|הועבר|إعادة توجيه|"
     "пересл?|videresend|ilt|i\u0307lt|redir|πρθ|προωθ|trs|edast|prosl|preposlané|posr"
 )
+QUOTING = ("quoting ", "zitat von ", "citando ", "mensaje citado por ", "cytowanie ")
+"""How Horde begins an attribution, which has no date."""
 SCANDINAVIAN = frozenset(map(fold, (*LANGUAGES["da"]["sender"], *LANGUAGES["nb"]["sender"])))
-FOOTERS = (
-    "sent from my", "sent via", "get outlook", "unsubscribe", "to unsubscribe", "you received this message because",
-    "to view this discussion", "gesendet von mein", "von meinem", "envoyé de mon", "envoyé depuis mon",
-    "enviado desde mi", "enviado do meu", "inviato da", "verzonden vanaf", "sendt fra min", "skickat från min",
-    "lähetetty", "wysłano z", "odesláno z", "отправлено с", "надіслано з", "στάλθηκε από",
-    "iphone'umdan", "发自我的", "傳送自我的",
+SENT_WITH = (
+    "sent from", "sent via", "get outlook", "gesendet von", "gesendet mit", "von meinem", "envoyé de", "envoyé depuis",
+    "enviado desde", "enviado do", "enviado de", "inviato da", "verzonden vanaf", "verzonden met", "sendt fra",
+    "skickat från", "lähetetty", "wysłano z", "wysłane z", "odesláno z", "отправлено с", "отправлено из", "надіслано з",
+    "στάλθηκε από", "发自我的", "傳送自我的", "发自", "iphone'umdan",
+)  # fmt: skip
+DEVICES = (
+    "iphone", "ipad", "ipod", "apple", "mac", "android", "samsung", "galaxy", "pixel", "huawei", "xiaomi", "redmi",
+    "oneplus", "oppo", "motorola", "nokia", "xperia", "blackberry", "windows", "outlook", "gmail", "yahoo", "aol",
+    "proton", "tuta", "gmx", "web.de", "telekom", "orange", "verizon", "yandex", "яндекс", "mail", "почт", "mobile",
+    "mobil", "phone", "handy", "tablet", "téléphone", "móvil", "celular", "telefon", "телефон", "puhelin", "device",
+    "手机", "spark", "thunderbird", "superhuman",
+)  # fmt: skip
+SENT_LAST = ("gesendet", "gesendet.", "verschickt", "geschickt")
+"""How a device or a program signs a mail: it begins so, names itself, and says no more; German may say it last."""
+LISTS = (
+    "unsubscribe", "to unsubscribe", "you received this message because", "to view this discussion",
     "please consider the environment", "this email has been checked for viruses",
 )  # fmt: skip
+LISTED = ("://", "@", "www.", "subscribed", "printing", "drucken", "antivirus", "avast", "avg")
+"""How a list, or a program that looks for viruses, ends a mail; it names an address, or what it is about."""
 LEGAL_STARTS = (
     "this email", "this e-mail", "this message", "the information", "the contents", "confidential", "disclaimer",
     "notice", "diese e-mail", "diese nachricht", "der inhalt", "ce message", "cet e-mail", "ce courriel",
@@ -62,7 +78,8 @@ LEGAL_STARTS = (
     "denne e-post", "denne e-mail",
 )  # fmt: skip
 LEGAL = (
-    "confidential", "privileged", "intended recipient", "vertraulich", "confidentiel", "confidencial", "riservat",
-    "vertrouwelijk", "fortrolig", "konfidentiell", "destinataire", "destinatari",
+    "confiden", "privileged", "recipient", "unauthori", "dissemin", "vertraulich", "empfänger", "irrtümlich",
+    "unbefugt", "riservat", "vertrouwelijk", "geadresseerde", "fortrolig", "konfidentiell", "destinata", "destinatá",
+    "erreur", "error", "mottaker", "modtager", "mottagare",
 )  # fmt: skip
-"""How what a mail program, a list or a company puts below a mail begins; a legal notice also says one of the last."""
+"""How a company ends a mail: it begins so, and says two of the last."""

@@ -11,6 +11,8 @@ import re
 from email.errors import HeaderParseError
 from email.header import decode_header
 
+from integration_app.text.jis import decode_jis
+
 _REALLY = {
     "us-ascii": "cp1252",
     "ascii": "cp1252",
@@ -20,20 +22,25 @@ _REALLY = {
     "iso-8859-8-i": "iso-8859-8",
     "iso-8859-9": "cp1254",
     "iso-8859-11": "cp874",
-    "windows-874": "cp874",
     "tis-620": "cp874",
     "gb2312": "gb18030",
     "gbk": "gb18030",
+    "big5": "big5hkscs",
     "ks_c_5601-1987": "cp949",
     "ks_c_5601": "cp949",
     "euc-kr": "cp949",
     "shift_jis": "cp932",
     "shift-jis": "cp932",
+    "sjis": "cp932",
+    "windows-31j": "cp932",
+    "koi8-ru": "koi8-u",
     "utf8mb4": "utf-8",
     "unicode-1-1-utf-8": "utf-8",
 }
 
-
+_SEVEN_BITS = ("iso-2022-", "hz", "utf-7")
+_PREFIX = re.compile(r"^x-(?=[a-z])")
+_WINDOWS = re.compile(r"^win(?:dows)?-?(?=125\d$|874$)")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -49,9 +56,12 @@ def decode(data: bytes, label: str | None = None) -> str:
     for mark, marked in _MARKS:
         if data.startswith(mark) and len(data) > len(mark) + 1:
             return data.decode(marked, "replace")
-    name = (label or "").strip().strip("\"'").lower()[:40]
+    name = _PREFIX.sub("", (label or "").strip().strip("\"'").lower()[:40])
+    name = _WINDOWS.sub("cp", name)
     codec = _REALLY.get(name, name)
     attempts = [codec, "utf-8"] if codec not in ("", "cp1252") else ["utf-8"]
+    if data.isascii() and codec.startswith(_SEVEN_BITS):
+        attempts = [codec]  # it would be UTF-8 as well, and garbage
     for attempt in attempts:
         if not _is_text_codec(attempt):
             continue
@@ -59,6 +69,8 @@ def decode(data: bytes, label: str | None = None) -> str:
             return data.decode(attempt)
         except (UnicodeDecodeError, ValueError):
             continue
+    if data.isascii() and codec.startswith("iso-2022-jp"):
+        return decode_jis(data)
     fallback = codec if _is_text_codec(codec) else "cp1252"
     if codecs.lookup(fallback).name == "utf-8" and _LETTER.search(data) and not _MULTIBYTE.search(data):
         fallback = "cp1252"  # it says UTF-8, and not one character of it is: umlauts of an older program

@@ -51,7 +51,7 @@ REPLIES = {
 REPLIES |= {
     "proton": "Sounds good.\n\nOn Monday, November 16th, 2026 at 9:14 AM, Sam <sam@example.com> wrote:\n\n> old\n",
     "outlook, no address": "Sounds good.\n\n-----Original Message-----\nFrom: Sam Smith\nSent: Monday, November 16, 2026 9:14 AM\nTo: Ana\n\nold",
-    "nothing but a long quoted tail": "Sounds good.\n\n" + "> old\n" * 7,
+    "nothing but a long quoted tail": "Sounds good.\n\n" + "> old\n>\n" * 4,
     "an answer to a forward": "Sounds good.\n\nOn Mon, Nov 16, 2026 at 9:14 AM A <a@example.com> wrote:\n> FYI\n>\n> ---------- Forwarded message ---------\n> From: x\n",
 }
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_app.mail.automatic import automatic_cause
 from integration_app.mail.forwards import forward_of
+from integration_app.mail.headers import automatic_cause
 from integration_app.model import Attachment, Content, Installation, InstallationState, Kind, Preferences
 from integration_app.pipeline.delivery.for_user import for_user
 from integration_app.pipeline.delivery.prepare import prepare, said_at
