@@ -84,12 +84,16 @@ def test_a_list_that_cannot_be_read_parks_in_the_end(
     message_id = text(services, "hello")
     services.identity.new_epoch(now=clock())
 
+    asked: list[object] = []
+
     def held(*_: object) -> Iterator[Held]:
+        asked.append(clock())
         raise UnexpectedAnswer("Omi's list is not of the documented form")
 
     monkeypatch.setattr(AppDestination, "held", held)
     run_to_rest(services, clock, within=timedelta(days=2))
     assert state(services, message_id, "u") == "parked"
+    assert len(asked) < 400, "less and less often"
 
 
 def test_a_refused_key_closes_the_gate_for_all(

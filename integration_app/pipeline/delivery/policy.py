@@ -122,7 +122,7 @@ def read_back_failed(error: OmiError, at: Situation, rules: Rules) -> Decision:
     gate = decision if isinstance(decision, Retry) and decision.scope is not GateScope.KIND else None
     if gate is None and is_too_late(at.first_tried_at, at.now, rules):
         return Park(Reason.UNREADABLE_OUTCOME, f"outcome unknown: could not read back from Omi ({error.reason})")
-    later = gate.at if gate else at.now + READ_BACK_PAUSE
+    later = gate.at if gate else at.now + _read_back_pause(at)
     return Reconcile(later, f"cannot read back from Omi: {error.reason}", gate)
 
 
@@ -146,7 +146,13 @@ def look_failed(error: OmiError, at: Situation, rules: Rules) -> Reconcile | Par
     if isinstance(decision, Retry) and decision.scope is not GateScope.KIND:
         return Reconcile(decision.at, words, decision)
     later = decision.at if isinstance(decision, Retry) else at.now
-    return Reconcile(max(later, at.now + READ_BACK_PAUSE), words)
+    return Reconcile(max(later, at.now + _read_back_pause(at)), words)
+
+
+def _read_back_pause(at: Situation) -> timedelta:
+    """Longer the longer it has not worked: a tenth of that."""
+    since = at.now - (at.first_tried_at or at.now)
+    return min(max(since / 10, READ_BACK_PAUSE), OUTAGE_WAIT_MAX)
 
 
 def not_stored(at: Situation, rules: Rules) -> Decision:
