@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -147,8 +150,18 @@ def check_settings() -> None:
     try:
         read_settings()
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        print(with_cure(error), file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def with_cure(error: SettingsError) -> str:
+    """The mistakes; and where what is missing stands in a `.env` that nobody has read, how to have it read."""
+    with suppress(OSError, UnicodeDecodeError):
+        lines = Path(".env").read_text(encoding="utf-8").splitlines()
+        named = {line.removeprefix("export ").partition("=")[0].strip() for line in lines}
+        if any(name in named and name not in os.environ for name in error.mistakes):
+            return f"{error}\nThe .env of this folder is read by omi-inbox alone; here: set -a; . ./.env; set +a"
+    return str(error)
 
 
 def read_settings() -> tuple[Settings, Mapping[str, Provider]]:

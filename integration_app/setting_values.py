@@ -89,7 +89,7 @@ def redis_url(value: str) -> None:
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel"):
         raise ValidationError("must be a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL")
     if value.count("://") > 1 or (scheme in ("redis", "rediss") and "," in _split(value).netloc.rpartition("@")[2]):
-        raise ValidationError("must name one host; several stand in REDIS_URLS, with a space between two")
+        raise ValidationError("must name one host; REDIS_URLS takes several, with spaces between them, not commas")
     _ports(value)
     if scheme == "redis+sentinel" and not _split(value).path.strip("/"):
         raise ValidationError("must name the service behind the hosts, such as redis+sentinel://a:26379,b:26379/main/0")

@@ -59,7 +59,7 @@ def main(slots: int, grace: float | None) -> None:
     try:
         services = bootstrap.build(connections=slots)
     except SettingsError as error:
-        click.echo(error, err=True)
+        click.echo(bootstrap.with_cure(error), err=True)
         sys.exit(2)
     logs.configure(services.settings.log_format, services.settings.log_level)
     tracing.configure("worker", __version__)

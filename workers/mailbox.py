@@ -94,7 +94,7 @@ def main() -> None:
     try:
         services = bootstrap.build()
     except SettingsError as error:
-        click.echo(error, err=True)
+        click.echo(bootstrap.with_cure(error), err=True)
         sys.exit(2)
     logs.configure(services.settings.log_format, services.settings.log_level)
     reporting.configure(services.settings.sentry_dsn, __version__)

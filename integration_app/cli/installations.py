@@ -9,13 +9,23 @@ import phonenumbers
 
 from integration_app import operations
 from integration_app.bootstrap import Services
-from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, count, fail, json_option, say, services, table
+from integration_app.cli.output import (
+    NOT_FOUND,
+    ONESELF,
+    USAGE,
+    acting,
+    as_json,
+    count,
+    fail,
+    json_option,
+    say,
+    services,
+    table,
+    uid_or_oneself,
+)
 from integration_app.logs import masked
 from integration_app.model import Installation
 from integration_app.text.addresses import is_linkable
-
-ONESELF = "me"
-"""The uid of the one person whose key is used in personal mode."""
 
 
 @click.command()
@@ -36,10 +46,7 @@ def link(
         fail("give --phone, --code, --email, or several of them", USAGE)
     number = _e164(phone, region) if phone else None
     with acting() as found:
-        if found.omi.is_personal and uid in (None, ONESELF):
-            uid = ONESELF
-        elif uid is None or found.omi.is_personal:
-            fail(f"with OMI_DEVELOPER_KEY there is only {ONESELF!r}" if uid else "give --uid", USAGE)
+        uid = uid_or_oneself(found, uid)
         try:
             installation = found.installations.add(uid, now=found.clock())
         except ValueError as error:
@@ -87,14 +94,17 @@ def installations(want_json: bool) -> None:
 
 
 @click.command()
-@click.option("--uid", required=True)
-@click.option("--phone", required=True, help="The phone or account whose texts this uid shall not get any more.")
+@click.option("--uid", help="The Omi user id; with OMI_DEVELOPER_KEY it is yourself.")
+@click.option(
+    "--phone", required=True, help="The phone or account whose texts this uid shall not get any more."
+)
 @click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @json_option
-def unlink(uid: str, phone: str, region: str | None) -> None:
+def unlink(uid: str | None, phone: str, region: str | None) -> None:
     """Take a phone away from a uid. What has already arrived is still delivered."""
     number = _e164(phone, region)
     with acting() as found:
+        uid = uid_or_oneself(found, uid)
         if not found.installations.unlink_phone(uid, number):
             fail(f"{masked(number)} is not linked to {uid}", NOT_FOUND)
         say(f"{masked(number)} is not linked to {uid} any more", uid=uid, unlinked=masked(number))

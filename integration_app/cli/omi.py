@@ -19,6 +19,7 @@ from integration_app.cli.omi_account import account, in_words, whose
 from integration_app.cli.output import (
     USAGE,
     as_json,
+    count,
     fail,
     json_option,
     say,
@@ -213,7 +214,8 @@ def _tell(made: importing.Plan) -> None:
     calls = sum(made.calls.values())
     click.echo(f"new: {_counts(made.counts)}; {made.duplicates} duplicates", err=True)
     if calls:
-        click.echo(f"{calls} calls; at Omi's documented limits that takes {in_words(made.hours * 3600)}", err=True)
+        takes = f"; at Omi's documented limits that takes {in_words(made.hours * 3600)}" if made.hours else ""
+        click.echo(f"{count(calls, 'call')}{takes}", err=True)
     if made.counts.get("conversations", 0) > MANY:
         click.echo("(--per month makes fewer conversations of many texts)", err=True)
 

@@ -26,6 +26,8 @@ from integration_app.store.audit import Act
 from integration_app.store.outage import why
 
 FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
+ONESELF = "me"
+"""The uid of the one person uid_or_oneself key is used in personal mode."""
 
 _IDS = (
     "uid", "message_id", "delivery_id", "delivery_ids", "replay_id", "since", "until", "rate", "blind", "dry_run",
@@ -76,6 +78,15 @@ def acting() -> Iterator[Services]:
             name = ", ".join(filter(None, (context.command_path.partition(" ")[2], what)))
             about = {name: str(value)[:500] for name, value in context.params.items() if name in _IDS and value}
             found.audit.note(Act(found.clock(), f"command line, {operator()}", name, about))
+
+
+def uid_or_oneself(found: Services, uid: str | None) -> str:
+    """The uid that a command is about: in personal mode there is one."""
+    if found.omi.is_personal and uid in (None, ONESELF):
+        return ONESELF
+    if uid is None or found.omi.is_personal:
+        fail(f"with OMI_DEVELOPER_KEY there is only {ONESELF!r}" if uid else "give --uid", USAGE)
+    return uid
 
 
 def operator() -> str:

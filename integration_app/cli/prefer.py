@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option
+from integration_app.cli.output import NOT_FOUND, USAGE, acting, as_json, fail, json_option, uid_or_oneself
 from integration_app.model import Kind, Tell
 
 _IMPORT_AS = {"unset": None, "conversation": Kind.CONVERSATION, "memories": Kind.MEMORIES}
@@ -17,7 +17,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
 
 
 @click.command()
-@click.option("--uid", required=True)
+@click.option("--uid", help="The Omi user id; with OMI_DEVELOPER_KEY it is yourself.")
 @click.option("--import-as", type=click.Choice(list(_IMPORT_AS)), help="What a message becomes that does not say it.")
 @click.option("--language", help='As Omi takes it, such as "pt"; "" for none.')
 @click.option("--allow", multiple=True, help="A sender who may write: an address, or @domain. Replaces the list.")
@@ -46,7 +46,7 @@ _SENDER = re.compile(r"[^\s@]*@[^\s@]+\.[^\s@]+")
 @click.option("--no-daily", is_flag=True, help="No digest.")
 @json_option
 def prefer(
-    uid: str,
+    uid: str | None,
     import_as: str | None,
     language: str | None,
     allow: tuple[str, ...],
@@ -71,6 +71,7 @@ def prefer(
     if language and not _LANGUAGE.fullmatch(language):
         fail(f"{language!r} is not a language such as pt or pt-BR", USAGE)
     with acting() as found:
+        uid = uid_or_oneself(found, uid)
         installation = found.installations.get(uid)
         if installation is None:
             fail(f"no installation {uid}", NOT_FOUND)

@@ -11,6 +11,7 @@ from integration_app.cli.output import (
     FAILED,
     NOT_FOUND,
     TRY_LATER,
+    USAGE,
     acting,
     as_json,
     count,
@@ -22,6 +23,7 @@ from integration_app.cli.output import (
 )
 from integration_app.cli.output import services as services_
 from integration_app.store.shards.moving import Moving
+from integration_app.store.shards.places import Place
 from integration_app.store.shards.turn import NoSuchUserError, NotMovedError
 
 _TRIES = 10
@@ -42,11 +44,16 @@ def list_() -> None:
     if wants_json():
         as_json([{name: getattr(place, name) for name in place.__slots__} for place in places])
         return
-    rows = [
-        (place.number, place.address, place.users, place.messages, place.waiting, f"{place.used_memory / 1e6:.1f} MB")
-        for place in places
-    ]
-    table(("shard", "at", "users", "messages", "users who wait", "memory"), rows)
+    table(("shard", "at", "users", "messages", "users who wait", "memory"), [_row(place) for place in places])
+    if away := [f"shard {place.number}: {place.away}" for place in places if place.away]:
+        fail("; ".join(away), TRY_LATER)
+
+
+def _row(place: Place) -> tuple[object, ...]:
+    if place.used_memory is None:
+        return (place.number, place.address, "away", "", "", "")
+    memory = f"{place.used_memory / 1e6:.1f} MB"
+    return (place.number, place.address, place.users, place.messages, place.waiting, memory)
 
 
 @shards.command()
@@ -56,7 +63,12 @@ def list_() -> None:
 def move(uid: str, to: int) -> None:
     """Move one user, with everything that waits. Safe beside web and workers, and to repeat."""
     with acting() as found:
-        moving = _moving(found)
+        moving, last = _moving(found), len(found.parts) - 1
+        if to > last:
+            fail(f"there is no shard {to}: they are 0 to {last}", USAGE)
+        if moving.shard_of(uid) == to:
+            say(f"is in shard {to} already", uid=uid, shard=to)
+            return
         try:
             _move(moving, uid, to)
         except NoSuchUserError as error:
@@ -112,5 +124,5 @@ def _move(moving: Moving, uid: str, to: int) -> None:
 
 def _moving(found: Services) -> Moving:
     if found.moving is None:
-        fail("all users are in one Redis: REDIS_URLS names several", FAILED)
+        fail("all users are in one Redis; to spread them, set REDIS_URLS: docs/wider.md", FAILED)
     return found.moving

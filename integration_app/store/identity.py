@@ -102,7 +102,7 @@ def _key_of(sealed: str) -> str:
 
 
 def _nth(number: int) -> str:
-    return f"number {number + 1}"
+    return f"shard {number}"
 
 
 def greeter(clock: Callable[[], datetime], tag: str = "") -> Callable[[Any], None]:

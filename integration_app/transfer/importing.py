@@ -49,7 +49,7 @@ def plan(items: Iterable[Item], place: Place, ledger: Ledger) -> Plan:
         new.append(item)
     counts = counted(new)
     calls = {kind: -(-number // place.batch[kind]) for kind, number in counts.items()}
-    hours = max((number / place.calls_per_hour[kind] for kind, number in calls.items()), default=0.0)
+    hours = max(((number - 1) / place.calls_per_hour[kind] for kind, number in calls.items()), default=0.0)
     return Plan(tuple(new), duplicates, calls, hours)
 
 

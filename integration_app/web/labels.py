@@ -173,7 +173,7 @@ def happened(event: AnyEvent, zone: str) -> str:  # noqa: C901 - it is a table
         case Replayed():
             return _("Sent once more")
         case SeenInOmi():
-            return _("Seen in your Omi")
+            return _("Confirmed by Omi")
         case HeldByRule():
             return _("Held by your rule")
         case Released():

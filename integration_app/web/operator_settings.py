@@ -37,7 +37,7 @@ def _row(name: str, value: object, *, is_secret: bool) -> dict[str, Any]:
     shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
     return {
         "name": name,
-        "value": ("set" if value else "") if is_secret else shown,
+        "value": ("set" if value and is_set else "") if is_secret else shown,
         "secret": is_secret,
         "from": f"{name}_FILE" if f"{name}_FILE" in os.environ else "environment, or .env" if is_set else "default",
     }

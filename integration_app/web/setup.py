@@ -171,7 +171,7 @@ _ROUTES: tuple[Route, ...] = (
     Route("/me/import", me_imports.change_import, ("POST",), limit="20/minute"),
     Route("/manifest.webmanifest", me_send.manifest),
     Route("/me/write", me_send.write),
-    Route("/me/share", me_send.share, ("POST",), limit="60/minute"),
+    Route("/me/share", me_send.share, ("GET", "POST"), limit="60/minute"),
     Route("/me/send", me_send.send, ("POST",), limit="60/minute"),
     Route("/me/search", me_messages.search, ("GET", "POST"), limit="20/minute"),
     Route("/me/message/<message_id>", me_messages.message, limit="120/minute"),

@@ -18,6 +18,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from operator import methodcaller
@@ -78,7 +79,8 @@ class Moving:
 
     def places(self) -> list[Place]:
         """Every shard, in the order of REDIS_URLS. Raises `StoreUnfit` where that is not theirs, as all of these do."""
-        self._directory.check()
+        with suppress(RedisError, OSError):  # of one that is away
+            self._directory.check()
         return [place_of(number, self._addresses[number], redis) for number, redis in enumerate(self._each)]
 
     def shard_of(self, uid: str) -> int | None:

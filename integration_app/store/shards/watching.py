@@ -19,7 +19,7 @@ def away(wide: Wide, name: str, args: Any, kwargs: Any) -> list[str]:
         try:
             store.seconds()
         except (RedisError, OSError) as error:
-            found[f"number {number + 1}"] = why(error)
+            found[f"shard {number}"] = why(error)
     if len(found) == len(wide.each) and len(set(found.values())) == 1:
         found = {"each": next(iter(found.values()))}
     sentence = "{} of REDIS_URLS: {}; messages for its users are refused → {}"

@@ -58,6 +58,8 @@ def detect(path: Path) -> str:
         return found
     with path.open("rb") as file:
         head = file.read(4096)
+    if head.startswith(b"PK\x03\x04"):
+        raise UnreadableFile(f"{path.name}: packed, as WhatsApp's exports are; unpack it and take the file inside")
     if head.startswith(b"From "):
         return "mbox"
     text = head.decode("utf-8-sig", "replace")
