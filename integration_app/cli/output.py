@@ -27,7 +27,7 @@ from integration_app.store.outage import why
 
 FAILED, USAGE, NOT_FOUND, TRY_LATER = 1, 2, 3, 75
 ONESELF = "me"
-"""The uid of the one person uid_or_oneself key is used in personal mode."""
+"""The uid of the one person whose key is used in personal mode."""
 
 _IDS = (
     "uid", "message_id", "delivery_id", "delivery_ids", "replay_id", "since", "until", "rate", "blind", "dry_run",
