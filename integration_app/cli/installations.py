@@ -95,9 +95,7 @@ def installations(want_json: bool) -> None:
 
 @click.command()
 @click.option("--uid", help="The Omi user id; with OMI_DEVELOPER_KEY it is yourself.")
-@click.option(
-    "--phone", required=True, help="The phone or account whose texts this uid shall not get any more."
-)
+@click.option("--phone", required=True, help="The phone or account whose texts this uid shall not get any more.")
 @click.option("--region", help="Of a phone that is typed without its country code, such as US.")
 @json_option
 def unlink(uid: str | None, phone: str, region: str | None) -> None:

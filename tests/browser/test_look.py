@@ -80,6 +80,16 @@ def test_at_twice_the_size_nothing_is_cut_off(site: Site, open_page: Callable[..
             look_over(page, site.stack.web_url + path)
 
 
+def test_text_of_twice_the_size_moves_nothing_out_of_sight(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(PHONE_SIZE)
+    site.sign_in(page, "large-text")
+    site.link(page, "+15550100077")
+    for path in ("/me", *SUB_PAGES, "/setup?uid=looker", "/privacy"):
+        page.goto(site.stack.web_url + path)
+        page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
+        assert not page.evaluate(_TOO_WIDE), path
+
+
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_the_operators_pages(site: Site, open_page: Callable[..., Page], size: dict[str, int], scheme: str) -> None:
     page = open_page(size, scheme)

@@ -151,7 +151,7 @@ def test_all_that_are_away_are_told(build: Callable[..., Services], cli: Cli, tm
     build(REDIS_URL="", REDIS_URLS=" ".join(both.urls))
     both.close()
     assert "each of REDIS_URLS: nothing listens there" in cli("doctor").stdout
-    assert "Redis at REDIS_URLS: nothing listens there" in cli("shards", "list").output
+    assert "shard 0: nothing listens there; shard 1: nothing listens there" in cli("shards", "list").output
     build(REDIS_URLS="redis+cluster://127.0.0.1:1/4", RQ_REDIS_URL="redis://127.0.0.1:1/0")
     assert "each of REDIS_URLS: nothing listens there" in cli("doctor").stdout
 

@@ -54,7 +54,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(sandbox: SandboxCont
     name = file("sms.xml", SMS)
     result = run(cli, "import", name, "--uid", "u", "--dry-run")
     assert "new: 3 conversations; 0 duplicates" in result.stderr
-    assert "3 calls; at Omi's documented limits that takes 18 min" in result.stderr
+    assert "3 calls; at Omi's documented limits that takes 12 min" in result.stderr
     assert sandbox.conversations("u") == []
 
 

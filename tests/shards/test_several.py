@@ -97,6 +97,7 @@ def test_a_primary_that_is_away_stops_its_own_users_alone(
     tmp_path: Path,
     primaries: Primaries,
     build: Callable[..., Services],
+    cli: Cli,
 ) -> None:
     extra = Server(tmp_path / "extra")
     try:
@@ -111,6 +112,12 @@ def test_a_primary_that_is_away_stops_its_own_users_alone(
         there = homes(services)
         assert set(there.values()) == {0, 1}
         extra.kill()
+        shown = cli("shards", "list")
+        assert [row.split()[:3:2] for row in shown.stdout.splitlines()[1:]] == [
+            ["0", str(list(there.values()).count(0))],
+            ["1", "away"],
+        ]
+        assert (shown.exit_code, "shard 1: nothing listens there" in shown.stderr) == (75, True)
         taken = 0
         for number, uid in enumerate(UIDS):
             two = message("two", sender=f"+1555000100{number}", dedupe_keys=(f"two{number}",))
@@ -207,6 +214,8 @@ def test_a_new_primary_takes_its_share(
     assert all(url.partition("//")[2] in shown for url in primaries.urls)
     assert cli("shards", "move", UIDS[0], "--to", "2").exit_code == 0
     assert homes(services)[UIDS[0]] == 2
+    assert "already" in cli("shards", "move", UIDS[0], "--to", "2").output
+    assert cli("shards", "move", UIDS[0], "--to", "9").exit_code == 2
     assert cli("shards", "move", "nobody", "--to", "1").exit_code == 3
     link(services, *(f"late{number}" for number in range(6)), phone="+15550004444")
     assert len({number for uid, number in homes(services).items() if uid.startswith("late")}) > 1

@@ -140,7 +140,7 @@ def test_env_example_lists_every_name_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"REDIS_URLS": "redis://a:1/0,redis://b:2/0"}, "with a space between two"),
+        ({"REDIS_URLS": "redis://a:1/0,redis://b:2/0"}, "with spaces between them"),
         ({"REDIS_URLS": "redis://a:x/0 redis://b/0"}, "ports as numbers"),
         ({"REDIS_URLS": "redis+cluster://a,b/999", "RQ_REDIS_URL": "redis://q/0"}, "1 to 256"),
         ({"REDIS_URLS": "redis+cluster://a,b/16"}, "RQ_REDIS_URL: must be set with a cluster"),
@@ -190,3 +190,17 @@ def said() -> str:
     except SettingsError as error:
         return str(error)
     return ""
+
+
+def test_settings_that_stand_in_a_file_which_nobody_read_are_said_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMI_API_KEY", raising=False)
+    error = SettingsError({"OMI_API_KEY": ["is not set"]})
+    assert bootstrap.with_cure(error) == str(error)
+    Path(".env").write_text("OMI_API_KEY=sk_1\n", encoding="utf-8")
+    assert "set -a; . ./.env" in bootstrap.with_cure(error)
+    assert "sk_1" not in bootstrap.with_cure(error)
+    monkeypatch.setenv("OMI_API_KEY", "sk_2")
+    assert bootstrap.with_cure(error) == str(error)
