@@ -12,6 +12,7 @@ _FOOTER_LINES = 8
 _PROGRAM_WORDS = 12
 _SENTENCE_WORDS = 6
 _LEGAL_WORDS = 5
+_DEVICE = re.compile("|".join(rf"(?<![a-z]){re.escape(word)}" for word in words.DEVICES))
 _POSTSCRIPT = re.compile(r"\s{0,3}(?:P\.?\s?[SD]\.?\b[:.]?\s|Nachtrag\b|NB\b)", re.IGNORECASE)
 
 
@@ -46,7 +47,7 @@ def is_footer(paragraph: list[str]) -> bool:
 def _names_its_program(low: str) -> bool:
     """A signature is short and no sentence, or one that says nothing but what it was sent with."""
     said = low.split()
-    short = len(said) <= _PROGRAM_WORDS and any(word in low for word in words.DEVICES)
+    short = len(said) <= _PROGRAM_WORDS and bool(_DEVICE.search(low))
     if low.startswith("von meinem"):
         return short and low.endswith(words.SENT_LAST)
     return short and (len(said) <= _SENTENCE_WORDS or not SENTENCE_END.search(low))

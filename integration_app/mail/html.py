@@ -150,6 +150,10 @@ class _Page:
         self.indented = True
         self.line.append("  " * (min(len(self.lists), 8) - 1) + ("- " if number is None else f"{number}. "))
 
+    def is_bullet(self) -> bool:
+        """Nothing but the mark of an item is on the line."""
+        return bool(self.line) and not self.said and bool(self.line[0].strip())
+
     def end_line(self) -> None:
         line = "".join(self.line)
         line = line.rstrip() if self.indented else line.strip()
@@ -212,7 +216,7 @@ def _layout(root: LexborNode) -> str:
 
 
 def _open(page: _Page, tag: str, node: LexborNode) -> None:
-    if tag in _BLOCKS and (page.said or not page.line or tag in _LISTS):  # the text of an item goes behind its bullet
+    if tag in _BLOCKS and (tag in _LISTS or not page.is_bullet()):  # the text of an item goes behind its bullet
         (page.end_paragraph if tag in _PARAGRAPHS and not (tag in _LISTS and page.lists) else page.end_line)()
     if tag in _LISTS:
         start = (node.attributes.get("start") or "1").strip()[:5]

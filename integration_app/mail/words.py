@@ -61,7 +61,7 @@ DEVICES = (
     "oneplus", "oppo", "motorola", "nokia", "xperia", "blackberry", "windows", "outlook", "gmail", "yahoo", "aol",
     "proton", "tuta", "gmx", "web.de", "telekom", "orange", "verizon", "yandex", "яндекс", "mail", "почт", "mobile",
     "mobil", "phone", "handy", "tablet", "téléphone", "móvil", "celular", "telefon", "телефон", "puhelin", "device",
-    "手机", "spark", "thunderbird", "superhuman",
+    "手机", "hotmail", "spark", "thunderbird", "superhuman",
 )  # fmt: skip
 SENT_LAST = ("gesendet", "gesendet.", "verschickt", "geschickt")
 """How a device or a program signs a mail: it begins so, names itself, and says no more; German may say it last."""

@@ -87,6 +87,7 @@ def test_an_answer_is_known_by_its_subject(subject: str) -> None:
         "Lähetetty eilen postissa.",
         "This message is confidential, tell nobody but Tom.",
         "Get Outlook fixed please, it hangs again.",
+        "Sent from the pharmacy, pick it up at five",
     ],
 )
 def test_a_sentence_below_the_quotation_is_no_footer(line: str) -> None:
@@ -165,6 +166,7 @@ def test_a_stub_gives_way_to_what_it_points_to() -> None:
         ),
         ("<pre><code><span><span>a = 1\n</span></span><span>b = 2\n</span></code></pre>", "a = 1\nb = 2"),
         ('<div style="white-space:pre-wrap">First\nSecond</div>', "First\nSecond"),
+        ('<div style="white-space:pre-wrap">\n    <p>First</p>\n    <p>Second</p></div>', "First\n\nSecond"),
         ("<ol><li>open</li><li>push</li></ol><p>Repeat step 2.</p>", "1. open\n2. push\n\nRepeat step 2."),
         ("<ul><li>a<ol start=3><li>x</li><li>y</li></ol></li><li>b</li></ul>", "- a\n  3. x\n  4. y\n- b"),
         ("<ul><li><p>one</p></li></ul>", "- one"),
