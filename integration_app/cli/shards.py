@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import asdict
 
 import click
 
@@ -41,11 +43,12 @@ def list_() -> None:
     """Show every shard, in the order of REDIS_URLS."""
     with services_() as found:
         places = _moving(found).places()
+    away = [f"shard {place.number}: {place.away}" for place in places if place.away]
     if wants_json():
-        as_json([{name: getattr(place, name) for name in place.__slots__} for place in places])
-        return
+        as_json([asdict(place) for place in places])
+        sys.exit(TRY_LATER if away else 0)
     table(("shard", "at", "users", "messages", "users who wait", "memory"), [_row(place) for place in places])
-    if away := [f"shard {place.number}: {place.away}" for place in places if place.away]:
+    if away:
         fail("; ".join(away), TRY_LATER)
 
 
@@ -66,18 +69,15 @@ def move(uid: str, to: int) -> None:
         moving, last = _moving(found), len(found.parts) - 1
         if to > last:
             fail(f"there is no shard {to}: they are 0 to {last}", USAGE)
-        if moving.shard_of(uid) == to:
-            say(f"is in shard {to} already", uid=uid, shard=to)
-            return
         try:
-            _move(moving, uid, to)
+            is_moved = _move(moving, uid, to)
         except NoSuchUserError as error:
             fail(str(error), NOT_FOUND)
         except NotMovedError as error:
             fail(str(error), TRY_LATER)
         finally:
             moving.done()
-    say(f"moved to shard {to}", uid=uid, shard=to)
+    say(f"moved to shard {to}" if is_moved else f"is in shard {to} already", uid=uid, shard=to)
 
 
 @shards.command()
@@ -107,19 +107,16 @@ def rebalance(limit: int | None) -> None:
     say(f"{count(moved, 'user')} moved", moved=moved)
 
 
-def _move(moving: Moving, uid: str, to: int) -> None:
+def _move(moving: Moving, uid: str, to: int) -> bool:
     """A worker may be sending for this user: it is waited for."""
-    for attempt in range(_TRIES):
+    for _ in range(_TRIES - 1):
         try:
-            moving.move(uid, to)
+            return moving.move(uid, to)
         except NoSuchUserError:
             raise
         except NotMovedError:
-            if attempt == _TRIES - 1:
-                raise
             time.sleep(_PAUSE_SECONDS)
-        else:
-            return
+    return moving.move(uid, to)
 
 
 def _moving(found: Services) -> Moving:

@@ -17,7 +17,7 @@ from integration_app.store.shards import moving as moving_module
 from integration_app.store.shards.cutover import cut_over
 from integration_app.store.shards.turn import NotMovedError
 from tests.clusters import forget_mover
-from tests.conftest import Clock
+from tests.conftest import Cli, Clock
 from tests.integration.helpers import PHONE, link, text
 from tests.sandbox_control import SandboxControl
 from tests.shards.helpers import UIDS, Broken, Cut, Wide, fail_once, homes, other_than, work
@@ -250,6 +250,29 @@ def test_a_mover_that_was_taken_for_dead_cannot_go_on(
     assert uid in homes(services)
     work(services, clock)
     assert "\n".join(sandbox.texts(uid)).count("waits.") == 1
+
+
+def test_the_command_that_is_repeated_finishes_what_the_one_before_left(
+    several: Wide, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = several()
+    link(services, *UIDS)
+    uid = UIDS[0]
+    target = other_than(services, uid)
+    assert services.moving
+
+    def dies(*_: Any) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.moving, "_finish", dies)
+        with pytest.raises(Cut):
+            services.moving.move(uid, target)
+    forget_mover(services.moving)
+    assert cli("shards", "move", uid, "--to", str(target)).exit_code == 0
+    assert homes(services)[uid] == target
+    again = cli("shards", "move", uid, "--to", str(target))
+    assert (again.exit_code, "already" in again.output) == (0, True)
 
 
 def test_nobody_signs_in_between_two_shards(several: Wide, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

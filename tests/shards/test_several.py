@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,8 @@ def test_a_primary_that_is_away_stops_its_own_users_alone(
             ["1", "away"],
         ]
         assert (shown.exit_code, "shard 1: nothing listens there" in shown.stderr) == (75, True)
+        shown = cli("shards", "list", "--json")
+        assert (shown.exit_code, [bool(row["away"]) for row in json.loads(shown.stdout)]) == (75, [False, True])
         taken = 0
         for number, uid in enumerate(UIDS):
             two = message("two", sender=f"+1555000100{number}", dedupe_keys=(f"two{number}",))

@@ -97,8 +97,10 @@ class Moving:
         found = self._each[fullest].srandmember(keys.INSTALLATIONS)
         return (uid_of(str(found)), emptiest) if found else None
 
-    def move(self, uid: str, number: int) -> None:
-        """Raises `NotMovedError` where it cannot be done now; then everything is as it was."""
+    def move(self, uid: str, number: int) -> bool:
+        """False for a user who is there already. Raises `NotMovedError` where it cannot be done now; then everything is
+        as it was.
+        """
         self._directory.check()
         if not 0 <= number < len(self._each):
             raise NotMovedError(f"there is no shard {number}")
@@ -110,10 +112,11 @@ class Moving:
         if source is None:
             raise NoSuchUserError("no such user")
         if source == number:
-            return
+            return False
         self._is_behind = True  # until this has come to its end
         self._move(uid, source, number)
         self._is_behind = False
+        return True
 
     def _move(self, uid: str, source: int, number: int) -> None:
         due, now = self._stores[source].due, self._clock()
